@@ -116,4 +116,5 @@ class LogBatch:
 
     def of_kind(self, kind: EventKind) -> EventArray:
         """The records of one kind, in log order."""
-        return self.records[self.records["kind"] == kind]
+        chosen: EventArray = self.records[self.records["kind"] == kind]
+        return chosen
