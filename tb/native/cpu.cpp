@@ -27,9 +27,8 @@ bool Cpu::on_register_bus(const CpuAccess& access) const {
     return mmio && access.address >= register_base_ && access.address - register_base_ < register_bytes_;
 }
 
-void Cpu::finish(std::uint64_t ticket, std::uint32_t status, std::uint64_t value) {
-    results_[ticket] = {true, status, value};
-    ++finished_;
+void Cpu::finish(const CpuAccess& access, std::uint32_t status, std::uint64_t value) {
+    if (access.operation != CpuOperation::MmioWrite) results_[access.ticket] = {true, status, value};
 }
 
 Tlp Cpu::request(const CpuAccess& access, std::uint8_t tag) const {
@@ -80,10 +79,10 @@ void Cpu::run(std::uint64_t cycle, LinkSource* source) {
         if (register_active_) return;
         if (access.operation == CpuOperation::MmioWrite) {
             if (source != nullptr) source->push(request(access, 0), cycle);
-            finish(access.ticket, 0, 0);
+            finish(access, 0, 0);
         } else {
             if (source == nullptr) {
-                finish(access.ticket, 1, AllOnes);
+                finish(access, 1, AllOnes);
             } else {
                 if (outstanding_.size() >= MaximumOutstanding || outstanding_.contains(next_tag_)) return;
                 source->push(request(access, next_tag_), cycle);
@@ -111,7 +110,7 @@ void Cpu::completion(const Tlp& tlp) {
         value >>= 8 * (access.address & 3U);
     }
     if (access.width < 8) value &= (1ULL << (8 * access.width)) - 1;
-    finish(access.ticket, status, value);
+    finish(access, status, value);
 }
 
 void Cpu::register_done(std::uint64_t data) {
@@ -120,7 +119,7 @@ void Cpu::register_done(std::uint64_t data) {
     if (register_origin_.width < 8) value &= (1ULL << (8 * register_origin_.width)) - 1;
     register_ = {};
     register_active_ = false;
-    finish(register_origin_.ticket, 0, value);
+    finish(register_origin_, 0, value);
 }
 
 }  // namespace sluicegate

@@ -44,12 +44,11 @@ class Cpu {
     void reset() { *this = Cpu(); }
     void set_register_page(std::uint64_t base, std::uint64_t bytes) { register_base_ = base, register_bytes_ = bytes; }
 
-    // Queues an access; its result is kept under the ticket that is returned. Posted writes are done once handed over.
+    // Queues an access; its result is kept under the ticket that is returned (posted writes have none) until forgotten.
     std::uint64_t submit(CpuAccess access);
     CpuResult result(std::uint64_t ticket) const;
     void forget(std::uint64_t ticket) { results_.erase(ticket); }
     bool idle() const { return queue_.empty() && outstanding_.empty() && !register_active_; }
-    std::uint64_t finished() const { return finished_; }
 
     // Starts what may start; TLPs go into the source (null: no link attached).
     void run(std::uint64_t cycle, LinkSource* source);
@@ -59,7 +58,7 @@ class Cpu {
 
   private:
     bool on_register_bus(const CpuAccess& access) const;
-    void finish(std::uint64_t ticket, std::uint32_t status, std::uint64_t value);
+    void finish(const CpuAccess& access, std::uint32_t status, std::uint64_t value);
     Tlp request(const CpuAccess& access, std::uint8_t tag) const;
 
     std::uint64_t register_base_ = 0, register_bytes_ = 0;
@@ -69,7 +68,7 @@ class Cpu {
     RegisterAccess register_;
     CpuAccess register_origin_;
     bool register_active_ = false;
-    std::uint64_t tickets_ = 0, finished_ = 0;
+    std::uint64_t tickets_ = 0;
     std::uint8_t next_tag_ = 0;
 };
 
