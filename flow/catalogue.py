@@ -7,7 +7,7 @@ another DUT and overrides keys (parameters are merged). Packages come first in `
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from flow.errors import UserError
 from flow.project import Project, near_matches
 
-LIST_KEYS = ("sources", "include", "native", "native_exclude", "verilator_flags")
+LIST_KEYS = ("sources", "include", "native", "native_exclude", "native_include", "verilator_flags")
 TEXT_KEYS = ("name", "extends", "top", "toplevel", "vlt", "fast_main", "bare_main", "timescale")
 
 
@@ -30,9 +30,12 @@ class Dut:
     """Name of the toplevel module; the stem of `top` unless given."""
     sources: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    """Folders searched for Verilog headers."""
     native: tuple[str, ...] = ()
     """C++ compiled into every simulation main alike."""
     native_exclude: tuple[str, ...] = ()
+    native_include: tuple[str, ...] = ()
+    """Folders searched for C++ headers."""
     fast_main: str = ""
     bare_main: str = ""
     vlt: str = ""
@@ -56,13 +59,21 @@ class Dut:
         return sorted(files - excluded)
 
     def include_dirs(self, project: Project) -> list[Path]:
-        """Folders searched for Verilog and C++ headers."""
-        folders = (project.source_root(name) / name for name in self.include)
-        return [folder for folder in folders if folder.is_dir()]
+        """Folders searched for Verilog headers."""
+        return _folders(project, self.include)
+
+    def native_include_dirs(self, project: Project) -> list[Path]:
+        """Folders searched for C++ headers."""
+        return _folders(project, self.native_include)
 
     def available(self, project: Project) -> bool:
         """Whether the top of this DUT is in the checkout."""
         return (project.root / self.top).is_file()
+
+
+def _folders(project: Project, names: Sequence[str]) -> list[Path]:
+    folders = (project.source_root(name) / name for name in names)
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _expand(project: Project, pattern: str) -> list[Path]:
@@ -124,4 +135,5 @@ def _dut(name: str, tables: Mapping[str, dict[str, Any]], defaults: Mapping[str,
     if not table.get("top"):
         raise UserError(f"DUT '{name}' of {shown} names no top file.")
     table.setdefault("toplevel", Path(table["top"]).stem)
-    return Dut(**{key: tuple(value) if key in LIST_KEYS else value for key, value in table.items()})
+    arguments: dict[str, Any] = {key: tuple(value) if key in LIST_KEYS else value for key, value in table.items()}
+    return Dut(**arguments)

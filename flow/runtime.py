@@ -45,11 +45,11 @@ def runtime_library(
         try:
             include = toolchain.verilator_root / "include"
             compiler = [*([toolchain.ccache] if toolchain.ccache else []), toolchain.cxx]
+            flags = [*compile_flags, *defines.flags(), f"-I{include}", f"-I{include / 'vltstd'}"]
             steps = [
                 Step(
                     f"Compiling Verilator's runtime ({name}.cpp)",
-                    [*compiler, *compile_flags, *defines.flags(), f"-I{include}", f"-I{include / 'vltstd'}"]
-                    + ["-c", str(include / f"{name}.cpp"), "-o", f"{name}.o"],
+                    [*compiler, *flags, "-c", str(include / f"{name}.cpp"), "-o", f"{name}.o"],
                     work,
                 )
                 for name in objects

@@ -86,7 +86,7 @@ def verilate_command(toolchain: Toolchain, project: Project, dut: Dut, defines: 
 
 
 def generated_units(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Writes translation units that include the generated C++ and returns (fast, slow) ones, deterministically grouped by size."""
+    """Writes translation units that include the generated C++, grouped by size alone, and returns (fast, slow) ones."""
     text = (folder / f"{PREFIX}_classes.mk").read_text()
     lists = {
         name: re.findall(r"^\s+(\w+) \\$", block, re.MULTILINE)
