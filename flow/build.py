@@ -1,9 +1,9 @@
 """Builds simulations and keeps them in a cache by content.
 
 A build is three cached folders below `build/cache/`: the verilated and compiled *model* of a DUT, the compiled *native* C++, and
-one executable per *main* linked from both. The key of a folder is a hash over everything that enters: the content of every source,
-the flags, the tool versions and this recipe. A folder is complete once it exists: work happens in a hidden folder beside it that is
-renamed at the end, under a lock, so that parallel builders never see or make half a build.
+one executable per *main* linked from both. The key of a folder is a hash over everything that enters: the content of every
+source, the flags, the tool versions and this recipe. A folder is complete once it exists: work happens in a hidden folder beside
+it that is renamed at the end, under a lock, so that parallel builders never see or make half a build.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from flow import catalogue, job, regress, summary, testlist
+from flow import catalogue, job, lint, regress, summary, testlist
 from flow.build import Builder
 from flow.errors import UserError
 from flow.launchers import launcher
@@ -75,6 +75,12 @@ def sim_command(project: Project, arguments: argparse.Namespace) -> int:
     return 0 if result.passed else FAILED
 
 
+def lint_command(project: Project, arguments: argparse.Namespace) -> int:
+    report = lint.run(project, arguments.only)
+    print(report.line)
+    return FAILED if report.failed else 0
+
+
 def build_command(project: Project, arguments: argparse.Namespace) -> int:
     duts = catalogue.load(project)
     names = arguments.duts or [name for name, dut in duts.items() if dut.available(project)]
@@ -129,6 +135,9 @@ def make_parser() -> Parser:
     added.add_argument("duts", nargs="*", help="all that are in the checkout unless given")
     added.add_argument("--jobs", type=positive, help="compilers at a time")
     how_to_run(added)
+
+    added = command("lint", lint_command, "run every static check")
+    added.add_argument("only", nargs="*", help="only checks whose name contains one of these words")
 
     added = command("job", job_command, "execute the job of a run folder (what a launcher starts)")
     added.add_argument("folder", type=Path)

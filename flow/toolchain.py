@@ -40,8 +40,10 @@ class Toolchain:
 
     def environment(self) -> dict[str, str]:
         """Environment for Verilator and for anything that calls it (cocotb's own runner)."""
+        # make exports the variables of its command line; WAVES would steer cocotb's runner.
+        inherited = {name: value for name, value in os.environ.items() if name not in ("WAVES", "MAKEFLAGS", "MFLAGS")}
         path = f"{self.verilator_root / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        return {**os.environ, "VERILATOR_ROOT": str(self.verilator_root), "PATH": path}
+        return {**inherited, "VERILATOR_ROOT": str(self.verilator_root), "PATH": path}
 
     def fingerprint(self) -> dict[str, str]:
         """What makes two machines build different objects from the same sources."""
