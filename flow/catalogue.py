@@ -1,11 +1,12 @@
 """The catalogue of devices under test (`duts.toml`): what each simulation is built from.
 
 Patterns are globs relative to the checkout. A table `[defaults]` holds what every DUT shares; a DUT with `extends` starts from
-another DUT and overrides keys (parameters are merged). Packages come first in `sources`, as Verilator reads files in order.
+another DUT and overrides keys (parameters are merged). Packages are read first, in the order of `sources`.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from flow.errors import UserError
 from flow.project import Project, near_matches
 
+PACKAGE = re.compile(r"^\s*package\s+\w+", re.MULTILINE)
 LIST_KEYS = ("sources", "include", "native", "native_exclude", "native_include", "verilator_flags")
 TEXT_KEYS = ("name", "extends", "top", "toplevel", "vlt", "fast_main", "bare_main", "timescale")
 
@@ -45,12 +47,13 @@ class Dut:
     parameters: Mapping[str, int | str] = field(default_factory=dict)
 
     def rtl_files(self, project: Project) -> list[Path]:
-        """Every RTL file in reading order, the top last."""
+        """Every RTL file in reading order: packages as the patterns list them, then modules, the top last."""
         files = [path for pattern in self.sources for path in _expand(project, pattern)]
         top = project.root / self.top
         if not top.is_file():
             raise UserError(f"DUT '{self.name}' cannot be built: its top {self.top} is not in this checkout.")
-        return [*dict.fromkeys(path for path in files if path != top), top]
+        ordered = sorted(dict.fromkeys(path for path in files if path != top), key=lambda path: not _is_package(path))
+        return [*ordered, top]
 
     def native_files(self, project: Project) -> list[Path]:
         """C++ sources shared by all mains, sorted by name."""
@@ -74,6 +77,10 @@ class Dut:
 def _folders(project: Project, names: Sequence[str]) -> list[Path]:
     folders = (project.source_root(name) / name for name in names)
     return [folder for folder in folders if folder.is_dir()]
+
+
+def _is_package(path: Path) -> bool:
+    return PACKAGE.search(path.read_text()) is not None
 
 
 def _expand(project: Project, pattern: str) -> list[Path]:
