@@ -21,7 +21,7 @@ from flow.build import Build
 from flow.errors import UserError
 from flow.project import Project
 from flow.simulations import Simulations
-from flow.testlist import Test
+from flow.testlist import ListedTest
 from flow.verilate import Waves
 
 SCHEMA = 1
@@ -67,7 +67,7 @@ def read(folder: Path) -> Job:
     return Job(**{**data, "command": tuple(data["command"])})
 
 
-def make_job(project: Project, test: Test, seed: int, build: Build, folder: Path, extra_env: Mapping[str, str]) -> Job:
+def make_job(project: Project, test: ListedTest, seed: int, build: Build, folder: Path, extra_env: Mapping[str, str]) -> Job:
     """The job that runs `test` with `seed` on `build` in `folder`."""
     waves = build.variant.waves is not Waves.NONE
     cwd = project.relative(folder)

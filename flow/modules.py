@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from flow.errors import UserError
 from flow.project import Project
-from flow.testlist import Test
+from flow.testlist import ListedTest
 
 
-def check(project: Project, tests: Sequence[Test]) -> None:
+def check(project: Project, tests: Sequence[ListedTest]) -> None:
     """Imports each module in one process of its own; the first that fails is a `UserError`."""
     by_module = {test.module: test for test in tests}
     environment = {**os.environ, "PYTHONPATH": f"{project.root / 'models'}{os.pathsep}{project.root}"}

@@ -16,7 +16,7 @@ from flow.job import Job
 from flow.launchers import launcher, read_result
 from flow.progress import Progress, duration
 from flow.project import Project
-from flow.testlist import Test
+from flow.testlist import ListedTest
 from flow.verilate import Main, Waves
 
 HISTORY = "history.json"
@@ -71,7 +71,7 @@ def build_all(builder: Builder, names: Sequence[str], options: Options, say: Pro
     return {build.dut.name: build for build in builds}
 
 
-def run(project: Project, name: str, runs: Sequence[tuple[Test, int]], options: Options) -> Outcome:
+def run(project: Project, name: str, runs: Sequence[tuple[ListedTest, int]], options: Options) -> Outcome:
     """Runs `runs` as the set `name`; run folders are `build/runs/<name>/<test>-<seed>/`."""
     if not runs:
         raise UserError(f"The set '{name}' holds no run.")
@@ -140,7 +140,7 @@ def _remember(project: Project, history: dict[str, float], times: Mapping[tuple[
     job.write_json(project.build / HISTORY, history)
 
 
-def reproduce_folder(project: Project, test: Test, seed: int) -> Path:
+def reproduce_folder(project: Project, test: ListedTest, seed: int) -> Path:
     """Where `make sim` runs."""
     return project.runs / "sim" / f"{test.name}-{seed}"
 

@@ -18,7 +18,7 @@ SETS = ("default", "nightly", "short")
 
 
 @dataclass(frozen=True)
-class Test:
+class ListedTest:
     """One test: a cocotb module that runs in a process of its own."""
 
     name: str
@@ -55,7 +55,7 @@ KEYS: dict[str, type] = {
 }
 
 
-def load(project: Project) -> dict[str, Test]:
+def load(project: Project) -> dict[str, ListedTest]:
     """All tests by name, in the order of the list."""
     shown = project.relative(project.testlist_file)
     try:
@@ -64,7 +64,7 @@ def load(project: Project) -> dict[str, Test]:
         raise UserError(f"The test list {shown} does not exist.") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"The test list {shown} is not valid TOML: {error}.") from None
-    tests: dict[str, Test] = {}
+    tests: dict[str, ListedTest] = {}
     for table in data.get("test", []):
         test = _test(table, shown)
         if test.name in tests:
@@ -75,7 +75,7 @@ def load(project: Project) -> dict[str, Test]:
     return tests
 
 
-def find(tests: Mapping[str, Test], name: str) -> Test:
+def find(tests: Mapping[str, ListedTest], name: str) -> ListedTest:
     """The test called `name`, or a `UserError` with near matches."""
     if name not in tests:
         raise UserError(f"There is no test '{name}': {near_matches(name, tests)}")
@@ -93,14 +93,14 @@ def parse_seed(text: str) -> int:
     return seed
 
 
-def choose(tests: Mapping[str, Test], name: str, base_seed: int = FIRST_SEED) -> list[tuple[Test, int]]:
+def choose(tests: Mapping[str, ListedTest], name: str, base_seed: int = FIRST_SEED) -> list[tuple[ListedTest, int]]:
     """The runs of a set: every test with consecutive seeds from `base_seed`."""
     if name not in SETS:
         raise UserError(f"There is no set '{name}': {near_matches(name, SETS)}")
     return [(test, _seed(base_seed, number)) for test in tests.values() for number in range(test.runs_in(name))]
 
 
-def select(tests: Mapping[str, Test], names: Sequence[str]) -> dict[str, Test]:
+def select(tests: Mapping[str, ListedTest], names: Sequence[str]) -> dict[str, ListedTest]:
     """The named tests; all of them if no name is given."""
     return {name: find(tests, name) for name in names} if names else dict(tests)
 
@@ -109,7 +109,7 @@ def _seed(base: int, number: int) -> int:
     return (base - FIRST_SEED + number) % LAST_SEED + FIRST_SEED
 
 
-def _test(table: Mapping[str, Any], shown: str) -> Test:
+def _test(table: Mapping[str, Any], shown: str) -> ListedTest:
     name = table.get("name", "without a name")
     for key, value in table.items():
         if key not in KEYS:
@@ -121,4 +121,4 @@ def _test(table: Mapping[str, Any], shown: str) -> Test:
             raise UserError(f"Test '{name}' of {shown} has no '{key}'.")
     if table.get("seeds", 1) < 1 or table.get("testcases", 1) < 1 or table.get("timeout_s", 1) < 1:
         raise UserError(f"Test '{name}' of {shown}: seeds, testcases and timeout_s must be at least 1.")
-    return Test(**{**table, "tags": tuple(table.get("tags", ()))})
+    return ListedTest(**{**table, "tags": tuple(table.get("tags", ()))})
