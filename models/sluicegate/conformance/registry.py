@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from sluicegate.conformance import iova, iova_fast_rcache
 from sluicegate.conformance.result import ConformanceError, FileResult
 
 Replayer = Callable[[Path], FileResult]
 
-REPLAYERS: Final[dict[str, Replayer]] = {}
+REPLAYERS: Final[dict[str, Replayer]] = {
+    "iova": iova.replay,
+    "iova_fast_rcache": iova_fast_rcache.replay,
+}
 """Replayers on the golden model, by prefix of the file stem."""
 
 UNSUPPORTED_LIST: Final = Path(__file__).with_name("unsupported.json")
