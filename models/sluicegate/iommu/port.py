@@ -29,7 +29,7 @@ def swap_u64(word: int) -> int:
 
 
 class WalkPort:
-    """Implicit accesses of one translation. An address of ``2**PAS`` or more is an access fault."""
+    """Implicit accesses of one translation. An address of ``2**PAS`` or more is an access fault that never reaches memory."""
 
     __slots__ = ("_limit", "_memory", "trace")
 
@@ -41,9 +41,9 @@ class WalkPort:
     def load(self, address: int, dwords: int, big_endian: bool, causes: LoadCauses) -> tuple[int, ...]:
         """Read ``dwords`` 64-bit words at ``address``, decoded in the given byte order. Raises TranslationFault."""
         length = 8 * dwords
-        self.trace.reads.append(MemoryRead(address, length))
         if address + length > self._limit:
             raise TranslationFault(causes.access)
+        self.trace.reads.append(MemoryRead(address, length))
         try:
             data = self._memory.read(address, length)
         except MemoryAccessError:
@@ -55,9 +55,9 @@ class WalkPort:
 
     def load_dword(self, address: int, big_endian: bool, causes: LoadCauses) -> int:
         """Read one aligned dword, single-copy atomic. Raises TranslationFault."""
-        self.trace.reads.append(MemoryRead(address, 8))
         if address + 8 > self._limit:
             raise TranslationFault(causes.access)
+        self.trace.reads.append(MemoryRead(address, 8))
         try:
             word = self._memory.read_u64(address)
         except MemoryAccessError:

@@ -251,7 +251,7 @@ class MemoryUpdate:
 
 @dataclass(slots=True)
 class Trace:
-    """What a cold walk did, in order. ``reads`` includes the read that faulted."""
+    """What a cold walk did, in order. ``reads`` includes a read that memory refused or answered with poison."""
 
     reads: list[MemoryRead] = field(default_factory=list)
     updates: list[MemoryUpdate] = field(default_factory=list)
