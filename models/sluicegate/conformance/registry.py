@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from sluicegate.conformance import iova, iova_fast_rcache
+from sluicegate.conformance.iommu_command import replay_commands
+from sluicegate.conformance.iommu_page_request import replay_page_requests
+from sluicegate.conformance.iommu_sequence import replay_sequences
+from sluicegate.conformance.iommu_translation import replay_translations
 from sluicegate.conformance.result import ConformanceError, FileResult
 
 Replayer = Callable[[Path], FileResult]
@@ -19,6 +23,10 @@ Replayer = Callable[[Path], FileResult]
 REPLAYERS: Final[dict[str, Replayer]] = {
     "iova": iova.replay,
     "iova_fast_rcache": iova_fast_rcache.replay,
+    "xlate": replay_translations,
+    "seq": replay_sequences,
+    "pri": replay_page_requests,
+    "cmd": replay_commands,
 }
 """Replayers on the golden model, by prefix of the file stem."""
 
