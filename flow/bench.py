@@ -1,8 +1,8 @@
 """`make bench`: collects the figures of the design beside their targets.
 
 A figure family is a file of `flow/benches/` with a function `measure(bench) -> list[Figure]`. Figures of a simulation come from
-counters in native code or RTL, left by the testbench under `figures` in `test_result.json`; what a Python bus model counted is refused,
-because such a model loses cycles of its own and calls them losses of the design.
+counters in native code or RTL, left by the testbench under `figures` in `test_result.json`; what a Python bus model counted is
+refused, because such a model loses cycles of its own and calls them losses of the design.
 """
 
 from __future__ import annotations

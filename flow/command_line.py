@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from flow import catalogue, job, lint, regress, summary, testlist
+from flow import bench, catalogue, conformance, determinism, faults, job, lint, regress, report, suite, summary, testlist
 from flow.build import Builder
 from flow.errors import UserError
 from flow.launchers import launcher
@@ -54,7 +54,9 @@ def regress_command(project: Project, arguments: argparse.Namespace) -> int:
     print(f"{arguments.set}: {len(tests)} tests, {len(runs)} runs", flush=True)
     outcome = regress.run(project, arguments.set, runs, options)
     summary.write(outcome)
+    page = report.write(project, outcome)
     print(summary.render(outcome, time.monotonic() - started))
+    print(f"report: {project.relative(page)}")
     return FAILED if outcome.failures or len(outcome.results) != len(runs) else 0
 
 
@@ -88,6 +90,40 @@ def build_command(project: Project, arguments: argparse.Namespace) -> int:
     for name, build in regress.build_all(Builder(project, arguments.jobs), names, options).items():
         print(f"{name}: {project.relative(build.executable)}")
     return 0
+
+
+def test_command(project: Project, arguments: argparse.Namespace) -> int:
+    return suite.run(project)
+
+
+def conformance_command(project: Project, arguments: argparse.Namespace) -> int:
+    passed, failed = conformance.replay(project, arguments.vectors, arguments.dut)
+    return 0 if passed and not failed else FAILED
+
+
+def faults_command(project: Project, arguments: argparse.Namespace) -> int:
+    outcomes = faults.run(project, arguments.patches or project.root / faults.FOLDER, arguments.names, Main(arguments.main))
+    right = sum(outcome.right for outcome in outcomes)
+    survived = sum(not outcome.caught_by for outcome in outcomes)
+    print(f"{len(outcomes)} faults, {right} caught by the right checker, {survived} survived")
+    return 0 if right == len(outcomes) else FAILED
+
+
+def bench_command(project: Project, arguments: argparse.Namespace) -> int:
+    figures = bench.measure(project)
+    print(bench.render(figures))
+    print(f"figures: {project.relative(bench.write(project, figures))}")
+    return 0
+
+
+def determinism_command(project: Project, arguments: argparse.Namespace) -> int:
+    test = testlist.find(testlist.load(project), arguments.test)
+    mains = [Main(name) for name in arguments.mains.split(",")]
+    differences = determinism.check(project, test, arguments.seed, mains)
+    for line in differences:
+        print(line)
+    print(f"{test.name} seed {arguments.seed}: " + (f"{len(differences)} conditions differ" if differences else "deterministic"))
+    return FAILED if differences else 0
 
 
 def job_command(project: Project, arguments: argparse.Namespace) -> int:
@@ -138,6 +174,24 @@ def make_parser() -> Parser:
 
     added = command("lint", lint_command, "run every static check")
     added.add_argument("only", nargs="*", help="only checks whose name contains one of these words")
+
+    command("test", test_command, "all tests of the project")
+
+    added = command("conformance", conformance_command, "replay recorded truth")
+    added.add_argument("--vectors", type=Path, help="folder of vectors; the project's own unless given")
+    added.add_argument("--dut", default="model", choices=conformance.DUTS, help="model or iommu_rtl")
+
+    added = command("faults", faults_command, "plant faults in the RTL and see who catches them")
+    added.add_argument("names", nargs="*", help="only these faults")
+    added.add_argument("--patches", type=Path, help="folder of patches; the project's own unless given")
+    added.add_argument("--main", default="fast", choices=["fast", "stock"], help="main of the simulation")
+
+    command("bench", bench_command, "measure the figures of the design beside their targets")
+
+    added = command("determinism", determinism_command, "one test and seed under everything that must not matter")
+    added.add_argument("test")
+    added.add_argument("seed", type=testlist.parse_seed)
+    added.add_argument("--mains", default="fast,stock,unmodified", help="mains to compare, the reference first")
 
     added = command("job", job_command, "execute the job of a run folder (what a launcher starts)")
     added.add_argument("folder", type=Path)

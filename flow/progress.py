@@ -15,8 +15,8 @@ LINES = 10
 class Progress:
     """Counts finished runs; `weights` are their expected costs in any one unit."""
 
-    def __init__(self, total_weight: float, total: int, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
+    def __init__(self, total_weight: float, total: int, stream: TextIO = sys.stdout) -> None:
+        self._stream = stream
         self._terminal = self._stream.isatty()
         self._total_weight = max(total_weight, 1e-9)
         self._total = total

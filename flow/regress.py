@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -34,6 +36,8 @@ class Options:
     jobs: int | None = None
     launcher: str = "local"
     resume: bool = False
+    quiet: bool = False
+    """Print nothing but sentences about what is missing."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Extra environment of the simulator."""
 
@@ -53,7 +57,7 @@ class Outcome:
         return [result for result in self.results if not result.passed]
 
 
-def build_all(builder: Builder, names: Sequence[str], options: Options, say: Progress | None = None) -> dict[str, Build]:
+def build_all(builder: Builder, names: Sequence[str], options: Options) -> dict[str, Build]:
     """Builds the named DUTs side by side; reports those that were not in the cache."""
     duts = catalogue.load(builder.project)
     waves = Waves.NONE
@@ -66,7 +70,7 @@ def build_all(builder: Builder, names: Sequence[str], options: Options, say: Pro
     with ThreadPoolExecutor(max_workers=max(1, builder.pool.jobs)) as executor:
         builds = list(executor.map(lambda dut: builder.build(dut, variant), wanted))
     for build in builds:
-        if build.seconds:
+        if build.seconds and not options.quiet:
             print(f"  built {build.dut.name} ({options.main.value}) in {duration(build.seconds)}", flush=True)
     return {build.dut.name: build for build in builds}
 
@@ -89,7 +93,8 @@ def run(project: Project, name: str, runs: Sequence[tuple[ListedTest, int]], opt
     for entry in todo:
         entry.write(project)
     weights = {entry.test: history.get(entry.test, ASSUMED_S) for entry in todo}
-    progress = Progress(sum(weights[entry.test] for entry in todo), len(todo))
+    stream = io.StringIO() if options.quiet else sys.stdout
+    progress = Progress(sum(weights[entry.test] for entry in todo), len(todo), stream)
 
     def finished(entry: Job, result: verdict.Result) -> None:
         results[entry.test, entry.seed] = result

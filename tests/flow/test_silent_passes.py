@@ -1,4 +1,4 @@
-"""Each way in which a simulation can pass without having tested anything, reproduced with the real tools: the runner fails them all."""
+"""Every way to pass without having tested anything, reproduced with the real tools: the runner fails them all."""
 
 from __future__ import annotations
 
