@@ -41,9 +41,12 @@ module dma_tag_allocator #(
     fresh_left = fresh_q < limit_i;
     allocate_valid_o = fresh_left || queued_q != '0;
     allocate_tag_o = fresh_left ? fresh_q[TAG_W-1:0] : queue[read_q];
+    used_o = used_q;
+  end
+
+  always_comb begin
     allocate = allocate_valid_o && allocate_ready_i;
     dequeue = allocate && !fresh_left;
-    used_o = used_q;
   end
 
   always_ff @(posedge clk_i) begin

@@ -170,16 +170,19 @@ module dma_write_requester #(
     .out_meta_o           ({out_last, out_operation, out_flush, out_code, out_end_address, out_bytes})
   );
 
+  logic        flush_room;
   logic        flush_free;
   logic        leave;
   logic        operation_left;
   logic [63:0] first_address;
   logic [11:0] page_offset;
   logic [13:0] pages;
+  logic [2:0]  unused_flush_count;
 
   always_comb begin
-    // The beat that ends an operation with flush waits for the flush register; so no operation behind it can pass the range.
-    flush_free = !flush_valid_o || flush_ready_i || !(out_flush && out_last);
+    // The beat that ends an operation with flush waits for room in the flush queue. The queue's ready is registered: no path from
+    // the non-posted stream to the posted one.
+    flush_free = flush_room || !(out_flush && out_last);
     request_valid_o = out_valid && !out_mark && flush_free;
     out_ready = flush_free && (out_mark || request_ready_i);
     leave = out_valid && out_ready;
@@ -190,25 +193,28 @@ module dma_write_requester #(
     pages = 14'(({1'b0, out_bytes} + {14'd0, page_offset} + ((out_bytes == 25'd0) ? 26'd4096 : 26'd4095)) >> 12);
   end
 
+  fifo #(
+    .WIDTH(OPERATION_W + 64 + 25 + 1 + 32),
+    .DEPTH(4)
+  ) u_flush_ranges (
+    .clk_i      (clk_i),
+    .rst_i      (rst_i),
+    .in_valid_i (operation_left && out_flush),
+    .in_ready_o (flush_room),
+    .in_data_i  ({out_operation, first_address, out_bytes, request_prefix_valid_o, request_prefix_o}),
+    .out_valid_o(flush_valid_o),
+    .out_ready_i(flush_ready_i),
+    .out_data_o ({flush_operation_o, flush_address_o, flush_length_o, flush_prefix_valid_o, flush_prefix_o}),
+    .count_o    (unused_flush_count)
+  );
+
   always_ff @(posedge clk_i) begin
     issued_operation_o <= out_operation;
     issued_requests_o <= out_flush ? {5'd0, pages} : 19'd0;
     issued_code_o <= out_code;
     issued_offset_o <= out_bytes;
-    if (!flush_valid_o || flush_ready_i) begin
-      flush_operation_o <= out_operation;
-      flush_address_o <= first_address;
-      flush_length_o <= out_bytes;
-      flush_prefix_valid_o <= request_prefix_valid_o;
-      flush_prefix_o <= request_prefix_o;
-    end
-    if (rst_i) begin
-      issued_valid_o <= 1'b0;
-      flush_valid_o <= 1'b0;
-    end else begin
-      issued_valid_o <= operation_left;
-      if (!flush_valid_o || flush_ready_i) flush_valid_o <= operation_left && out_flush;
-    end
+    if (rst_i) issued_valid_o <= 1'b0;
+    else issued_valid_o <= operation_left;
   end
 
 endmodule
