@@ -38,7 +38,7 @@ package tlp_pkg;
   localparam [1:0] CLASS_COMPLETION = 2'd2;
 
   // Class of a TLP by DW0[31:24]: writes and messages are posted; Cpl, CplD, CplLk, CplDLk completions; the rest non-posted.
-  function [1:0] tlp_class;
+  function automatic [1:0] tlp_class;
     input [7:0] fmt_type;
     begin
       if (fmt_type[4:1] == 4'b0101) tlp_class = CLASS_COMPLETION;
@@ -49,7 +49,7 @@ package tlp_pkg;
   endfunction
 
   // 1 when the TLP carries payload (Fmt[1]).
-  function has_payload;
+  function automatic has_payload;
     input [7:0] fmt_type;
     begin
       has_payload = fmt_type[6];
@@ -57,7 +57,7 @@ package tlp_pkg;
   endfunction
 
   // Payload of a TLP in DWs, 0..1024.
-  function [10:0] payload_dwords;
+  function automatic [10:0] payload_dwords;
     input [127:0] header;
     begin
       if (!header[126]) payload_dwords = 11'd0;
@@ -66,7 +66,7 @@ package tlp_pkg;
   endfunction
 
   // Data credits of a TLP: 4 DWs each, rounded up.
-  function [8:0] data_credits;
+  function automatic [8:0] data_credits;
     input [127:0] header;
     reg [10:0] rounded;
     begin
@@ -76,7 +76,7 @@ package tlp_pkg;
   endfunction
 
   // Address of a memory request: DW aligned, 64 bits (3 DW headers carry the low half only).
-  function [63:0] request_address;
+  function automatic [63:0] request_address;
     input [127:0] header;
     begin
       if (header[125]) request_address = {header[63:2], 2'b00};
@@ -85,7 +85,7 @@ package tlp_pkg;
   endfunction
 
   // 1 for memory reads, writes and atomics (routed by address, subject to translation).
-  function is_memory_request;
+  function automatic is_memory_request;
     input [7:0] fmt_type;
     begin
       is_memory_request = fmt_type[7] == 1'b0 &&

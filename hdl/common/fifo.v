@@ -1,0 +1,99 @@
+`default_nettype none
+// Synchronous first-in first-out queue, show-ahead (the head word is on `out_data_o` while `out_valid_o`).
+// One word in and one word out per cycle at any fill level; a word appears at the output one cycle after it entered.
+// The storage is a block RAM that is read one cycle ahead; a word written to the address being read is bypassed in a register.
+module fifo #(
+    // Bits of a word.
+    parameter int WIDTH = 32,
+    // Words, 2 or more, any number.
+    parameter int DEPTH = 16,
+    // Derived: bits of the fill count.
+    parameter int COUNT_W = $clog2(DEPTH + 1)
+) (
+    input  wire               clk_i,
+    input  wire               rst_i,
+
+    // Input; `in_ready_o` is registered and does not look at the output.
+    input  wire               in_valid_i,
+    output wire               in_ready_o,
+    input  wire [WIDTH-1:0]   in_data_i,
+
+    // Output.
+    output wire               out_valid_o,
+    input  wire               out_ready_i,
+    output wire [WIDTH-1:0]   out_data_o,
+
+    // Words stored, 0..DEPTH, registered.
+    output wire [COUNT_W-1:0] count_o
+);
+
+  localparam int ADDRESS_W = $clog2(DEPTH);
+
+  logic [ADDRESS_W-1:0] write_pointer_d, write_pointer_q;
+  logic [ADDRESS_W-1:0] read_pointer_d, read_pointer_q;
+  logic [COUNT_W-1:0]   count_d, count_q;
+  logic                 bypass_q;
+  logic [WIDTH-1:0]     bypass_data_q;
+  logic [WIDTH-1:0]     read_data;
+  logic                 push, pop;
+
+  assign push = in_valid_i && in_ready_o;
+  assign pop = out_valid_o && out_ready_i;
+
+  assign in_ready_o = count_q != COUNT_W'(DEPTH);
+  assign out_valid_o = count_q != '0;
+  assign out_data_o = bypass_q ? bypass_data_q : read_data;
+  assign count_o = count_q;
+
+  always_comb begin
+    write_pointer_d = write_pointer_q;
+    read_pointer_d = read_pointer_q;
+    count_d = count_q;
+    if (push) write_pointer_d = write_pointer_q == ADDRESS_W'(DEPTH - 1) ? '0 : write_pointer_q + 1'b1;
+    if (pop) read_pointer_d = read_pointer_q == ADDRESS_W'(DEPTH - 1) ? '0 : read_pointer_q + 1'b1;
+    if (push && !pop) count_d = count_q + 1'b1;
+    if (pop && !push) count_d = count_q - 1'b1;
+  end
+
+  // The address read now is the head of the next cycle.
+  ram_simple_dual_port #(
+      .WIDTH(WIDTH),
+      .DEPTH(DEPTH)
+  ) u_storage (
+      .clk_i          (clk_i),
+      .write_i        (push),
+      .write_address_i(write_pointer_q),
+      .write_data_i   (in_data_i),
+      .read_i         (1'b1),
+      .read_address_i (read_pointer_d),
+      .read_data_o    (read_data)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (push) bypass_data_q <= in_data_i;
+    bypass_q <= push && write_pointer_q == read_pointer_d;
+    write_pointer_q <= write_pointer_d;
+    read_pointer_q <= read_pointer_d;
+    count_q <= count_d;
+    if (rst_i) begin
+      bypass_q <= 1'b0;
+      write_pointer_q <= '0;
+      read_pointer_q <= '0;
+      count_q <= '0;
+    end
+  end
+
+  generate
+    if (DEPTH < 2) begin : g_check_depth
+      initial $fatal(1, "fifo: DEPTH must be at least 2");
+    end
+  endgenerate
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) assert (count_q <= COUNT_W'(DEPTH)) else $error("fifo: count beyond DEPTH");
+  end
+`endif
+
+endmodule
+`default_nettype wire
