@@ -32,6 +32,8 @@ module iommu_drain_tracker #(
     input  wire         count_read_i,
     input  wire         count_write_i,
 
+    // All posted TLPs that left before this cycle have been taken by their receiver (at the end of this cycle).
+    input  wire         posted_settled_i,
     // A posted write counted before has left.
     input  wire         posted_released_i,
     input  wire         posted_generation_i,
@@ -144,7 +146,7 @@ module iommu_drain_tracker #(
       draining_d = 1'b1;
       if (drain_reads_i) read_generation_d = !read_generation_q;
       if (drain_writes_i) write_generation_d = !write_generation_q;
-    end else if (draining_q && !(drain_reads_i && reads_left) && !(drain_writes_i && writes_left)) begin
+    end else if (draining_q && !(drain_reads_i && reads_left) && !(drain_writes_i && (writes_left || !posted_settled_i))) begin
       draining_d = 1'b0;
       ack_d = 1'b1;
     end

@@ -110,8 +110,7 @@ module iommu_nonposted_queue #(
   // Input: the lowest free slot takes the sop, the slot of the sop takes the rest.
   logic [SLOT_W-1:0] free_slot;
   logic [SLOT_W-1:0] fill_slot_d, fill_slot_q;
-  logic [PAYLOAD_W-1:0] fill_payload_d, fill_payload_q;
-  logic [1:0] fill_beat_d, fill_beat_q;
+  logic [PAYLOAD_W-1:0] fill_payload;
   wire has_free = busy_q != '1;
   wire nullified = rx_sop_i && rx_eop_i && rx_err_i;
   wire oversized = tlp_pkg::payload_dwords(rx_hdr_i) > 11'd8;
@@ -132,21 +131,14 @@ module iommu_nonposted_queue #(
 
   generate
     if (BEATS == 1) begin : g_one_beat
-      assign fill_payload_d = rx_data_i[STORED_W-1:0];
-      assign fill_beat_d = 2'd0;
+      assign fill_payload = rx_data_i[STORED_W-1:0];
     end else begin : g_two_beats
-      // The first beat waits in `fill_payload_q` for the second.
-      always_comb begin
-        fill_payload_d = fill_payload_q;
-        fill_beat_d = fill_beat_q;
-        if (accept) begin
-          if (rx_sop_i) fill_payload_d = {{(PAYLOAD_W - STORED_W) {1'b0}}, rx_data_i[STORED_W-1:0]};
-          else if (fill_beat_q == 2'd1) fill_payload_d[PAYLOAD_W-1:STORED_W] = rx_data_i[STORED_W-1:0];
-          // Beats beyond the largest legal payload are swallowed; the TLP is refused as oversized.
-          if (rx_sop_i) fill_beat_d = 2'd1;
-          else if (fill_beat_q != 2'd2) fill_beat_d = fill_beat_q + 2'd1;
-        end
-      end
+      // The first beat waits for the second. Later ones mean nothing: such a TLP is refused as oversized.
+      logic [STORED_W-1:0] first_beat_q;
+
+      assign fill_payload = rx_sop_i ? {{(PAYLOAD_W - STORED_W) {1'b0}}, rx_data_i} : {rx_data_i, first_beat_q};
+
+      always_ff @(posedge clk_i) if (accept_sop) first_beat_q <= rx_data_i;
     end
   endgenerate
 
@@ -290,7 +282,7 @@ module iommu_nonposted_queue #(
   always_ff @(posedge clk_i) begin
     if (accept_sop) hdr_q[free_slot] <= rx_hdr_i;
     if (accept) begin
-      payload_q[slot] <= fill_payload_d;
+      payload_q[slot] <= fill_payload;
       empty_q[slot] <= rx_empty_i;
     end
     if (response_valid_i) spa_q[response_slot_i] <= response_spa_i;
@@ -307,8 +299,6 @@ module iommu_nonposted_queue #(
       refused_hdr_q <= hdr_q[refuse_slot];
       refused_abort_q <= abort_q[refuse_slot];
     end
-    fill_payload_q <= fill_payload_d;
-    fill_beat_q <= fill_beat_d;
     fill_slot_q <= fill_slot_d;
     complete_q <= complete_d;
     done_q <= done_d;

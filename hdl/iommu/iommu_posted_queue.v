@@ -114,6 +114,7 @@ module iommu_posted_queue #(
   wire beat_sop, beat_eop, beat_err;
   wire [EMPTY_W-1:0] beat_empty;
   wire [DATA_W-1:0] beat_data;
+  wire [$clog2(BEATS+1)-1:0] unused_count;
 
   fifo #(
       .WIDTH(BEAT_W),
@@ -127,7 +128,7 @@ module iommu_posted_queue #(
       .out_valid_o(beat_valid),
       .out_ready_i(beat_taken),
       .out_data_o ({beat_sop, beat_eop, beat_err, beat_empty, beat_data}),
-      .count_o    ()
+      .count_o    (unused_count)
   );
 
   // Output: the oldest TLP, once its fate is known.
