@@ -91,7 +91,7 @@ module fifo #(
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
-    if (!rst_i) assert (count_q <= COUNT_W'(DEPTH)) else $error("fifo: count beyond DEPTH");
+    if (!rst_i) assert (32'(count_q) <= DEPTH) else $error("fifo: count beyond DEPTH");
   end
 `endif
 
