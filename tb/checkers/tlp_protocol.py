@@ -31,8 +31,7 @@ class TlpProtocolChecker(Scoreboard):
         broken = batch.of_kind(EventKind.PROTOCOL_ERROR)
         if broken.size:
             record = broken[0]
-            rule = int(record["argument"])
-            name = ProtocolRule(rule).name.lower().replace("_", " ") if rule in set(ProtocolRule) else f"rule {rule}"
+            name = ProtocolRule(int(record["argument"])).name.lower().replace("_", " ")
             link = self._links.get(int(record["source"]))
             where = link.name if link else f"link {int(record['source'])}"
             raise self.error(
@@ -65,7 +64,7 @@ class TlpProtocolChecker(Scoreboard):
         left = self._transactions.outstanding()
         if len(left):
             link = self._links[int(left.link[0])]
-            answers = self._links[link.completions_on] if link.completions_on in self._links else link
+            answers = link if link.completions_on is None else self._links[link.completions_on]
             raise self.error(
                 f"{link.name}: {len(left)} requests have no (last) completion, the first is {left.describe(0)}",
                 int(left.cycle[0]),

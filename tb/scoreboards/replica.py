@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
 from sluicegate.memory import Memory, SparseMemory
 from sluicegate.platform import ADDRESS_MAP, AddressMap, Region
+
 from tb.bridge.event_log import EventArray, EventFlag, EventKind, LogBatch
 
 
@@ -22,7 +22,7 @@ class _Flat:
         self.end = region.end
         self.bytes: NDArray[np.uint8] = np.zeros(region.size, dtype=np.uint8)
         self.words: NDArray[np.uint64] = self.bytes.view("<u8")
-        self.store = memoryview(self.bytes)
+        self.store = self.bytes.data
 
 
 class Replica(Memory):
@@ -41,7 +41,7 @@ class Replica(Memory):
         """Apply MEMORY_WRITE records of ``batch``, already chosen with :func:`memory_writes`."""
         low_base, low_end, low_store = self._low.base, self._low.end, self._low.store
         high_base, high_end, high_store = self._high.base, self._high.end, self._high.store
-        source = memoryview(batch.payload)
+        source = batch.payload.data
         starts = (writes["payload"] - np.uint64(batch.payload_base)).tolist()
         for address, start, length in zip(writes["address"].tolist(), starts, writes["length"].tolist(), strict=True):
             if high_base <= address and address + length <= high_end:

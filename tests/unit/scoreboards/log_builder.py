@@ -84,7 +84,7 @@ class LogBuilder:
         flags: int = 0,
     ) -> int:
         """Append a record; returns its sequence number."""
-        record = np.zeros((), EVENT_DTYPE)
+        record = np.zeros(1, EVENT_DTYPE)[0]
         record["cycle"], record["kind"], record["source"], record["flags"] = self.cycle, kind, source, flags
         record["length"] = len(payload) if length is None else length
         record["header"] = header

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from sluicegate.memory import Memory
 from sluicegate.platform import ADDRESS_MAP
+
 from tb.bridge.event_log import EventFlag
 from tb.scoreboards.replica import Replica
 from tests.unit.scoreboards.log_builder import LogBuilder, words
