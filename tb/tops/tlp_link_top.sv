@@ -1,9 +1,9 @@
-// Block testbench of hdl/tlp: a receive buffer and a transmit arbiter back to back in each direction, native agents outside.
+// Block testbench of hdl/tlp: both directions of a link, native agents outside.
 // Links: 0 in and 1 out carry requests to host memory, 2 in and 3 out its completions and other traffic of the test.
 module tlp_link_top #(
     parameter int DATA_W = 256   // 128, 256 or 512
 ) (
-    input bit clk,
+    input  bit clk,
     output bit doorbell
 );
   localparam int EmptyW = $clog2(DATA_W / 32);
@@ -21,66 +21,32 @@ module tlp_link_top #(
     bit [EmptyW-1:0] in_empty;
     bit [127:0] in_hdr;
     bit [31:0] in_prefix;
-    logic [59:0] in_limit;
-    logic [5:0] in_infinite;
-
+    logic [59:0] in_credit_limit;
+    logic [5:0] in_credit_infinite;
     logic out_valid, out_sop, out_eop, out_prefix_valid, out_err;
     bit out_ready;
     logic [DATA_W-1:0] out_data;
     logic [EmptyW-1:0] out_empty;
     logic [127:0] out_hdr;
     logic [31:0] out_prefix;
-    bit [59:0] out_limit;
-    bit [5:0] out_infinite;
-
-    logic [2:0] valid, ready, sop, eop, prefix_valid, err;
-    logic [3*DATA_W-1:0] data;
-    logic [3*EmptyW-1:0] empty;
-    logic [3*128-1:0] hdr;
-    logic [3*32-1:0] prefix;
+    bit [59:0] out_credit_limit;
+    bit [5:0] out_credit_infinite;
 
     tlp_link_source #(.DATA_W(DATA_W), .LINK(2 * way)) source (
         .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .cycle_i(cycle),
         .valid_o(in_valid), .ready_i(in_ready), .sop_o(in_sop), .eop_o(in_eop), .data_o(in_data), .empty_o(in_empty), .hdr_o(in_hdr),
         .prefix_o(in_prefix), .prefix_valid_o(in_prefix_valid), .err_o(in_err),
-        .credit_limit_i(in_limit), .credit_infinite_i(in_infinite));
+        .credit_limit_i(in_credit_limit), .credit_infinite_i(in_credit_infinite));
 
-    tlp_link_monitor #(.DATA_W(DATA_W), .LINK(2 * way)) in_monitor (
+    tlp_link_way #(.DATA_W(DATA_W), .IN_LINK(2 * way), .OUT_LINK(2 * way + 1)) dut (
         .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .cycle_i(cycle),
-        .valid_i(in_valid), .ready_i(in_ready), .sop_i(in_sop), .eop_i(in_eop), .data_i(in_data), .empty_i(in_empty), .hdr_i(in_hdr),
-        .prefix_i(in_prefix), .prefix_valid_i(in_prefix_valid), .err_i(in_err),
-        .credit_limit_i(in_limit), .credit_infinite_i(in_infinite));
-
-    tlp_receive_buffer #(.DATA_W(DATA_W)) receive_buffer (
-        .clk_i(clk), .rst_i(rst), .link_up_i(link_up),
-        .rx_valid_i(in_valid), .rx_ready_o(in_ready), .rx_sop_i(in_sop), .rx_eop_i(in_eop), .rx_data_i(in_data), .rx_empty_i(in_empty),
-        .rx_hdr_i(in_hdr), .rx_prefix_i(in_prefix), .rx_prefix_valid_i(in_prefix_valid), .rx_err_i(in_err),
-        .rx_credit_limit_o(in_limit), .rx_credit_infinite_o(in_infinite),
-        .posted_valid_o(valid[0]), .posted_ready_i(ready[0]), .posted_sop_o(sop[0]), .posted_eop_o(eop[0]),
-        .posted_data_o(data[0+:DATA_W]), .posted_empty_o(empty[0+:EmptyW]), .posted_hdr_o(hdr[0+:128]),
-        .posted_prefix_o(prefix[0+:32]), .posted_prefix_valid_o(prefix_valid[0]), .posted_err_o(err[0]),
-        .nonposted_valid_o(valid[1]), .nonposted_ready_i(ready[1]), .nonposted_sop_o(sop[1]), .nonposted_eop_o(eop[1]),
-        .nonposted_data_o(data[DATA_W+:DATA_W]), .nonposted_empty_o(empty[EmptyW+:EmptyW]), .nonposted_hdr_o(hdr[128+:128]),
-        .nonposted_prefix_o(prefix[32+:32]), .nonposted_prefix_valid_o(prefix_valid[1]), .nonposted_err_o(err[1]),
-        .completion_valid_o(valid[2]), .completion_ready_i(ready[2]), .completion_sop_o(sop[2]), .completion_eop_o(eop[2]),
-        .completion_data_o(data[2*DATA_W+:DATA_W]), .completion_empty_o(empty[2*EmptyW+:EmptyW]), .completion_hdr_o(hdr[2*128+:128]),
-        .completion_prefix_o(prefix[2*32+:32]), .completion_prefix_valid_o(prefix_valid[2]), .completion_err_o(err[2]));
-
-    tlp_transmit_arbiter #(.DATA_W(DATA_W), .SOURCES(1)) transmit_arbiter (
-        .clk_i(clk), .rst_i(rst), .link_up_i(link_up),
-        .in_valid_i(valid), .in_ready_o(ready), .in_sop_i(sop), .in_eop_i(eop), .in_data_i(data), .in_empty_i(empty), .in_hdr_i(hdr),
-        .in_prefix_i(prefix), .in_prefix_valid_i(prefix_valid), .in_err_i(err),
-        .tx_valid_o(out_valid), .tx_ready_i(out_ready), .tx_sop_o(out_sop), .tx_eop_o(out_eop), .tx_data_o(out_data),
-        .tx_empty_o(out_empty), .tx_hdr_o(out_hdr), .tx_prefix_o(out_prefix), .tx_prefix_valid_o(out_prefix_valid), .tx_err_o(out_err),
-        .tx_credit_limit_i(out_limit), .tx_credit_infinite_i(out_infinite));
-
-    tlp_link_monitor #(.DATA_W(DATA_W), .LINK(2 * way + 1)) out_monitor (
-        .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .cycle_i(cycle),
-        .valid_i(out_valid), .ready_i(out_ready), .sop_i(out_sop), .eop_i(out_eop), .data_i(out_data), .empty_i(out_empty), .hdr_i(out_hdr),
-        .prefix_i(out_prefix), .prefix_valid_i(out_prefix_valid), .err_i(out_err),
-        .credit_limit_i(out_limit), .credit_infinite_i(out_infinite));
+        .in_valid(in_valid), .in_ready(in_ready), .in_sop(in_sop), .in_eop(in_eop), .in_data(in_data), .in_empty(in_empty), .in_hdr(in_hdr),
+        .in_prefix(in_prefix), .in_prefix_valid(in_prefix_valid), .in_err(in_err), .in_limit(in_credit_limit), .in_infinite(in_credit_infinite),
+        .out_valid(out_valid), .out_ready(out_ready), .out_sop(out_sop), .out_eop(out_eop), .out_data(out_data), .out_empty(out_empty), .out_hdr(out_hdr),
+        .out_prefix(out_prefix), .out_prefix_valid(out_prefix_valid), .out_err(out_err), .out_limit(out_credit_limit), .out_infinite(out_credit_infinite));
 
     tlp_link_sink #(.LINK(2 * way + 1)) sink (
-        .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .ready_o(out_ready), .credit_limit_o(out_limit), .credit_infinite_o(out_infinite));
+        .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .ready_o(out_ready), .credit_limit_o(out_credit_limit),
+        .credit_infinite_o(out_credit_infinite));
   end
 endmodule
