@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from sluicegate.conformance import iova, iova_fast_rcache
+from sluicegate.conformance import dma_iova, iova, iova_fast_rcache, map_sg
 from sluicegate.conformance.result import ConformanceError, FileResult
 
 Replayer = Callable[[Path], FileResult]
 
 REPLAYERS: Final[dict[str, Replayer]] = {
+    "dma_iova": dma_iova.replay,
+    "map_sg": map_sg.replay,
     "iova": iova.replay,
     "iova_fast_rcache": iova_fast_rcache.replay,
 }
