@@ -79,37 +79,41 @@ class Translation:
         )
 
     def _translate(self) -> Response:
-        request, configuration, trace = self._request, self._configuration, self._port.trace
+        request, trace = self._request, self._port.trace
+        if self._configuration.mode is DirectoryMode.OFF:  # 1
+            raise TranslationFault(Cause.ALL_INBOUND_DISALLOWED)
+        if self._configuration.mode is DirectoryMode.BARE:  # 2
+            if request.address_type is not AddressType.UNTRANSLATED:
+                raise TranslationFault(Cause.TRANSACTION_TYPE_DISALLOWED)
+            return Response(Status.OK, request.iova, trace=trace)
+        device, process, walker = self.locate()
+        if process is None:
+            return Response(Status.OK, request.iova, trace=trace)
+        first = walker.first_stage(process, request.iova)  # 12
+        return self._finish(walker, device, first)
+
+    def locate(self) -> tuple[DeviceContext, ProcessContext | None, Walker]:
+        """Steps 3 to 11: the contexts of the request, and the walker for them; no process context when the SPA is the IOVA.
+
+        The directory mode must be neither Off nor Bare. Raises TranslationFault.
+        """
+        request = self._request
         translated = request.address_type is AddressType.TRANSLATED
         probe = request.address_type is AddressType.TRANSLATION_REQUEST
-        if configuration.mode is DirectoryMode.OFF:  # 1
-            raise TranslationFault(Cause.ALL_INBOUND_DISALLOWED)
+        device = self.device = locate_device_context(self._port, self._configuration, request.device_id)  # 3, 4
         disallowed = TranslationFault(Cause.TRANSACTION_TYPE_DISALLOWED)
-        if configuration.mode is DirectoryMode.BARE:  # 2
-            if translated or probe:
-                raise disallowed
-            return Response(Status.OK, request.iova, trace=trace)
-        device = self.device = locate_device_context(self._port, configuration, request.device_id)  # 3, 4
         if (translated or probe) and not device.enable_ats:  # 5
             raise disallowed
         directory = device.process_directory
-        if request.pasid_valid:  # 6
-            if directory is None:
-                raise disallowed
-            if request.process_id >> directory.process_id_bits:
-                raise disallowed
+        if request.pasid_valid and (directory is None or request.process_id >> directory.process_id_bits):  # 6
+            raise disallowed
         if probe:
-            trace.features.add(Feature.ATS)
-        access = Access.of(request)
-        walker = Walker(self._port, configuration, device, access)
-        if translated:  # 7
-            if not device.t2gpa:
-                return Response(Status.OK, request.iova, trace=trace)
-            self.process = BARE_CONTEXT
-        else:
-            self.process = self._locate_process(walker, device)
-        first = walker.first_stage(self.process, request.iova)  # 12
-        return self._finish(walker, device, first, access)
+            self._port.trace.features.add(Feature.ATS)
+        walker = Walker(self._port, self._configuration, device, Access.of(request))
+        if translated and not device.t2gpa:  # 7
+            return device, None, walker
+        self.process = BARE_CONTEXT if translated else self._locate_process(walker, device)
+        return device, self.process, walker
 
     def _locate_process(self, walker: Walker, device: DeviceContext) -> ProcessContext:
         request, directory = self._request, device.process_directory
@@ -140,8 +144,8 @@ class Translation:
         self.pscid_valid = bool(process.mode)
         return process
 
-    def _finish(self, walker: Walker, device: DeviceContext, first: Mapping, access: Access) -> Response:
-        request, trace = self._request, self._port.trace
+    def _finish(self, walker: Walker, device: DeviceContext, first: Mapping) -> Response:
+        request, trace, access = self._request, self._port.trace, walker.access
         gpa = first.address
         msi = translate_msi(self._port, self._configuration, device, gpa)  # 13
         if msi is not None:

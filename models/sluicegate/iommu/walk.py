@@ -103,7 +103,7 @@ class Walker:
     def __init__(self, port: WalkPort, configuration: IommuConfiguration, device: DeviceContext, access: Access) -> None:
         self._port = port
         self._device = device
-        self._access = access
+        self.access = access
         self._svpbmt = configuration.capabilities.svpbmt
         self._reserved = _PTE_RESERVED
         self._svrsw = configuration.capabilities.svrsw60t59b
@@ -119,7 +119,7 @@ class Walker:
 
     def second_stage(self, gpa: int) -> Mapping:
         """Second-stage translation of the request's own access. Raises TranslationFault."""
-        return self._second_stage(gpa, self._access, self._page_table, implicit=False)
+        return self._second_stage(gpa, self.access, self._page_table, implicit=False)
 
     def _malformed(self, pte: int, level: int) -> bool:
         """Encodings that are reserved in leaf and non-leaf entries alike."""
@@ -201,7 +201,7 @@ class Walker:
         levels = context.mode.levels
         if not levels:
             return Mapping(iova, UNLIMITED_SHIFT, global_=True)
-        device, port, access = self._device, self._port, self._access
+        device, port, access = self._device, self._port, self.access
         big_endian = device.first_stage_big_endian
         fault = TranslationFault(access.causes.page)
         if not is_canonical(iova, 12 + 9 * levels):
