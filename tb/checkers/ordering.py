@@ -53,8 +53,8 @@ class OrderingChecker:
                 raise ScoreboardError(
                     self.name,
                     block,
-                    f"{self._names[ingress]} to {self._names[int(left.link[0])]}: {chosen.describe(overtaken)} was overtaken by a "
-                    f"TLP that entered later and may not pass it; it entered as record {int(entered[rows[overtaken]])}",
+                    f"{self._names[ingress]} to {self._names[int(left.link[0])]}: {chosen.describe(overtaken)} was overtaken by "
+                    f"a TLP that entered later and may not pass it; it entered as record {int(entered[rows[overtaken]])}",
                     int(chosen.cycle[overtaken]),
                     int(chosen.sequence[overtaken]),
                 )

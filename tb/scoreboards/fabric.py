@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
+from typing import Final
 
 from sluicegate.platform import ADDRESS_MAP, AddressMap, Region
 
@@ -22,6 +23,9 @@ class AcsControl(IntFlag):
     UPSTREAM_FORWARDING = 1 << 4
     EGRESS_CONTROL = 1 << 5
     DIRECT_TRANSLATED = 1 << 6
+
+
+NO_ACS: Final = AcsControl(0)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class BridgePort:
 class DownstreamPort(BridgePort):
     """A switch downstream port: ``acs`` its ACS Control, ``egress_vector`` its Egress Control Vector (bit j: port j)."""
 
-    acs: AcsControl = AcsControl(0)
+    acs: AcsControl = NO_ACS
     egress_vector: int = 0
 
 

@@ -12,8 +12,10 @@ def payloads_equal(left: U8, left_start: I64, right: U8, right_start: I64, lengt
     equal = np.ones(length.size, np.bool_)
     order = np.argsort(length.astype(np.uint16), kind="stable")
     sizes, firsts = np.unique(length[order], return_index=True)
-    for size, rows in zip(sizes.tolist(), np.split(order, firsts[1:]), strict=True):
+    bounds = [*firsts.tolist(), length.size]
+    for size, begin, end in zip(sizes.tolist(), bounds, bounds[1:], strict=False):
         if size:
+            rows = order[begin:end]
             found = _rows(left, left_start[rows], size) == _rows(right, right_start[rows], size)
             equal[rows] = found.all(axis=1)
     return equal
