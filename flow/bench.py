@@ -1,0 +1,115 @@
+"""`make bench`: collects the figures of the design beside their targets.
+
+A figure family is a file of `flow/benches/` with a function `measure(bench) -> list[Figure]`. Figures of a simulation come from
+counters in native code or RTL, left by the testbench under `figures` in `test_result.json`; what a Python bus model counted is
+refused, because such a model loses cycles of its own and calls them losses of the design.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flow import benches, regress, testlist, verdict
+from flow.errors import UserError
+from flow.project import Project
+from flow.verilate import Main
+
+Better = Literal["higher", "lower"]
+COUNTED_BY = "native"
+RESULTS = "bench.json"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure beside its target."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None
+    """None: measured and shown, with no target."""
+    better: Better
+
+    @property
+    def met(self) -> bool | None:
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.better == "higher" else self.value <= self.target
+
+
+class Bench:
+    """What a figure family may use."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    def simulate(self, test: str, seed: int = 1, main: Main = Main.FAST) -> Path:
+        """Runs a test, waves and coverage off; returns its run folder. A run that fails measures nothing."""
+        entry = testlist.find(testlist.load(self.project), test)
+        outcome = regress.run(self.project, f"bench-{main.value}", [(entry, seed)], regress.Options(main=main, jobs=1))
+        result = outcome.results[0]
+        if not result.passed:
+            raise UserError(f"The bench cannot measure '{test}': its run failed: {result.reasons[0]}.")
+        return outcome.folder / f"{test}-{seed}"
+
+
+def native_figures(folder: Path) -> dict[str, tuple[float, str]]:
+    """{name: (value, unit)} of a run folder's native counters; a figure that anything else counted is a `UserError`."""
+    data: dict[str, Any] = json.loads((folder / verdict.TEST_RESULT).read_text())
+    figures: dict[str, tuple[float, str]] = {}
+    for figure in data.get("figures", []):
+        if figure["counted_by"] != COUNTED_BY:
+            raise UserError(
+                f"Figure '{figure['name']}' of {folder.name} was counted by '{figure['counted_by']}':"
+                " only what native code or RTL counted is a throughput."
+            )
+        figures[figure["name"]] = (float(figure["value"]), figure["unit"])
+    return figures
+
+
+def cpu_seconds(folder: Path) -> float:
+    """CPU time the simulator of a run folder took."""
+    return float(json.loads((folder / verdict.TIMING).read_text())["cpu_s"])
+
+
+def measure(project: Project) -> list[Figure]:
+    """Every figure of every family, families by name."""
+    bench = Bench(project)
+    figures: list[Figure] = []
+    for family in sorted(entry.name for entry in pkgutil.iter_modules(benches.__path__)):
+        figures += importlib.import_module(f"{benches.__name__}.{family}").measure(bench)
+    return figures
+
+
+def write(project: Project, figures: list[Figure]) -> Path:
+    """Leaves `build/bench/bench.json`."""
+    path = project.build / "bench" / RESULTS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps([{**asdict(figure), "met": figure.met} for figure in figures], indent=1) + "\n")
+    partial.rename(path)
+    return path
+
+
+def render(figures: list[Figure]) -> str:
+    """The figures as a table."""
+    if not figures:
+        return "no figure is measured yet"
+    width = max(len(figure.name) for figure in figures)
+    lines = [f"{'figure':<{width}}  {'value':>12}  {'target':>14}  unit"]
+    for figure in figures:
+        sign = ">=" if figure.better == "higher" else "<="
+        target = "-" if figure.target is None else f"{sign} {figure.target:g}"
+        verdict_word = {None: "", True: "met", False: "MISSED"}[figure.met]
+        lines.append(f"{figure.name:<{width}}  {figure.value:>12,.4g}  {target:>14}  {figure.unit:<24} {verdict_word}".rstrip())
+    missed = sum(figure.met is False for figure in figures)
+    lines.append(f"{len(figures)} figures, {sum(figure.met is True for figure in figures)} met, {missed} missed")
+    return "\n".join(lines)
+
+
+__all__ = ["Bench", "Figure", "cpu_seconds", "measure", "native_figures", "render", "write"]

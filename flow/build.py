@@ -1,0 +1,252 @@
+"""Builds simulations and keeps them in a cache by content.
+
+A build is three cached folders below `build/cache/`: the verilated and compiled *model* of a DUT, the compiled *native* C++, and
+one executable per *main* linked from both. The key of a folder is a hash over everything that enters: the content of every
+source, the flags, the tool versions and this recipe. A folder is complete once it exists: work happens in a hidden folder beside
+it that is renamed at the end, under a lock, so that parallel builders never see or make half a build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flow import compiler, unmodified, verilate
+from flow.catalogue import Dut
+from flow.compiler import CompilerPool, Step
+from flow.errors import UserError
+from flow.locking import exclusive
+from flow.project import Project
+from flow.runtime import runtime_library
+from flow.toolchain import Toolchain, find_toolchain, lz4_header_present
+from flow.verilate import Defines, Main, Waves
+
+EXECUTABLE = "sim"
+KEPT_BUILDS = 96
+"""Folders the cache keeps; the least recently used beyond that go."""
+FAST_FLAGS = ("-std=gnu++20", "-O3", "-g0")
+SLOW_FLAGS = ("-std=gnu++20", "-O0", "-g0")
+NATIVE_FLAGS = ("-std=gnu++20", "-O3", "-g1", "-Wall", "-Wextra")
+HEADERS = {".h", ".hpp", ".vh", ".svh", ".inc"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a DUT is built, beside what it is."""
+
+    main: Main = Main.FAST
+    waves: Waves = Waves.NONE
+    coverage: bool = False
+
+    @property
+    def defines(self) -> Defines:
+        return Defines(self.waves, self.coverage)
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished build."""
+
+    dut: Dut
+    variant: Variant
+    executable: Path
+    key: str
+    seconds: float
+    """What it cost now: 0 when it was in the cache."""
+
+
+class Builder:
+    """Builds DUTs of one project through the cache; safe to use from several threads and processes."""
+
+    def __init__(self, project: Project, jobs: int | None = None, toolchain: Toolchain | None = None) -> None:
+        self.project = project
+        self.toolchain = toolchain or find_toolchain()
+        self.pool = CompilerPool(jobs)
+
+    def build(self, dut: Dut, variant: Variant) -> Build:
+        """The executable for `dut` in this variant; a failed build is a `UserError` with the first compiler errors."""
+        started = time.monotonic()
+        if variant.main is Main.UNMODIFIED:
+            executable, fresh = self._unmodified(dut, variant)
+        else:
+            executable, fresh = self._linked(dut, variant)
+        seconds = time.monotonic() - started if fresh else 0.0
+        return Build(dut, variant, executable, executable.parent.name, seconds)
+
+    def _linked(self, dut: Dut, variant: Variant) -> tuple[Path, bool]:
+        defines, vpi = variant.defines, variant.main is not Main.BARE
+        rtl = [*dut.rtl_files(self.project), *([self.project.root / dut.vlt] if dut.vlt else [])]
+        entering: list[object] = [
+            dut.toplevel,
+            rtl,
+            dut.include_dirs(self.project),
+            dut.parameters,
+            dut.verilator_flags,
+            dut.timescale,
+        ]
+        entering += [FAST_FLAGS, SLOW_FLAGS, defines.flags(), vpi]
+        model_key = self._key(f"{dut.name}-model", entering)
+
+        native = dut.native_files(self.project)
+        headers = dut.native_include_dirs(self.project)
+        entering = [native, headers, NATIVE_FLAGS, defines.flags()]
+        if any(verilate.PREFIX in path.read_text(errors="replace") for path in native):
+            entering.append(model_key)
+        native_key = self._key("native", entering)
+
+        main_file = self._main_file(dut, variant.main)
+        key = self._key(f"{dut.name}-{variant.main.value}", [model_key, native_key, main_file, headers, NATIVE_FLAGS])
+
+        def make_executable(folder: Path) -> None:
+            self._cached(model_key, lambda work: self._compile_model(dut, defines, vpi, work))
+            model = self.project.cache / model_key
+            self._cached(native_key, lambda work: self._compile_native(dut, defines, native, model, work))
+            self._link(dut, variant, main_file, model, self.project.cache / native_key, folder)
+
+        fresh = self._cached(key, make_executable)
+        return self.project.cache / key / EXECUTABLE, fresh
+
+    def _unmodified(self, dut: Dut, variant: Variant) -> tuple[Path, bool]:
+        native = dut.native_files(self.project)
+        entering: list[object] = [
+            dut.toplevel,
+            dut.rtl_files(self.project),
+            dut.include_dirs(self.project),
+            dut.parameters,
+            native,
+        ]
+        entering += [dut.native_include_dirs(self.project)]
+        entering += [dut.verilator_flags, dut.timescale, variant.waves.value, Path(unmodified.__file__)]
+        key = self._key(f"{dut.name}-{variant.main.value}", entering)
+
+        def make(folder: Path) -> None:
+            unmodified.build(self.toolchain, self.pool, self.project, dut, variant.waves, folder)
+            (folder / dut.toplevel).rename(folder / EXECUTABLE)
+            for path in folder.iterdir():
+                if path.suffix in {".o", ".a", ".gch"}:
+                    path.unlink()
+
+        fresh = self._cached(key, make)
+        return self.project.cache / key / EXECUTABLE, fresh
+
+    def _main_file(self, dut: Dut, main: Main) -> Path:
+        if main is Main.STOCK:
+            return self.toolchain.cocotb_main
+        name = dut.fast_main if main is Main.FAST else dut.bare_main
+        path = self.project.root / name
+        if not name or not path.is_file():
+            raise UserError(f"DUT '{dut.name}' has no '{main.value}' main: {name or 'none'} is not in this checkout.")
+        return path
+
+    def _compile_model(self, dut: Dut, defines: Defines, vpi: bool, folder: Path) -> None:
+        command = verilate.verilate_command(self.toolchain, self.project, dut, defines, vpi, folder)
+        step = Step(f"Verilating DUT '{dut.name}'", command, self.project.root)
+        self.pool.run(step, self.toolchain.environment(), log=folder / "verilator.log")
+        fast, slow = verilate.generated_units(folder)
+        common = [*defines.flags(), *self._runtime_include(), "-I."]
+        steps = [
+            Step(f"Compiling the model of '{dut.name}'", [*self._compiler(), *flags, *common, "-c", unit.name], folder)
+            for units, flags in ((fast, FAST_FLAGS), (slow, SLOW_FLAGS))
+            for unit in units
+        ]
+        self.pool.run_all(steps)
+
+    def _compile_native(self, dut: Dut, defines: Defines, sources: Sequence[Path], model: Path, folder: Path) -> None:
+        common = [*NATIVE_FLAGS, *defines.flags(), f"-ffile-prefix-map={self.project.root}=.", f"-I{model}"]
+        common += [f"-I{path}" for path in dut.native_include_dirs(self.project)]
+        common += [f"-isystem{flag[2:]}" for flag in self._runtime_include()]
+        self.pool.run_all(
+            [
+                Step(
+                    f"Compiling {self.project.relative(path)} for '{dut.name}'",
+                    [*self._compiler(), *common, "-c", str(path), "-o", f"{path.stem}.o"],
+                    folder,
+                )
+                for path in sources
+            ]
+        )
+
+    def _link(self, dut: Dut, variant: Variant, main_file: Path, model: Path, native: Path, folder: Path) -> None:
+        library = runtime_library(self.project, self.toolchain, self.pool, variant.defines, FAST_FLAGS)
+        self._compile_native(dut, variant.defines, [main_file], model, folder)
+        main_object = folder / f"{main_file.stem}.o"
+        libs = self.toolchain.cocotb_libs
+        cocotb = [f"-Wl,-rpath,{libs}", f"-L{libs}", "-lcocotbvpi_verilator"] if variant.main is not Main.BARE else []
+        waves = ["-llz4", "-lz"] if variant.waves is Waves.FST else []
+        objects = [main_object, *sorted(native.glob("*.o")), *sorted(model.glob("unit_*.o")), library]
+        command = [self.toolchain.cxx, "-rdynamic", "-pthread", "-o", EXECUTABLE, *map(str, objects), *cocotb, *waves]
+        self.pool.run(Step(f"Linking the {variant.main.value} simulation of '{dut.name}'", command, folder))
+        main_object.unlink()
+
+    def _compiler(self) -> list[str]:
+        return [*([self.toolchain.ccache] if self.toolchain.ccache else []), self.toolchain.cxx]
+
+    def _runtime_include(self) -> list[str]:
+        include = self.toolchain.verilator_root / "include"
+        return [f"-I{include}", f"-I{include / 'vltstd'}"]
+
+    def _cached(self, key: str, make: Callable[[Path], None]) -> bool:
+        """Makes the cache folder `key` unless it exists; tells whether it was made now."""
+        target = self.project.cache / key
+        if target.is_dir():
+            os.utime(target)
+            return False
+        with exclusive(self.project.cache / f"{key}.lock"):
+            if target.is_dir():
+                return False
+            work = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=self.project.cache))
+            try:
+                make(work)
+                work.rename(target)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+        prune(self.project.cache, KEPT_BUILDS)
+        return True
+
+    def _key(self, name: str, entering: Sequence[object]) -> str:
+        recipe = [Path(build_recipe.__file__ or "") for build_recipe in (compiler, verilate)] + [Path(__file__)]
+        tools = self.toolchain.fingerprint()
+        text = json.dumps([tools, self._content(recipe), self._content(entering)], sort_keys=True, default=str)
+        return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+
+    def _content(self, item: object) -> object:
+        """`item` with every path replaced by its place in the source tree and the hash of its content."""
+        if isinstance(item, Path):
+            if item.is_dir():
+                return [self._content(path) for path in sorted(item.rglob("*")) if path.suffix in HEADERS]
+            for root in (self.project.rtl_root, self.project.root, self.toolchain.cocotb_libs.parent):
+                if item.is_relative_to(root):
+                    return [str(item.relative_to(root)), hashlib.sha256(item.read_bytes()).hexdigest()]
+            return [item.name, hashlib.sha256(item.read_bytes()).hexdigest()]
+        if isinstance(item, (list, tuple)):
+            return [self._content(part) for part in item]
+        return item
+
+
+def wave_format(builder: Builder) -> tuple[Waves, str]:
+    """The wave format this machine can build, and the line to tell the user where it is not FST."""
+    if lz4_header_present(builder.toolchain):
+        return Waves.FST, ""
+    return Waves.VCD, "Waves are written as VCD, not FST: lz4.h is missing (Debian: apt-get install liblz4-dev)."
+
+
+def prune(cache: Path, keep: int) -> None:
+    """Removes the least recently used builds beyond `keep`."""
+    builds = sorted((path for path in cache.iterdir() if path.is_dir() and not path.name.startswith(".")), key=_age)
+    for path in builds[: max(0, len(builds) - keep)]:
+        shutil.rmtree(path, ignore_errors=True)
+        (cache / f"{path.name}.lock").unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+__all__ = ["EXECUTABLE", "Build", "Builder", "Variant", "wave_format"]

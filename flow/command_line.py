@@ -1,0 +1,230 @@
+"""The command line: parses, calls one function a command, turns a `UserError` into one sentence and exit status 2."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from flow import bench, catalogue, conformance, determinism, faults, job, lint, regress, report, suite, summary, testlist
+from flow.build import Builder
+from flow.errors import UserError
+from flow.launchers import launcher
+from flow.project import Project
+from flow.verilate import Main
+
+FAILED = 1
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong command line as a `UserError`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[:1].upper()}{message[1:]}; see 'make help' or 'python -m flow --help'.")
+
+
+def positive(text: str) -> int:
+    """A number of jobs."""
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"'{text}' is not a number of jobs: give a whole number of at least 1.")
+    return int(text)
+
+
+def regress_command(project: Project, arguments: argparse.Namespace) -> int:
+    started = time.monotonic()
+    tests = testlist.select(testlist.load(project), arguments.tests)
+    runs = testlist.choose(tests, arguments.set, arguments.seed)
+    options = regress.Options(
+        main=Main(arguments.main),
+        waves=arguments.waves,
+        coverage=arguments.coverage,
+        jobs=arguments.jobs,
+        launcher=arguments.launcher,
+        resume=arguments.resume,
+    )
+    print(f"{arguments.set}: {len(tests)} tests, {len(runs)} runs", flush=True)
+    outcome = regress.run(project, arguments.set, runs, options)
+    summary.write(outcome)
+    page = report.write(project, outcome)
+    print(summary.render(outcome, time.monotonic() - started))
+    print(f"report: {project.relative(page)}")
+    return FAILED if outcome.failures or len(outcome.results) != len(runs) else 0
+
+
+def sim_command(project: Project, arguments: argparse.Namespace) -> int:
+    test = testlist.find(testlist.load(project), arguments.test)
+    options = regress.Options(main=Main(arguments.main), waves=arguments.waves, coverage=arguments.coverage)
+    outcome = regress.run(project, "sim", [(test, arguments.seed)], options)
+    result = outcome.results[0]
+    folder = regress.reproduce_folder(project, test, arguments.seed)
+    verdict = "PASS" if result.passed else "FAIL"
+    print(f"{verdict} {test.name} seed {result.seed}: {result.cycles:,} cycles, {result.compared:,} TLPs compared")
+    for reason in result.reasons[1:]:
+        print(f"  also: {reason}")
+    print(f"log: {project.relative(folder / 'log.txt')}")
+    if arguments.waves:
+        wave = job.wave_file(folder)
+        print(f"wave: {project.relative(wave)}" if wave else "wave: none was written")
+    return 0 if result.passed else FAILED
+
+
+def lint_command(project: Project, arguments: argparse.Namespace) -> int:
+    report = lint.run(project, arguments.only)
+    print(report.line)
+    return FAILED if report.failed else 0
+
+
+def build_command(project: Project, arguments: argparse.Namespace) -> int:
+    duts = catalogue.load(project)
+    names = arguments.duts or [name for name, dut in duts.items() if dut.available(project)]
+    options = regress.Options(main=Main(arguments.main), waves=arguments.waves, coverage=arguments.coverage)
+    for name, build in regress.build_all(Builder(project, arguments.jobs), names, options).items():
+        print(f"{name}: {project.relative(build.executable)}")
+    return 0
+
+
+def test_command(project: Project, arguments: argparse.Namespace) -> int:
+    return suite.run(project)
+
+
+def conformance_command(project: Project, arguments: argparse.Namespace) -> int:
+    passed, failed = conformance.replay(project, arguments.vectors, arguments.dut)
+    return 0 if passed and not failed else FAILED
+
+
+def faults_command(project: Project, arguments: argparse.Namespace) -> int:
+    outcomes = faults.run(project, arguments.patches or project.root / faults.FOLDER, arguments.names, Main(arguments.main))
+    right = sum(outcome.right for outcome in outcomes)
+    survived = sum(not outcome.caught_by for outcome in outcomes)
+    print(f"{len(outcomes)} faults, {right} caught by the right checker, {survived} survived")
+    return 0 if right == len(outcomes) else FAILED
+
+
+def bench_command(project: Project, arguments: argparse.Namespace) -> int:
+    figures = bench.measure(project)
+    print(bench.render(figures))
+    print(f"figures: {project.relative(bench.write(project, figures))}")
+    return 0
+
+
+def determinism_command(project: Project, arguments: argparse.Namespace) -> int:
+    test = testlist.find(testlist.load(project), arguments.test)
+    mains = [Main(name) for name in arguments.mains.split(",")]
+    differences = determinism.check(project, test, arguments.seed, mains)
+    for line in differences:
+        print(line)
+    print(f"{test.name} seed {arguments.seed}: " + (f"{len(differences)} conditions differ" if differences else "deterministic"))
+    return FAILED if differences else 0
+
+
+def job_command(project: Project, arguments: argparse.Namespace) -> int:
+    entry = job.read(project.root / arguments.folder)
+    results = []
+    launcher("local", 1).run(project, [entry], lambda _, result: results.append(result))
+    return 0 if results and results[0].passed else FAILED
+
+
+def make_parser() -> Parser:
+    """The parser of all commands."""
+    parser = Parser(prog="python -m flow", description="Builds simulations, runs tests, reports.")
+    project = Project()
+    parser.add_argument("--duts", type=Path, default=project.duts_file, dest="duts_file", help="catalogue of DUTs")
+    parser.add_argument("--testlist", type=Path, default=project.testlist_file, help="list of tests")
+    parser.add_argument("--testplan", type=Path, default=project.testplan_file, help="testplan")
+    parser.add_argument("--build", type=Path, default=project.build, help="build folder")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
+
+    def command(name: str, function: Callable[[Project, argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(function=function)
+        return added
+
+    def how_to_run(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--main", default="fast", choices=["fast", "stock", "unmodified"], help="main of the simulation")
+        added.add_argument("--waves", action="store_true", help="write waves")
+        added.add_argument("--coverage", action="store_true", help="collect code coverage")
+
+    added = command("regress", regress_command, "run a set of tests")
+    added.add_argument("tests", nargs="*", help="only these tests")
+    added.add_argument("--set", default="default", help="default, nightly or short")
+    added.add_argument("--seed", type=testlist.parse_seed, default=testlist.FIRST_SEED, help="first seed of every test")
+    added.add_argument("--jobs", type=positive, help="runs at a time; one a core unless given")
+    added.add_argument("--launcher", default="local", help="local or slurm")
+    added.add_argument("--resume", action="store_true", help="keep passed runs of the same build")
+    how_to_run(added)
+
+    added = command("sim", sim_command, "run one test with one seed")
+    added.add_argument("test")
+    added.add_argument("seed", type=testlist.parse_seed)
+    how_to_run(added)
+
+    added = command("build", build_command, "build simulations")
+    added.add_argument("duts", nargs="*", help="all that are in the checkout unless given")
+    added.add_argument("--jobs", type=positive, help="compilers at a time")
+    how_to_run(added)
+
+    added = command("lint", lint_command, "run every static check")
+    added.add_argument("only", nargs="*", help="only checks whose name contains one of these words")
+
+    command("test", test_command, "all tests of the project")
+
+    added = command("conformance", conformance_command, "replay recorded truth")
+    added.add_argument("--vectors", type=Path, help="folder of vectors; the project's own unless given")
+    added.add_argument("--dut", default="model", choices=conformance.DUTS, help="model or iommu_rtl")
+
+    added = command("faults", faults_command, "plant faults in the RTL and see who catches them")
+    added.add_argument("names", nargs="*", help="only these faults")
+    added.add_argument("--patches", type=Path, help="folder of patches; the project's own unless given")
+    added.add_argument("--main", default="fast", choices=["fast", "stock"], help="main of the simulation")
+
+    command("bench", bench_command, "measure the figures of the design beside their targets")
+
+    added = command("determinism", determinism_command, "one test and seed under everything that must not matter")
+    added.add_argument("test")
+    added.add_argument("seed", type=testlist.parse_seed)
+    added.add_argument("--mains", default="fast,stock,unmodified", help="mains to compare, the reference first")
+
+    added = command("job", job_command, "execute the job of a run folder (what a launcher starts)")
+    added.add_argument("folder", type=Path)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command; returns its exit status."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        arguments = make_parser().parse_args(argv)
+        project = replace(
+            Project(),
+            duts_file=arguments.duts_file.absolute(),
+            testlist_file=arguments.testlist.absolute(),
+            testplan_file=arguments.testplan.absolute(),
+            build=arguments.build.absolute(),
+        )
+        function: Callable[[Project, argparse.Namespace], int] = arguments.function
+        return function(project, arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if error.detail:
+            print(error.detail, file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("\ninterrupted; RESUME=1 continues where it stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`make regress | head`): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

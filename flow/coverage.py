@@ -1,0 +1,73 @@
+"""Coverage over all runs: functional bins the testbench sampled, and code coverage that Verilator counted.
+
+`coverage.json` of a run: `{"schema": 1, "groups": {group: {bin: hits}}}`; every bin that can be hit is listed, with 0 where it
+was not. `coverage.dat` of a run: Verilator's own file, a line `C '<key>' <hits>` a point. Merging adds up hits, in any order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flow.errors import UserError
+
+BINS = "coverage.json"
+POINTS = "coverage.dat"
+POINT = re.compile(r"^C '(.*)' (\d+)$", re.MULTILINE)
+PAGE_FIELD = re.compile("\x01page\x02v_(line|branch|toggle|user|expr)/?")
+FILE_FIELD = re.compile("\x01f\x02([^\x01]*)")
+
+
+@dataclass
+class Coverage:
+    """Hits, added up over runs."""
+
+    groups: dict[str, Counter[str]] = field(default_factory=dict)
+    points: Counter[str] = field(default_factory=Counter)
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.points)
+
+    def group_rows(self) -> list[tuple[str, int, int]]:
+        """(group, bins hit, bins) of every functional group."""
+        return [(name, sum(hits > 0 for hits in bins.values()), len(bins)) for name, bins in sorted(self.groups.items())]
+
+    def code_rows(self) -> list[tuple[str, str, int, int]]:
+        """(file, kind, points hit, points) of the code."""
+        rows: dict[tuple[str, str], list[int]] = {}
+        for key, hits in self.points.items():
+            kind, file = PAGE_FIELD.search(key), FILE_FIELD.search(key)
+            if kind and file:
+                row = rows.setdefault((file[1], kind[1]), [0, 0])
+                row[0] += hits > 0
+                row[1] += 1
+        return [(file, kind, hit, total) for (file, kind), (hit, total) in sorted(rows.items())]
+
+    def holes(self, group: str) -> list[str]:
+        """Bins of a group that were never hit."""
+        return sorted(name for name, hits in self.groups[group].items() if not hits)
+
+
+def merge(folders: Iterable[Path]) -> Coverage:
+    """The coverage of all run folders that left some."""
+    merged = Coverage()
+    for folder in folders:
+        if (folder / BINS).is_file():
+            _add_bins(merged, folder / BINS)
+        if (folder / POINTS).is_file():
+            text = (folder / POINTS).read_text(errors="replace")
+            merged.points.update({key: int(hits) for key, hits in POINT.findall(text)})
+    return merged
+
+
+def _add_bins(merged: Coverage, path: Path) -> None:
+    try:
+        groups = json.loads(path.read_text())["groups"]
+        for group, bins in groups.items():
+            merged.groups.setdefault(group, Counter()).update({name: int(hits) for name, hits in bins.items()})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{path} is not a coverage file: it must be {{'groups': {{group: {{bin: hits}}}}}}.") from None

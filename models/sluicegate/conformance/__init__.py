@@ -1,0 +1,1 @@
+"""Replay of recorded answers of independent implementations against the golden model."""

@@ -1,0 +1,448 @@
+"""Translation of many requests at once, with the answers of ``translate``.
+
+First stage, second stage and both together are walked in arrays (``decoded_tables``); what remains goes to the reference one by
+one: memory errors, MSI pages, and entries whose A and D bits the hardware has to set. Within a batch, such updates take effect
+after all other requests have been answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sluicegate.iommu.capabilities import DirectoryMode, IommuConfiguration
+from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessContext, SecondStageMode
+from sluicegate.iommu.decoded_tables import ELSEWHERE, PAGE_SHIFTS, SIZE_SHIFT, DecodedTables, Indices, StageRules, Words
+from sluicegate.iommu.request import Request, Status, TranslationFault
+from sluicegate.iommu.translate import Translation, translate
+from sluicegate.iommu.walk import Walker
+from sluicegate.memory import Memory
+
+Flags = NDArray[np.bool_]
+
+_PAGE_FAULT: Final = np.array([13, 15, 12], dtype=np.uint16)
+"""Cause by access: read, write, execute."""
+_GUEST_PAGE_FAULT: Final = np.array([21, 23, 20], dtype=np.uint16)
+_FRAME: Final = np.uint64((1 << 64) - (1 << 12))
+_DENSE_DEVICE_IDS: Final = 1 << 20
+_BARE_PAGE_SHIFT: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """Untranslated requests, one an array element; all arrays have shape [n].
+
+    ``device_id`` u32, ``process_id`` u32, ``pasid_valid`` bool, ``priv`` bool (counts with ``pasid_valid``), ``exec`` bool
+    (counts for reads), ``write`` bool, ``iova`` u64.
+    """
+
+    device_id: NDArray[np.uint32]
+    process_id: NDArray[np.uint32]
+    pasid_valid: Flags
+    priv: Flags
+    exec: Flags
+    write: Flags
+    iova: NDArray[np.uint64]
+
+    @classmethod
+    def uniform(cls, device_id: int, iova: NDArray[np.uint64], write: Flags | bool = False) -> Self:
+        """Requests of one device without PASID."""
+        shape = iova.shape
+        off = np.zeros(shape, dtype=np.bool_)
+        return cls(
+            np.full(shape, device_id, dtype=np.uint32),
+            np.zeros(shape, dtype=np.uint32),
+            off,
+            off,
+            off,
+            np.broadcast_to(np.asarray(write, dtype=np.bool_), shape),
+            iova,
+        )
+
+    def __len__(self) -> int:
+        return int(self.iova.size)
+
+    def request(self, index: int) -> Request:
+        """The request of one element."""
+        return Request(
+            int(self.device_id[index]),
+            int(self.iova[index]),
+            write=bool(self.write[index]),
+            process_id=int(self.process_id[index]),
+            pasid_valid=bool(self.pasid_valid[index]),
+            priv=bool(self.priv[index]),
+            exec=bool(self.exec[index]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResponse:
+    """Answers, shape [n]: ``status`` u8 (:class:`Status`), ``spa`` u64, ``page_shift`` u8, ``cause`` u16.
+
+    ``spa`` and ``page_shift`` are 0 where the status is not OK, ``cause`` is 0 where it is. The cause is given also where the
+    device context suppresses its record.
+    """
+
+    status: NDArray[np.uint8]
+    spa: NDArray[np.uint64]
+    page_shift: NDArray[np.uint8]
+    cause: NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A stage of a context: its decoded tables and the index base of its root."""
+
+    tables: DecodedTables
+    root: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """How the requests of one device and process are translated; ``by_reference``: one by one."""
+
+    cause: int = 0
+    by_reference: bool = False
+    first: _Stage | None = None
+    second: _Stage | None = None
+    device: DeviceContext | None = None
+
+    @property
+    def roots(self) -> tuple[int, int]:
+        """Index bases of the first and the second stage."""
+        return self.first.root if self.first else 0, self.second.root if self.second else 0
+
+    @property
+    def family(self) -> object:
+        """Contexts of equal families are walked together."""
+        if self.by_reference or self.cause:
+            return self.by_reference, self.cause
+        msi_device = id(self.device) if self.device and self.device.msi_enabled else 0
+        return id(self.first.tables) if self.first else 0, id(self.second.tables) if self.second else 0, msi_device
+
+
+class BatchTranslator:
+    """Translates batches against one configuration and memory, and keeps the decoded tables between batches.
+
+    Call :meth:`invalidate` after each change of a table or context in memory; the translator answers as memory was when it
+    first looked.
+    """
+
+    def __init__(self, configuration: IommuConfiguration, memory: Memory) -> None:
+        self._configuration = configuration
+        self._memory = memory
+        self._contexts: dict[int, _Context] = {}
+        self._first_stages: dict[StageRules, DecodedTables] = {}
+
+    def invalidate(self) -> None:
+        """Forget everything that was read from memory."""
+        self._contexts.clear()
+        self._first_stages.clear()
+
+    def translate(self, requests: BatchRequest) -> BatchResponse:
+        """Translate all ``requests``."""
+        count = len(requests)
+        response = BatchResponse(
+            np.zeros(count, dtype=np.uint8),
+            np.zeros(count, dtype=np.uint64),
+            np.zeros(count, dtype=np.uint8),
+            np.zeros(count, dtype=np.uint16),
+        )
+        if not count:
+            return response
+        mode = self._configuration.mode
+        if mode is DirectoryMode.BARE:
+            response.spa[:] = requests.iova
+            response.page_shift[:] = _BARE_PAGE_SHIFT
+            return response
+        if mode is DirectoryMode.OFF:
+            self._by_reference(requests, range(count), response)
+            return response
+        remaining: list[int] = []
+        for group in self._groups(requests):
+            remaining += self._translate_group(requests, group, response).tolist()
+        self._by_reference(requests, sorted(remaining), response)
+        return response
+
+    def _by_reference(self, requests: BatchRequest, indices: list[int] | range, response: BatchResponse) -> None:
+        for index in indices:
+            answer = translate(requests.request(index), self._configuration, self._memory)
+            response.status[index] = answer.status
+            if answer.status is Status.OK and answer.spa is not None:
+                response.spa[index] = answer.spa
+                response.page_shift[index] = answer.page_shift
+                response.cause[index] = 0
+            else:
+                response.spa[index] = response.page_shift[index] = 0
+                response.cause[index] = answer.cause or 0
+            if answer.trace.updates:
+                self.invalidate()
+
+    # Contexts
+
+    def _groups(self, requests: BatchRequest) -> list[_Group]:
+        """Partition the requests so that each group is walked through the same tables objects."""
+        keys, inverse = _distinct_keys(requests)
+        contexts = [self._context(key, requests) for key in keys]
+        if len(contexts) == 1:
+            return [_Group(None, contexts[0], contexts[0].roots)]
+        families: dict[object, list[int]] = {}
+        for number, context in enumerate(contexts):
+            families.setdefault(context.family, []).append(number)
+        first_roots = np.array([context.roots[0] for context in contexts], dtype=np.int64)
+        second_roots = np.array([context.roots[1] for context in contexts], dtype=np.int64)
+        family_of = np.zeros(len(contexts), dtype=np.intp)
+        for family, numbers in enumerate(families.values()):
+            family_of[numbers] = family
+        groups = []
+        for family, numbers in enumerate(families.values()):
+            members = None if len(families) == 1 else np.flatnonzero(family_of[inverse] == family)
+            which = inverse if members is None else inverse[members]
+            groups.append(_Group(members, contexts[numbers[0]], (first_roots[which], second_roots[which])))
+        return groups
+
+    def _context(self, key: _Key, requests: BatchRequest) -> _Context:
+        known = self._contexts.get(key.code)
+        if known is None:
+            known = self._contexts[key.code] = self._resolve(requests.request(key.example))
+        return known
+
+    def _resolve(self, request: Request) -> _Context:
+        translation = Translation(request, self._configuration, self._memory)
+        try:
+            device, process, walker = translation.locate()
+        except TranslationFault as fault:
+            if translation.device is not None and translation.device.second_stage:
+                return _Context(by_reference=True)
+            return _Context(cause=int(fault.cause))
+        if process is None or (device.second_stage and (device.update_first_stage_ad or device.update_second_stage_ad)):
+            return _Context(by_reference=True)
+        first = second = None
+        if process.mode is not FirstStageMode.BARE:
+            tables = self._first_stage_tables(device, process, walker)
+            root = tables.add_root(process.root)
+            if root is None:
+                return _Context(by_reference=True)
+            first = _Stage(tables, root)
+        if device.second_stage is not SecondStageMode.BARE:
+            tables = self._shared_tables(self._rules(device.second_stage.levels, self._configuration.big_endian, guest=True))
+            root = tables.add_root(device.second_stage_root)
+            if root is None:
+                return _Context(by_reference=True)
+            second = _Stage(tables, root)
+        return _Context(first=first, second=second, device=device)
+
+    def _rules(
+        self, levels: int, big_endian: bool, *, updates: bool = False, sum: bool = False, guest: bool = False
+    ) -> StageRules:
+        capabilities = self._configuration.capabilities
+        return StageRules(levels, big_endian, capabilities.svpbmt, capabilities.svrsw60t59b, updates, sum, guest)
+
+    def _first_stage_tables(self, device: DeviceContext, process: ProcessContext, walker: Walker) -> DecodedTables:
+        rules = self._rules(
+            process.mode.levels, device.first_stage_big_endian, updates=device.update_first_stage_ad, sum=process.sum
+        )
+        if not device.second_stage:
+            return self._shared_tables(rules)
+
+        def locate(address: int) -> int | None:
+            try:
+                return walker.translate_pointer(address).address
+            except TranslationFault:
+                return None
+
+        return DecodedTables(self._memory, rules, self._configuration.capabilities.physical_address_bits, locate)
+
+    def _shared_tables(self, rules: StageRules) -> DecodedTables:
+        tables = self._first_stages.get(rules)
+        if tables is None:
+            width = self._configuration.capabilities.physical_address_bits
+            tables = self._first_stages[rules] = DecodedTables(self._memory, rules, width)
+        return tables
+
+    # Groups
+
+    def _translate_group(self, requests: BatchRequest, group: _Group, response: BatchResponse) -> NDArray[np.intp]:
+        """Answer a group; returns the indices of the requests left to the reference."""
+        context = group.context
+        if context.by_reference:
+            return np.arange(len(requests)) if group.members is None else group.members
+        part = group.select(requests)
+        access = _access(part)
+        count = len(part)
+        address = part.iova.view(np.int64)
+        left: Flags | None = None
+        failed: Flags | None = None
+        cause: NDArray[np.uint16] | None = None
+        page_shift: NDArray[np.uint8] | None = None
+        if context.cause:
+            failed = np.ones(count, dtype=np.bool_)
+            cause = np.full(count, context.cause, dtype=np.uint16)
+        elif context.first is not None:
+            walked = _walk(context.first.tables, address, group.roots[0], access.first_stage)
+            address, page_shift, failed, left = walked.address, walked.page_shift, walked.failed, walked.left
+            if failed is not None:
+                cause = np.where(failed, _PAGE_FAULT[access.kind], np.uint16(0)).astype(np.uint16)
+        if context.second is not None and context.device is not None:
+            guest = address if failed is None else np.where(failed, 0, address)
+            if context.device.msi_enabled:
+                distance = _msi_distance(guest, context.device, self._configuration)
+                left = _either(left, distance == 0 if failed is None else (distance == 0) & ~failed)
+            walked = _walk(context.second.tables, guest, group.roots[1], access.kind)
+            address = walked.address
+            page_shift = walked.page_shift if page_shift is None else np.minimum(page_shift, walked.page_shift)
+            if context.device.msi_enabled:
+                page_shift = np.minimum(page_shift, (11 + np.frexp(distance.astype(np.float64))[1]).astype(np.uint8))
+            if walked.left is not None:
+                left = _either(left, walked.left if failed is None else walked.left & ~failed)
+            if walked.failed is not None:
+                late = walked.failed if failed is None else walked.failed & ~failed
+                cause = np.where(late, _GUEST_PAGE_FAULT[access.kind], np.uint16(0) if cause is None else cause)
+                failed = _either(failed, walked.failed)
+        spa = address.view(np.uint64)
+        if page_shift is None:
+            page_shift = np.full(count, _BARE_PAGE_SHIFT, dtype=np.uint8)
+        where = slice(None) if group.members is None else group.members
+        if failed is None or cause is None:
+            response.spa[where] = spa
+            response.page_shift[where] = page_shift
+        else:
+            response.spa[where] = np.where(failed, np.uint64(0), spa)
+            response.page_shift[where] = np.where(failed, np.uint8(0), page_shift)
+            response.cause[where] = cause
+            response.status[where] = np.where(failed, np.uint8(Status.UNSUPPORTED_REQUEST), np.uint8(Status.OK))
+        if left is None:
+            return np.zeros(0, dtype=np.intp)
+        indices = np.flatnonzero(left)
+        return indices if group.members is None else group.members[indices]
+
+
+def translate_batch(requests: BatchRequest, configuration: IommuConfiguration, memory: Memory) -> BatchResponse:
+    """Translate ``requests`` against memory as it is now."""
+    return BatchTranslator(configuration, memory).translate(requests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A device and process: an integer that identifies them, and the index of a request of theirs."""
+
+    code: int
+    example: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Requests (all, or those at ``members``) that share tables; index bases of the first and the second stage."""
+
+    members: NDArray[np.intp] | None
+    context: _Context
+    roots: tuple[Indices | int, Indices | int]
+
+    def select(self, requests: BatchRequest) -> BatchRequest:
+        members = self.members
+        if members is None:
+            return requests
+        return BatchRequest(
+            requests.device_id[members],
+            requests.process_id[members],
+            requests.pasid_valid[members],
+            requests.priv[members],
+            requests.exec[members],
+            requests.write[members],
+            requests.iova[members],
+        )
+
+
+def _distinct_keys(requests: BatchRequest) -> tuple[list[_Key], NDArray[np.intp]]:
+    """The distinct (device, process, privilege) of a batch, and for each request the number of its own."""
+    devices = requests.device_id
+    if not requests.pasid_valid.any():
+        first = devices[0]
+        if (devices == first).all():
+            return [_Key(int(first), 0)], np.zeros(0, dtype=np.intp)
+        highest = int(devices.max())
+        if highest < _DENSE_DEVICE_IDS:
+            example = np.full(highest + 1, -1, dtype=np.intp)
+            example[devices] = np.arange(devices.size)
+            distinct = np.flatnonzero(example >= 0)
+            number = np.zeros(highest + 1, dtype=np.intp)
+            number[distinct] = np.arange(distinct.size)
+            return [_Key(device, int(example[device])) for device in distinct.tolist()], number[devices]
+    codes = devices.astype(np.uint64)
+    process = requests.process_id.astype(np.uint64) << np.uint64(26)
+    tagged = process | requests.priv.astype(np.uint64) << np.uint64(25) | np.uint64(1 << 24)
+    codes |= np.where(requests.pasid_valid, tagged, np.uint64(0))
+    values, examples, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return [_Key(code, example) for code, example in zip(values.tolist(), examples.tolist(), strict=True)], inverse
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """Bit numbers in the rights of an entry: 0 read, 1 write, 2 execute; plus 3 in the first stage if privileged."""
+
+    kind: NDArray[np.uint8]
+    first_stage: NDArray[np.uint8]
+
+
+def _access(requests: BatchRequest) -> _Access:
+    kind = np.ascontiguousarray(requests.write).view(np.uint8)
+    if requests.exec.any():
+        kind = np.where(requests.exec & ~requests.write, np.uint8(2), kind)
+    if not requests.pasid_valid.any():
+        return _Access(kind, kind)
+    privileged = (requests.priv & requests.pasid_valid).view(np.uint8)
+    return _Access(kind, kind + privileged * np.uint8(3))
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    address: Indices
+    page_shift: NDArray[np.uint8]
+    failed: Flags | None
+    left: Flags | None
+
+
+def _walk(tables: DecodedTables, address: Indices, roots: Indices | int, access: NDArray[np.uint8]) -> _Walked:
+    """Translate ``address`` through one stage. ``failed`` and ``left`` (to the reference) are None when they hold nothing."""
+    rules = tables.rules
+    outside: Flags | None = None
+    bits = rules.address_bits
+    usable = bits if rules.guest else bits - 1
+    if int(address.min()) < 0 or int(address.max()) >> usable:
+        top = address >> usable
+        outside = top != 0 if rules.guest else (top != 0) & (top != -1)
+        address = address & ((1 << bits) - 1)
+    entries = tables.look_up(address, roots)
+    low = entries.astype(np.uint16)
+    np.bitwise_and(entries, _FRAME, out=entries)
+    translated = entries.view(np.int64)
+    np.add(translated, address, out=translated)
+    granted = (low >> access) & np.uint16(1)
+    failed: Flags | None = None
+    left: Flags | None = None
+    if not granted.all():
+        failed = granted == 0
+        elsewhere = (low & np.uint16(ELSEWHERE)) != 0
+        if elsewhere.any():
+            left = elsewhere
+    if outside is not None and outside.any():
+        failed = _either(failed, outside)
+        left = None if left is None else left & ~outside
+    codes = low >> np.uint16(SIZE_SHIFT) & np.uint16(0xF)
+    return _Walked(translated, PAGE_SHIFTS[codes] if codes.any() else np.full(low.shape, 12, dtype=np.uint8), failed, left)
+
+
+def _either(one: Flags | None, other: Flags | None) -> Flags | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one | other
+
+
+def _msi_distance(guest: Indices, device: DeviceContext, configuration: IommuConfiguration) -> Words:
+    """Per guest address: the page-number bits in which it differs from the MSI pattern; 0 for MSI pages."""
+    width = (1 << (configuration.capabilities.guest_physical_bits - 12)) - 1
+    compared = np.uint64(~device.msi_address_mask & width)
+    return ((guest.view(np.uint64) >> np.uint64(12)) ^ np.uint64(device.msi_address_pattern)) & compared

@@ -1,0 +1,1 @@
+"""The IOVA allocator of the kernel: exact tree, per-CPU caches, flush queue."""

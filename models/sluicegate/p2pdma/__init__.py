@@ -1,0 +1,1 @@
+"""PCI peer-to-peer DMA: providers, distance, map types."""

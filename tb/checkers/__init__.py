@@ -1,0 +1,1 @@
+"""Checkers of protocol rules on the ordered event log."""

@@ -1,0 +1,80 @@
+"""Checker of the transaction layer protocol on every link: headers, tags and completions, and what transactors reported."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import numpy as np
+
+from tb.bridge.event_log import EventKind, LogBatch, ProtocolRule
+from tb.checkers.tlp_rules import SOURCES, LinkRules, RuleTables, broken_rules
+from tb.checkers.transactions import TransactionTracker
+from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
+from tb.scoreboards.tlp_batch import TlpBatch
+
+
+class TlpProtocolChecker(Scoreboard):
+    """Checks all TLPs of the links it is given; a TLP on another link is an error of the testbench and raises ValueError."""
+
+    name = "tlp_protocol"
+    block = "fabric"
+
+    def __init__(self, links: tuple[LinkRules, ...]) -> None:
+        self._links = {link.source: link for link in links}
+        self._known = np.zeros(SOURCES, np.bool_)
+        self._known[list(self._links)] = True
+        self._tables = RuleTables.of(links)
+        self._transactions = TransactionTracker(links)
+        self._checked = 0
+
+    def ingest(self, batch: LogBatch) -> None:
+        broken = batch.of_kind(EventKind.PROTOCOL_ERROR)
+        if broken.size:
+            record = broken[0]
+            name = ProtocolRule(int(record["argument"])).name.lower().replace("_", " ")
+            link = self._links.get(int(record["source"]))
+            where = link.name if link else f"link {int(record['source'])}"
+            raise self.error(
+                f"{where}: the sender broke the link protocol: {name}",
+                int(record["cycle"]),
+                int(record["sequence"]),
+                link.block if link else None,
+            )
+        tlps = TlpBatch.of(batch)
+        if len(tlps) == 0:
+            return
+        if not self._known[tlps.link].all():
+            unknown = int(tlps.link[int(np.argmin(self._known[tlps.link]))])
+            raise ValueError(f"TLPs on link {unknown}, for which no LinkRules were given: add them to the checker")
+        for rule, mask in broken_rules(tlps, self._tables):
+            if mask.any():
+                self._fail(rule, tlps, int(np.argmax(mask)))
+        violation = self._transactions.ingest(tlps)
+        if violation is not None:
+            self._fail(violation.rule, TlpBatch(violation.row_words, tlps.payload, 0), 0)
+        self._checked += len(tlps)
+
+    def _fail(self, rule: str, tlps: TlpBatch, row: int) -> NoReturn:
+        link = self._links[int(tlps.link[row])]
+        raise self.error(
+            f"{link.name}: {rule}; observed {tlps.describe(row)}", int(tlps.cycle[row]), int(tlps.sequence[row]), link.block
+        )
+
+    def finish(self) -> ScoreboardResult:
+        left = self._transactions.outstanding()
+        if len(left):
+            link = self._links[int(left.link[0])]
+            answers = link if link.completions_on is None else self._links[link.completions_on]
+            raise self.error(
+                f"{link.name}: {len(left)} requests have no (last) completion, the first is {left.describe(0)}",
+                int(left.cycle[0]),
+                int(left.sequence[0]),
+                answers.block,
+            )
+        self.require_compared(self._checked)
+        figures = {
+            f"{link.name}.answered": int(self._transactions.answered[source])
+            for source, link in sorted(self._links.items())
+            if link.completions_on is not None
+        }
+        return ScoreboardResult(self.name, self.block, self._checked, figures=figures)

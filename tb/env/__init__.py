@@ -1,0 +1,1 @@
+"""Environments and the base test: what every test of a top shares."""

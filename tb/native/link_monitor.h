@@ -1,0 +1,50 @@
+// Passive side of a TLP link: rebuilds TLPs from the beats that moved, checks the rules of docs/interfaces.md section 1.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "credits.h"
+#include "event_log.h"
+#include "tlp.h"
+
+namespace sluicegate {
+
+// What tlp_link_monitor.sv saw move on one clock edge.
+struct MonitorBeat {
+    bool sop = false, eop = false, nullified = false, prefix_valid = false;
+    std::uint32_t empty = 0;   // DWs
+    std::uint32_t prefix = 0;
+    std::array<std::uint32_t, 4> header{};
+    std::span<const std::uint8_t> data;   // a whole beat
+    std::uint64_t credit_limit = 0;
+    std::uint32_t credit_infinite = 0;
+};
+
+struct ObservedTlp {
+    Tlp tlp;
+    std::uint32_t duration = 0;   // cycles from sop to eop
+};
+
+class LinkMonitor {
+  public:
+    void reset() { *this = LinkMonitor(); }
+    // Takes a beat; a TLP that it completed, and rules that it broke, wait until taken.
+    void beat(std::uint64_t cycle, const MonitorBeat& beat);
+    std::optional<ObservedTlp> take();
+    std::vector<ProtocolRule> take_errors();
+    void report(ProtocolRule rule) { errors_.push_back(rule); }
+
+  private:
+    CreditConsumer credits_;
+    Tlp current_;
+    bool inside_ = false;
+    std::uint64_t started_ = 0;
+    std::uint32_t expected_bytes_ = 0;
+    std::optional<ObservedTlp> completed_;
+    std::vector<ProtocolRule> errors_;
+};
+
+}  // namespace sluicegate

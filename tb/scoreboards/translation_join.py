@@ -1,0 +1,87 @@
+"""Joins the memory requests on the link from the switch with the translations that the IOMMU adapter made for them.
+
+A request and its translation meet by device ID, PASID, address, address type and access; of equal ones the first request has the
+first translation. Either may stand first in the log: a translation may begin before the payload has ended.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tb.bridge.event_log import RequestBit
+from tb.scoreboards.flow_matcher import first_in_first_out
+from tb.scoreboards.tlp_batch import U64, TlpBatch
+from tb.scoreboards.tlp_types import AddressType, Kind
+from tb.scoreboards.translation_pairs import TranslationPairs
+
+_PASID_MASK = np.uint32(0xFFFFF)
+_PRIV, _EXEC = np.uint32(1 << 21), np.uint32(1 << 20)
+
+
+class TranslationJoin:
+    """Holds requests that have no translation yet, and translations whose request has not come."""
+
+    def __init__(self) -> None:
+        self._requests = TlpBatch.none()
+        self._pairs = TranslationPairs(np.zeros((16, 0), np.uint32), np.zeros((16, 0), np.uint32))
+
+    @property
+    def waiting(self) -> TlpBatch:
+        """Requests without a translation."""
+        return self._requests
+
+    @property
+    def unused(self) -> TranslationPairs:
+        """Translations without a request."""
+        return self._pairs
+
+    def join(self, requests: TlpBatch, pairs: TranslationPairs) -> tuple[TlpBatch, TranslationPairs]:
+        """Rows that belong together, in the order of the requests."""
+        requests = requests.after(self._requests)
+        pairs = TranslationPairs(
+            np.concatenate((self._pairs.request, pairs.request), axis=1),
+            np.concatenate((self._pairs.response, pairs.response), axis=1),
+        )
+        # The order of answers is free: equal translations are taken in the order in which they were asked.
+        pairs = pairs.take(np.argsort(pairs.requested_at, kind="stable"))
+        found, taken = first_in_first_out(_pair_key(pairs), _request_key(requests))
+        rows = np.flatnonzero(found >= 0)
+        joined = requests.take(rows), pairs.take(found[rows])
+        self._requests = requests.carry(found < 0)
+        self._pairs = pairs.take(~taken)
+        return joined
+
+
+def _mix(address: U64, identity: U64) -> U64:
+    key = (address >> np.uint64(2)) * np.uint64(0x9E37_79B9_7F4A_7C15)
+    key ^= key >> np.uint64(31)
+    return (key + identity) * np.uint64(0xBF58_476D_1CE4_E5B9)
+
+
+def _identity(device_id: U64, process_id: U64, bits: U64) -> U64:
+    return device_id | process_id << np.uint64(24) | bits << np.uint64(44)
+
+
+def _pair_key(pairs: TranslationPairs) -> U64:
+    mask = np.uint32(RequestBit.PV | RequestBit.PRIV | RequestBit.EXEC | RequestBit.WRITE)
+    bits = (pairs.bits & mask) | pairs.address_type << np.uint32(8)
+    process = np.where(pairs.has(RequestBit.PV), pairs.process_id, np.uint32(0))
+    return _mix(pairs.iova, _identity(*(column.astype(np.uint64) for column in (pairs.device_id, process, bits))))
+
+
+def _request_key(tlps: TlpBatch) -> U64:
+    prefix = tlps.prefix
+    kind = tlps.kind
+    write = (kind == Kind.MEMORY_WRITE) | (kind == Kind.ATOMIC) | (kind == Kind.DEFERRABLE_WRITE)
+    bits = (
+        tlps.has_prefix * np.uint32(RequestBit.PV)
+        | ((prefix & _PRIV) != 0) * np.uint32(RequestBit.PRIV)
+        | ((prefix & _EXEC) != 0) * np.uint32(RequestBit.EXEC)
+        | write * np.uint32(RequestBit.WRITE)
+        | tlps.address_type << np.uint32(8)
+    )
+    address = tlps.address
+    translation = tlps.address_type == AddressType.TRANSLATION_REQUEST
+    address = np.where(translation, address & ~np.uint64(0xFFF), address)
+    process = prefix & _PASID_MASK
+    return _mix(address, _identity(*(column.astype(np.uint64) for column in (tlps.requester, process, bits))))
