@@ -1,0 +1,244 @@
+`default_nettype none
+// Command queue: fetches, checks and executes commands one at a time (Command-Queue). Invalidations take one cycle. A fence waits for
+// every request accepted before it, then for the drain of released translations, stores its data, and only then moves the head.
+module iommu_command_queue #(
+    // Derived: bits of an access (iommu_memory_arbiter.v).
+    parameter int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2
+) (
+    input  wire                                       clk_i,
+    input  wire                                       rst_i,
+
+    // Registers: effective capabilities, fctl.BE, fctl.WSI, iommu_qosid; cqcsr.cqon and cqen; cqmf|cmd_to|cmd_ill; cqb; cqt.
+    input  wire [63:0]                                capabilities_i,
+    input  wire                                       big_endian_i,
+    input  wire                                       wired_i,
+    input  wire [23:0]                                qos_i,
+    input  wire                                       on_i,
+    input  wire                                       enable_i,
+    input  wire                                       stopped_i,
+    input  wire [43:0]                                base_ppn_i,
+    input  wire [4:0]                                 log2_size_i,
+    input  wire [31:0]                                tail_i,
+    // Sets the head to 0 (cqen 0 -> 1).
+    input  wire                                       restart_i,
+
+    output wire [31:0]                                head_o,
+    output wire                                       idle_o,
+    // Strobes: memory fault (cqmf), illegal command (cmd_ill), fence_w_ip.
+    output wire                                       memory_fault_o,
+    output wire                                       illegal_o,
+    output wire                                       fence_wire_o,
+
+    // Invalidation (invalidation_t).
+    output wire                                       invalidate_o,
+    output wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_o,
+
+    // Order (iommu_lookup.v) and the fence of section 6 of docs/interfaces.md.
+    output wire                                       flip_o,
+    input  wire                                       drained_i,
+    output wire                                       drain_req_o,
+    output wire                                       drain_reads_o,
+    output wire                                       drain_writes_o,
+    input  wire                                       drain_ack_i,
+
+    // Observation: a command was completed.
+    output wire                                       event_command_o,
+    output wire [63:0]                                event_command_w0_o,
+    output wire [63:0]                                event_command_w1_o,
+
+    // Memory.
+    output wire                                       mem_valid_o,
+    input  wire                                       mem_ready_i,
+    output wire [ACCESS_W-1:0]                        mem_access_o,
+    input  wire                                       mem_rsp_valid_i,
+    input  wire [127:0]                               mem_rsp_data_i,
+    input  wire [7:0]                                 mem_rsp_err_i,
+    input  wire [7:0]                                 mem_rsp_poison_i
+);
+  `include "iommu_records.vh"
+
+  typedef enum logic [3:0] {
+    IDLE,         // waits for a command
+    FETCH,        // presents the read
+    FETCHED,      // waits for the command
+    EXECUTE,      // legality; invalidations are done here
+    FENCE_ORDER,  // waits for the requests accepted before the fence
+    FENCE_DRAIN,  // waits for released translations
+    FENCE_STORE,  // presents the store
+    FENCE_STORED  // waits for the store
+  } state_t;
+
+  state_t      state_d, state_q;
+  logic [31:0] head_d, head_q;
+  logic [63:0] w0_d, w0_q, w1_d, w1_q;
+  logic        memory_fault, illegal, fence_wire, complete, flip, invalidate;
+
+  wire [63:0] w0 = w0_q;
+  wire [63:0] w1 = w1_q;
+
+  // ---- Legality -------------------------------------------------------------------------------------------------------------------
+  wire [6:0] opcode = w0[6:0];
+  wire [2:0] func3 = w0[9:7];
+  wire       is_fence = opcode == 7'd2;
+  wire       is_iodir = opcode == 7'd3;
+  wire       gvma = func3 == 3'd1;
+  wire       pdt = func3 == 3'd1;
+  wire       pid_too_wide =
+      capabilities_i[iommu_spec_pkg::CAP_PD20] ? 1'b0
+      : capabilities_i[iommu_spec_pkg::CAP_PD17] ? w0[31:29] != '0
+      : capabilities_i[iommu_spec_pkg::CAP_PD8] ? w0[31:20] != '0 : w0[31:12] != '0;
+
+  logic legal;
+
+  always_comb begin
+    case (opcode)
+      7'd1: legal = func3 <= 3'd1 && !w0[11] && w0[43:35] == '0 && w0[63:60] == '0 && w1[8:0] == '0 && w1[63:62] == '0 &&
+          (!w0[34] || capabilities_i[iommu_spec_pkg::CAP_NL]) && (!w1[9] || capabilities_i[iommu_spec_pkg::CAP_S]) &&
+          !(gvma && w0[32]);
+      7'd2: legal = func3 == 3'd0 && (!w0[11] || wired_i) && w0[31:14] == '0 && w1[63:62] == '0;
+      7'd3: legal = func3 <= 3'd1 && w0[11:10] == '0 && !w0[32] && w0[39:34] == '0 && w1 == '0 &&
+          (pdt ? w0[33] && !pid_too_wide : w0[31:12] == '0);
+      default: legal = 1'b0;
+    endcase
+  end
+
+  // ---- Invalidation ---------------------------------------------------------------------------------------------------------------
+  invalidation_t invalidation;
+  wire [51:0]    vpn = w1[61:10];
+
+  always_comb begin
+    invalidation = '0;
+    invalidation.directory = is_iodir;
+    invalidation.dv = w0[33];
+    invalidation.did = w0[63:40];
+    invalidation.pv = pdt;
+    invalidation.pid = w0[31:12];
+    invalidation.gvma = gvma;
+    invalidation.gv = w0[33];
+    invalidation.gscid = w0[59:44];
+    invalidation.pscv = w0[32];
+    invalidation.pscid = w0[31:12];
+    invalidation.av = w0[10];
+    invalidation.nl = w0[34];
+    invalidation.vpn = vpn;
+    // Range: the lowest 0 of the address at bit X names 2^(X+1) pages.
+    invalidation.vpn_mask = w1[9] ? vpn ^ (vpn + 52'd1) : '0;
+  end
+
+  // ---- Addresses -------------------------------------------------------------------------------------------------------------------
+  wire [31:0] index_mask = (32'd2 << log2_size_i) - 32'd1;
+  wire [55:0] fetch_address = {base_ppn_i, 12'd0} | {20'd0, head_q, 4'd0};
+  wire [63:0] store_address = {w1[61:0], 2'd0};
+  wire        fetch_beyond = (fetch_address >> capabilities_i[37:32]) != '0;
+  wire        store_beyond = (store_address >> capabilities_i[37:32]) != '0;
+  wire [31:0] store_data = big_endian_i ? {w0[39:32], w0[47:40], w0[55:48], w0[63:56]} : w0[63:32];
+  wire        fetch_failed = (mem_rsp_err_i[1:0] | mem_rsp_poison_i[1:0]) != '0;
+
+  // ---- Sequence ---------------------------------------------------------------------------------------------------------------------
+  always_comb begin
+    state_d = state_q;
+    head_d = head_q;
+    w0_d = w0_q;
+    w1_d = w1_q;
+    memory_fault = 1'b0;
+    illegal = 1'b0;
+    fence_wire = 1'b0;
+    complete = 1'b0;
+    flip = 1'b0;
+    invalidate = 1'b0;
+    case (state_q)
+      IDLE: begin
+        if (on_i && enable_i && !stopped_i && head_q != (tail_i & index_mask)) begin
+          if (fetch_beyond) memory_fault = 1'b1;
+          else state_d = FETCH;
+        end
+      end
+      FETCH: if (mem_ready_i) state_d = FETCHED;
+      FETCHED: begin
+        if (mem_rsp_valid_i) begin
+          w0_d = big_endian_i ? iommu_spec_pkg::reversed(mem_rsp_data_i[63:0]) : mem_rsp_data_i[63:0];
+          w1_d = big_endian_i ? iommu_spec_pkg::reversed(mem_rsp_data_i[127:64]) : mem_rsp_data_i[127:64];
+          if (fetch_failed) begin
+            memory_fault = 1'b1;
+            state_d = IDLE;
+          end else state_d = EXECUTE;
+        end
+      end
+      EXECUTE: begin
+        if (!legal) begin
+          illegal = 1'b1;
+          state_d = IDLE;
+        end else if (is_fence) begin
+          flip = 1'b1;
+          state_d = FENCE_ORDER;
+        end else begin
+          invalidate = 1'b1;
+          complete = 1'b1;
+          state_d = IDLE;
+        end
+      end
+      FENCE_ORDER: if (drained_i) state_d = w0[13:12] != '0 ? FENCE_DRAIN : FENCE_STORE;
+      FENCE_DRAIN: if (drain_ack_i) state_d = FENCE_STORE;
+      FENCE_STORE: begin
+        if (!w0[10]) begin
+          complete = 1'b1;
+          state_d = IDLE;
+        end else if (store_beyond) begin
+          memory_fault = 1'b1;
+          state_d = IDLE;
+        end else if (mem_ready_i) state_d = FENCE_STORED;
+      end
+      FENCE_STORED: begin
+        if (mem_rsp_valid_i) begin
+          if (mem_rsp_err_i[0]) memory_fault = 1'b1;
+          else complete = 1'b1;
+          state_d = IDLE;
+        end
+      end
+      default: state_d = IDLE;
+    endcase
+    if (complete) begin
+      head_d = (head_q + 32'd1) & index_mask;
+      fence_wire = is_fence && w0[11];
+    end
+    if (restart_i) head_d = '0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    state_q <= state_d;
+    head_q <= head_d;
+    w0_q <= w0_d;
+    w1_q <= w1_d;
+    if (rst_i) begin
+      state_q <= IDLE;
+      head_q <= '0;
+    end
+  end
+
+  assign head_o = head_q;
+  assign idle_o = state_q == IDLE;
+  assign memory_fault_o = memory_fault;
+  assign illegal_o = illegal;
+  assign fence_wire_o = fence_wire;
+  assign invalidate_o = invalidate;
+  assign invalidation_o = invalidation;
+  assign flip_o = flip;
+  assign drain_req_o = state_q == FENCE_DRAIN;
+  assign drain_reads_o = w0[12];
+  assign drain_writes_o = w0[13];
+  assign event_command_o = complete;
+  assign event_command_w0_o = w0;
+  assign event_command_w1_o = w1;
+  assign mem_valid_o = state_q == FETCH || (state_q == FENCE_STORE && w0[10] && !store_beyond);
+  assign mem_access_o = state_q == FETCH
+      ? {iommu_pkg::MEMORY_READ, fetch_address, 7'd16, 256'd0, 32'd0, qos_i, 2'd0}
+      : {iommu_pkg::MEMORY_WRITE, store_address[55:0], 7'd4, 224'd0, store_data, 32'h0000000F, qos_i, 2'd0};
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) assert (!restart_i || idle_o) else $error("iommu_command_queue: restarted while a command is executed");
+  end
+`endif
+
+endmodule
+`default_nettype wire

@@ -1,0 +1,119 @@
+`default_nettype none
+// Interrupts (ipsr, icvec, msi_cfg_tbl): wires while fctl.WSI = 1, else one memory write for each rise of an ipsr bit. A masked vector
+// stays pending until it is unmasked. A failed write is reported as fault 273 without a transaction.
+module iommu_interrupt #(
+    // Derived: bits of an access (iommu_memory_arbiter.v).
+    parameter int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2
+) (
+    input  wire                               clk_i,
+    input  wire                               rst_i,
+
+    // fctl.WSI and BE, iommu_qosid, physical address size.
+    input  wire                               wired_i,
+    input  wire                               big_endian_i,
+    input  wire [23:0]                        qos_i,
+    input  wire [5:0]                         address_bits_i,
+
+    // ipsr {pip, pmip, fip, cip}, icvec, configuration table flat by vector: {mask, data[31:0], address[55:0]}.
+    input  wire [3:0]                         pending_i,
+    input  wire [15:0]                        vectors_i,
+    input  wire [16*89-1:0]                   table_i,
+
+    // Level-triggered wires.
+    output wire [15:0]                        wire_o,
+
+    // Fault 273 (fault_t).
+    output wire                               fault_valid_o,
+    input  wire                               fault_ready_i,
+    output wire [iommu_spec_pkg::FAULT_W-1:0] fault_o,
+
+    // Memory.
+    output wire                               mem_valid_o,
+    input  wire                               mem_ready_i,
+    output wire [ACCESS_W-1:0]                mem_access_o,
+    input  wire                               mem_rsp_valid_i,
+    input  wire [7:0]                         mem_rsp_err_i
+);
+  `include "iommu_records.vh"
+
+  typedef enum logic [1:0] {
+    IDLE,      // waits for an unmasked pending vector
+    REQUEST,   // presents the write
+    RESPONSE,  // waits until it is visible
+    FAULT      // presents fault 273
+  } state_t;
+
+  state_t      state_d, state_q;
+  logic [3:0]  seen_q;
+  logic [15:0] waiting_d, waiting_q;
+  logic [3:0]  vector_d, vector_q;
+  logic [15:0] wires, raised, masked, ready;
+
+  wire [88:0] entry = table_i[89*vector_q +: 89];
+  wire [55:0] address = entry[55:0];
+  wire [31:0] data = entry[87:56];
+  wire        beyond = (address >> address_bits_i) != '0;
+
+  always_comb begin
+    wires = '0;
+    raised = '0;
+    for (int i = 0; i < 4; i++) begin
+      if (pending_i[i]) wires = wires | (16'd1 << vectors_i[4*i +: 4]);
+      if (pending_i[i] && !seen_q[i]) raised = raised | (16'd1 << vectors_i[4*i +: 4]);
+    end
+    for (int i = 0; i < 16; i++) masked[i] = table_i[89*i + 88];
+    ready = waiting_q & ~masked;
+  end
+
+  always_comb begin
+    state_d = state_q;
+    vector_d = vector_q;
+    waiting_d = waiting_q;
+    case (state_q)
+      IDLE: begin
+        for (int i = 15; i >= 0; i--) if (ready[i]) vector_d = 4'(i);
+        if (ready != '0) begin
+          state_d = REQUEST;
+          waiting_d = waiting_q & ~(16'd1 << vector_d);
+        end
+      end
+      REQUEST: begin
+        if (beyond) state_d = FAULT;
+        else if (mem_ready_i) state_d = RESPONSE;
+      end
+      RESPONSE: if (mem_rsp_valid_i) state_d = mem_rsp_err_i[0] ? FAULT : IDLE;
+      FAULT: if (fault_ready_i) state_d = IDLE;
+      default: state_d = IDLE;
+    endcase
+    if (!wired_i) waiting_d = waiting_d | raised;
+  end
+
+  fault_t fault;
+
+  always_comb begin
+    fault = '0;
+    fault.cause = iommu_spec_pkg::CAUSE_MSI_WRITE_ACCESS;
+    fault.iotval = {8'd0, address};
+  end
+
+  always_ff @(posedge clk_i) begin
+    state_q <= state_d;
+    vector_q <= vector_d;
+    waiting_q <= waiting_d;
+    seen_q <= pending_i;
+    if (rst_i) begin
+      state_q <= IDLE;
+      waiting_q <= '0;
+      seen_q <= '0;
+    end
+  end
+
+  assign wire_o = wired_i ? wires : '0;
+  assign fault_valid_o = state_q == FAULT;
+  assign fault_o = fault;
+  assign mem_valid_o = state_q == REQUEST && !beyond;
+  assign mem_access_o = {iommu_pkg::MEMORY_WRITE, address, 7'd4, 224'd0,
+                         big_endian_i ? {data[7:0], data[15:8], data[23:16], data[31:24]} : data, 32'h0000000F, qos_i, 2'd0};
+
+endmodule
+`default_nettype wire

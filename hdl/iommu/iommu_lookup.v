@@ -1,0 +1,278 @@
+`default_nettype none
+// Request pipeline: both IOTLB levels, and the choice among the three sources of responses.
+//   stage 1  first-level compare, second-level read
+//   stage 2  first-level select -> response (2 cycles after the request); second-level compare; else a miss
+//   stage 3  second-level hit -> response (3 cycles after the request), promotion to the first level
+// Responses of walks go before second-level hits, those before first-level hits; hits pass misses. A response that was presented
+// is held until it is taken. Requests carry an epoch bit, so that a fence can wait for those accepted before it.
+module iommu_lookup #(
+    // Sizes of the IOTLBs.
+    parameter int L1_ENTRIES = 16,
+    parameter int L2_SETS = 64,
+    parameter int L2_WAYS = 4,
+    // Bits of a request's identifier.
+    parameter int ID_W = 8
+) (
+    input  wire                                       clk_i,
+    input  wire                                       rst_i,
+
+    input  wire [3:0]                                 ddtp_mode_i,
+
+    // Requests (request_t).
+    input  wire                                       req_valid_i,
+    output wire                                       req_ready_o,
+    input  wire [ID_W-1:0]                            req_id_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       req_request_i,
+
+    // Responses (response_t).
+    output wire                                       rsp_valid_o,
+    input  wire                                       rsp_ready_i,
+    output wire [ID_W-1:0]                            rsp_id_o,
+    output wire [iommu_spec_pkg::RESPONSE_W-1:0]      rsp_response_o,
+
+    // Misses, and replies and fills of their walks.
+    output wire                                       miss_valid_o,
+    input  wire                                       miss_ready_i,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]       miss_request_o,
+    output wire [ID_W-1:0]                            miss_id_o,
+    output wire                                       miss_epoch_o,
+    input  wire                                       reply_valid_i,
+    output wire                                       reply_ready_o,
+    input  wire [ID_W-1:0]                            reply_id_i,
+    input  wire                                       reply_epoch_i,
+    input  wire [iommu_spec_pkg::RESPONSE_W-1:0]      reply_response_i,
+    input  wire                                       fill_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_i,
+    input  wire [iommu_spec_pkg::TRANSLATION_W-1:0]   fill_translation_i,
+
+    // Invalidation (invalidation_t).
+    input  wire                                       invalidate_i,
+    input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_i,
+
+    // Order: `hold_i` accepts no request; `flip_i` starts a new epoch (only while `drained_o`); `drained_o`: every request of the
+    // epoch before this one is answered; `idle_o`: every request is.
+    input  wire                                       hold_i,
+    input  wire                                       flip_i,
+    output wire                                       drained_o,
+    output wire                                       idle_o,
+
+    // Statistics strobes.
+    output wire                                       l1_hit_o,
+    output wire                                       l2_hit_o,
+    output wire                                       miss_o
+);
+  `include "iommu_records.vh"
+
+  // ---- Stage 1 ----------------------------------------------------------------------------------------------------------------
+  logic                                 s1_valid_d, s1_valid_q;
+  logic [iommu_spec_pkg::REQUEST_W-1:0] s1_request_q;
+  logic [ID_W-1:0]                      s1_id_q;
+  logic                                 s1_epoch_q;
+  logic                                 epoch_q;
+
+  wire s1_advance;
+  wire accept = req_valid_i && req_ready_o;
+
+  assign req_ready_o = !hold_i && (!s1_valid_q || s1_advance);
+
+  // ---- Stage 2 ----------------------------------------------------------------------------------------------------------------
+  logic                                 s2_valid_d, s2_valid_q;
+  logic [iommu_spec_pkg::REQUEST_W-1:0] s2_request_q;
+  logic [ID_W-1:0]                      s2_id_q;
+  logic                                 s2_epoch_q;
+  logic [L1_ENTRIES-1:0]                s2_match_d, s2_match_q;
+
+  wire [L1_ENTRIES-1:0]                     s1_match, fill_write;
+  wire [iommu_spec_pkg::TRANSLATION_W-1:0]  l1_translation, l2_translation;
+  wire                                      l2_hit;
+  wire                                      s2_leave;
+  request_t                                 s2_request;
+
+  assign s2_request = s2_request_q;
+  assign s1_advance = s1_valid_q && (!s2_valid_q || s2_leave);
+
+  wire levels = ddtp_mode_i != iommu_spec_pkg::MODE_OFF && ddtp_mode_i != iommu_spec_pkg::MODE_BARE;
+  wire s2_bare = ddtp_mode_i == iommu_spec_pkg::MODE_BARE && s2_request.at == iommu_spec_pkg::AT_UNTRANSLATED;
+  wire s2_l1 = levels && s2_match_q != '0;
+  wire s2_l2 = levels && !s2_l1 && l2_hit;
+  wire s2_direct = s2_valid_q && (s2_bare || s2_l1);
+  wire s2_promote = s2_valid_q && s2_l2;
+  wire s2_miss = s2_valid_q && !s2_bare && !s2_l1 && !s2_l2;
+
+  // ---- Stage 3 ----------------------------------------------------------------------------------------------------------------
+  logic                                     s3_valid_d, s3_valid_q;
+  logic [iommu_spec_pkg::REQUEST_W-1:0]     s3_request_q;
+  logic [ID_W-1:0]                          s3_id_q;
+  logic                                     s3_epoch_q;
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] s3_translation_q;
+  // An invalidation came after the second level was read: answer, but do not promote.
+  logic                                     s3_squashed_d, s3_squashed_q;
+  wire                                      s3_leave;
+  wire                                      s3_load = s2_promote && (!s3_valid_q || s3_leave);
+
+  // ---- Choice of the response -------------------------------------------------------------------------------------------------
+  logic [2:0] choice, choice_q;   // {reply, stage 3, stage 2}
+  logic       locked_d, locked_q;
+
+  always_comb begin
+    if (locked_q) choice = choice_q;
+    else if (reply_valid_i) choice = 3'b100;
+    else if (s3_valid_q) choice = 3'b010;
+    else if (s2_direct) choice = 3'b001;
+    else choice = 3'b000;
+    locked_d = choice != 3'b000 && !rsp_ready_i;
+  end
+
+  assign reply_ready_o = choice[2] && rsp_ready_i;
+  assign s3_leave = choice[1] && rsp_ready_i;
+  assign s2_leave = s2_valid_q &&
+      (s2_direct ? choice[0] && rsp_ready_i : s2_l2 ? !s3_valid_q || s3_leave : miss_ready_i);
+
+  assign miss_valid_o = s2_miss;
+  assign miss_request_o = s2_request_q;
+  assign miss_id_o = s2_id_q;
+  assign miss_epoch_o = s2_epoch_q;
+
+  // ---- Response of a hit ----------------------------------------------------------------------------------------------------------
+  request_t     hit_request;
+  translation_t hit_translation;
+  response_t    hit_response;
+
+  assign hit_request = choice[1] ? s3_request_q : s2_request_q;
+  assign hit_translation = choice[1] ? s3_translation_q : l1_translation;
+
+  wire        hit_bare = !choice[1] && s2_bare;
+  wire [51:0] hit_mask = iommu_spec_pkg::page_number_mask(hit_bare ? iommu_spec_pkg::PAGE_NONE : hit_translation.page);
+
+  always_comb begin
+    hit_response = '0;
+    hit_response.status = iommu_pkg::RESPONSE_SUCCESS;
+    hit_response.spa = {(hit_translation.ppn & ~hit_mask[43:0]) | (hit_request.iova[55:12] & hit_mask[43:0]),
+                        hit_request.iova[11:0]};
+    hit_response.size = hit_bare ? 6'd12 : iommu_spec_pkg::page_shift(hit_translation.page);
+    hit_response.permissions = hit_bare ? 8'h07
+        : {3'b000, hit_translation.g, hit_request.priv, hit_translation.x, hit_translation.w, hit_translation.r};
+    if (!hit_bare) hit_response.pbmt = hit_translation.pbmt;
+  end
+
+  assign rsp_valid_o = choice != 3'b000;
+  assign rsp_id_o = choice[2] ? reply_id_i : choice[1] ? s3_id_q : s2_id_q;
+  assign rsp_response_o = choice[2] ? reply_response_i : hit_response;
+
+  wire rsp_epoch = choice[2] ? reply_epoch_i : choice[1] ? s3_epoch_q : s2_epoch_q;
+  wire rsp_leave = rsp_valid_o && rsp_ready_i;
+
+  // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
+  wire promote = s3_leave && !s3_squashed_q;
+
+  iommu_tlb_l1 #(
+      .ENTRIES(L1_ENTRIES)
+  ) u_l1 (
+      .clk_i               (clk_i),
+      .rst_i               (rst_i),
+      .lookup_request_i    (s1_request_q),
+      .lookup_match_o      (s1_match),
+      .select_match_i      (s2_match_q),
+      .select_translation_o(l1_translation),
+      .fill_i              (fill_i || promote),
+      .fill_request_i      (promote ? s3_request_q : fill_request_i),
+      .fill_translation_i  (promote ? s3_translation_q : fill_translation_i),
+      .fill_write_o        (fill_write),
+      .invalidate_i        (invalidate_i),
+      .invalidation_i      (invalidation_i)
+  );
+
+  iommu_tlb_l2 #(
+      .SETS(L2_SETS),
+      .WAYS(L2_WAYS)
+  ) u_l2 (
+      .clk_i             (clk_i),
+      .rst_i             (rst_i),
+      .lookup_i          (s1_advance),
+      .lookup_request_i  (s1_request_q),
+      .compare_request_i (s2_request_q),
+      .hit_o             (l2_hit),
+      .translation_o     (l2_translation),
+      .fill_i            (fill_i),
+      .fill_request_i    (fill_request_i),
+      .fill_translation_i(fill_translation_i),
+      .invalidate_i      (invalidate_i),
+      .invalidation_i    (invalidation_i)
+  );
+
+  // ---- Requests per epoch -------------------------------------------------------------------------------------------------------
+  localparam int COUNT_W = 10;
+  logic [COUNT_W-1:0] count0_d, count0_q, count1_d, count1_q;
+
+  always_comb begin
+    count0_d = count0_q + COUNT_W'(accept && !epoch_q) - COUNT_W'(rsp_leave && !rsp_epoch);
+    count1_d = count1_q + COUNT_W'(accept && epoch_q) - COUNT_W'(rsp_leave && rsp_epoch);
+  end
+
+  assign drained_o = epoch_q ? count0_q == '0 : count1_q == '0;
+  assign idle_o = count0_q == '0 && count1_q == '0;
+
+  // ---- Registers -----------------------------------------------------------------------------------------------------------------
+  always_comb begin
+    s1_valid_d = accept || (s1_valid_q && !s1_advance);
+    s2_valid_d = s1_advance || (s2_valid_q && !s2_leave);
+    s2_match_d = (s1_advance ? s1_match : s2_match_q) & ~fill_write;
+    s3_valid_d = s3_load || (s3_valid_q && !s3_leave);
+    s3_squashed_d = invalidate_i || (s3_load ? 1'b0 : s3_squashed_q);
+  end
+
+  always_ff @(posedge clk_i) begin
+    s1_valid_q <= s1_valid_d;
+    s2_valid_q <= s2_valid_d;
+    s3_valid_q <= s3_valid_d;
+    s2_match_q <= s2_match_d;
+    s3_squashed_q <= s3_squashed_d;
+    choice_q <= choice;
+    locked_q <= locked_d;
+    count0_q <= count0_d;
+    count1_q <= count1_d;
+    epoch_q <= epoch_q ^ flip_i;
+    if (accept) begin
+      s1_request_q <= req_request_i;
+      s1_id_q <= req_id_i;
+      s1_epoch_q <= epoch_q;
+    end
+    if (s1_advance) begin
+      s2_request_q <= s1_request_q;
+      s2_id_q <= s1_id_q;
+      s2_epoch_q <= s1_epoch_q;
+    end
+    if (s3_load) begin
+      s3_request_q <= s2_request_q;
+      s3_id_q <= s2_id_q;
+      s3_epoch_q <= s2_epoch_q;
+      s3_translation_q <= l2_translation;
+    end
+    if (rst_i) begin
+      s1_valid_q <= 1'b0;
+      s2_valid_q <= 1'b0;
+      s3_valid_q <= 1'b0;
+      s2_match_q <= '0;
+      locked_q <= 1'b0;
+      count0_q <= '0;
+      count1_q <= '0;
+      epoch_q <= 1'b0;
+    end
+  end
+
+  assign l1_hit_o = s2_direct && s2_leave;
+  assign l2_hit_o = s3_load;
+  assign miss_o = s2_miss && miss_ready_i;
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert (!flip_i || drained_o) else $error("iommu_lookup: a new epoch before the last one drained");
+      assert (!locked_q || !choice_q[0] || s2_direct) else $error("iommu_lookup: a presented hit was withdrawn");
+      assert (!(fill_i && promote)) else $error("iommu_lookup: two fills in one cycle");
+    end
+  end
+`endif
+
+endmodule
+`default_nettype wire

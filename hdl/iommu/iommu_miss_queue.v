@@ -1,0 +1,195 @@
+`default_nettype none
+// Misses: a queue in front of the walker, and the requests that wait for the walk of another request to the same page.
+// A miss that finds the queue empty goes to the walker in the same cycle. When a walk is done its own request is answered, then
+// every merged request that the result answers too; one that it does not answer takes the walk's place and walks again.
+module iommu_miss_queue #(
+    // Misses that wait for a walk slot; requests merged with walks in flight; walks; bits of a request's identifier.
+    parameter int DEPTH = 16,
+    parameter int MERGES = 16,
+    parameter int WALKS = 8,
+    parameter int ID_W = 8,
+    // Derived: bits of a slot number.
+    parameter int SLOT_W = $clog2(WALKS)
+) (
+    input  wire                                     clk_i,
+    input  wire                                     rst_i,
+
+    // Misses.
+    input  wire                                     miss_valid_i,
+    output wire                                     miss_ready_o,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]     miss_request_i,
+    input  wire [ID_W-1:0]                          miss_id_i,
+    input  wire                                     miss_epoch_i,
+
+    // Walker: start and merge (iommu_walker.v).
+    output wire                                     start_valid_o,
+    input  wire                                     start_ready_i,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]     start_request_o,
+    output wire [ID_W-1:0]                          start_id_o,
+    output wire                                     start_epoch_o,
+    input  wire [WALKS-1:0]                         start_merge_i,
+
+    // Walker: results.
+    input  wire                                     result_valid_i,
+    input  wire [SLOT_W-1:0]                        result_slot_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]     result_request_i,
+    input  wire [ID_W-1:0]                          result_id_i,
+    input  wire                                     result_epoch_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]     result_context_i,
+    input  wire [iommu_spec_pkg::WALK_W-1:0]        result_walk_i,
+    input  wire                                     result_squashed_i,
+    output wire                                     result_release_o,
+    output wire                                     result_restart_o,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]     restart_request_o,
+    output wire [ID_W-1:0]                          restart_id_o,
+    output wire                                     restart_epoch_o,
+
+    // Replies (response_t).
+    output wire                                     reply_valid_o,
+    input  wire                                     reply_ready_i,
+    output wire [ID_W-1:0]                          reply_id_o,
+    output wire                                     reply_epoch_o,
+    output wire [iommu_spec_pkg::RESPONSE_W-1:0]    reply_response_o,
+
+    // Faults (fault_t), pushed as the reply leaves.
+    output wire                                     fault_valid_o,
+    input  wire                                     fault_ready_i,
+    output wire [iommu_spec_pkg::FAULT_W-1:0]       fault_o,
+
+    // Fill of the IOTLBs (request_t, translation_t) as the reply leaves.
+    output wire                                     fill_o,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]     fill_request_o,
+    output wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation_o
+);
+  `include "iommu_records.vh"
+
+  localparam int MISS_W = iommu_spec_pkg::REQUEST_W + ID_W + 1;
+  localparam int MERGE_W = $clog2(MERGES);
+
+  // ---- Queue with bypass ------------------------------------------------------------------------------------------------------
+  wire                       head_valid, room;
+  wire [MISS_W-1:0]          head;
+  wire [$clog2(DEPTH+1)-1:0] unused_count;
+  wire [MISS_W-1:0]          miss = {miss_request_i, miss_id_i, miss_epoch_i};
+  wire [MISS_W-1:0]          first = head_valid ? head : miss;
+  wire                       first_valid = head_valid || miss_valid_i;
+  wire                       take;
+
+  fifo #(
+      .WIDTH(MISS_W),
+      .DEPTH(DEPTH)
+  ) u_queue (
+      .clk_i      (clk_i),
+      .rst_i      (rst_i),
+      .in_valid_i (miss_valid_i && (head_valid || !take)),
+      .in_ready_o (room),
+      .in_data_i  (miss),
+      .out_valid_o(head_valid),
+      .out_ready_i(take),
+      .out_data_o (head),
+      .count_o    (unused_count)
+  );
+
+  assign miss_ready_o = room || (!head_valid && take);
+  assign {start_request_o, start_id_o, start_epoch_o} = first;
+
+  // ---- Merged requests -----------------------------------------------------------------------------------------------------------
+  logic [MERGES-1:0]  merged_d, merged_q;
+  logic [MISS_W-1:0]  merged_miss_q [0:MERGES-1];
+  logic [SLOT_W-1:0]  merged_slot_q [0:MERGES-1];
+  logic [MERGE_W-1:0] free_merge, next_merge;
+  logic [SLOT_W-1:0]  merge_slot;
+  logic [MERGES-1:0]  waiting;
+
+  wire merge_wanted = first_valid && start_merge_i != '0;
+  wire merge = merge_wanted && merged_q != '1;
+
+  assign start_valid_o = first_valid && !merge_wanted;
+  assign take = merge || (start_valid_o && start_ready_i);
+
+  always_comb begin
+    free_merge = '0;
+    for (int i = MERGES - 1; i >= 0; i--) if (!merged_q[i]) free_merge = MERGE_W'(i);
+    merge_slot = '0;
+    for (int i = 0; i < WALKS; i++) if (start_merge_i[i]) merge_slot = merge_slot | SLOT_W'(i);
+    for (int i = 0; i < MERGES; i++) waiting[i] = merged_q[i] && merged_slot_q[i] == result_slot_i;
+    next_merge = '0;
+    for (int i = MERGES - 1; i >= 0; i--) if (waiting[i]) next_merge = MERGE_W'(i);
+  end
+
+  // ---- Replies --------------------------------------------------------------------------------------------------------------------
+  // 1 while the walk's own request is answered and merged ones follow.
+  logic answered_d, answered_q;
+
+  wire [iommu_spec_pkg::REQUEST_W-1:0] merged_request;
+  wire [ID_W-1:0]                      merged_id;
+  wire                                 merged_epoch;
+
+  assign {merged_request, merged_id, merged_epoch} = merged_miss_q[next_merge];
+
+  wire record, cacheable, shared;
+
+  iommu_reply u_reply (
+      .request_i    (result_request_i),
+      .context_i    (result_context_i),
+      .walk_i       (result_walk_i),
+      .answered_i   (answered_q ? merged_request : result_request_i),
+      .response_o   (reply_response_o),
+      .record_o     (record),
+      .fault_o      (fault_o),
+      .cacheable_o  (cacheable),
+      .translation_o(fill_translation_o),
+      .shared_o     (shared)
+  );
+
+  wire [MERGES-1:0] next_select = MERGES'(1) << next_merge;
+  wire              own = result_valid_i && !answered_q;
+  wire              other = result_valid_i && answered_q;
+  wire              leaves = reply_valid_o && reply_ready_i;
+  wire              last = own ? waiting == '0 : (waiting & ~next_select) == '0;
+
+  assign reply_valid_o = own ? !record || fault_ready_i : other && shared;
+  assign reply_id_o = answered_q ? merged_id : result_id_i;
+  assign reply_epoch_o = answered_q ? merged_epoch : result_epoch_i;
+  assign fault_valid_o = own && record && reply_ready_i;
+  assign fill_o = own && leaves && cacheable && !result_squashed_i;
+  assign fill_request_o = result_request_i;
+  assign result_release_o = leaves && last;
+  assign result_restart_o = other && !shared;
+  assign restart_request_o = merged_request;
+  assign restart_id_o = merged_id;
+  assign restart_epoch_o = merged_epoch;
+
+  always_comb begin
+    merged_d = merged_q;
+    if (merge) merged_d[free_merge] = 1'b1;
+    if (other && (leaves || result_restart_o)) merged_d = merged_d & ~next_select;
+    answered_d = answered_q;
+    if (own && leaves) answered_d = !last;
+    if (other && ((leaves && last) || result_restart_o)) answered_d = 1'b0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    merged_q <= merged_d;
+    answered_q <= answered_d;
+    if (merge) begin
+      merged_miss_q[free_merge] <= first;
+      merged_slot_q[free_merge] <= merge_slot;
+    end
+    if (rst_i) begin
+      merged_q <= '0;
+      answered_q <= 1'b0;
+    end
+  end
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ($countones(start_merge_i) <= 1 || !first_valid) else $error("iommu_miss_queue: two walks of one page");
+      assert (!other || waiting != '0) else $error("iommu_miss_queue: result held without a waiting request");
+    end
+  end
+`endif
+
+endmodule
+`default_nettype wire

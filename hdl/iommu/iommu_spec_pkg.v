@@ -1,0 +1,197 @@
+`default_nettype none
+// Encodings of the RISC-V IOMMU specification that several parts of the core use: capability bits (Registers:
+// capabilities), causes (Fault/Event-Queue), modes of the in-memory structures (Data Structures), and pure functions on them.
+package iommu_spec_pkg;
+
+  // Positions in the `capabilities` register.
+  localparam int CAP_SV39 = 9;
+  localparam int CAP_SV48 = 10;
+  localparam int CAP_SV57 = 11;
+  localparam int CAP_SVRSW60T59B = 14;
+  localparam int CAP_SVPBMT = 15;
+  localparam int CAP_SV39X4 = 17;
+  localparam int CAP_SV48X4 = 18;
+  localparam int CAP_SV57X4 = 19;
+  localparam int CAP_MSI_FLAT = 22;
+  localparam int CAP_MSI_MRIF = 23;
+  localparam int CAP_AMO_HWAD = 24;
+  localparam int CAP_ATS = 25;
+  localparam int CAP_T2GPA = 26;
+  localparam int CAP_END = 27;
+  localparam int CAP_PD8 = 38;
+  localparam int CAP_PD17 = 39;
+  localparam int CAP_PD20 = 40;
+  localparam int CAP_QOSID = 41;
+  localparam int CAP_NL = 42;
+  localparam int CAP_S = 43;
+  // Custom bit: with END = 0 the fixed value of fctl.BE (1 = every structure is big-endian).
+  localparam int CAP_FIXED_BE = 56;
+
+  // Interrupt generation support, capabilities[29:28].
+  localparam [1:0] IGS_MSI = 2'd0;
+  localparam [1:0] IGS_WSI = 2'd1;
+  localparam [1:0] IGS_BOTH = 2'd2;
+
+  // ddtp.iommu_mode.
+  localparam [3:0] MODE_OFF = 4'd0;
+  localparam [3:0] MODE_BARE = 4'd1;
+  localparam [3:0] MODE_1LVL = 4'd2;
+  localparam [3:0] MODE_3LVL = 4'd4;
+
+  // Address type of a request.
+  localparam [1:0] AT_UNTRANSLATED = 2'd0;
+  localparam [1:0] AT_TRANSLATION_REQUEST = 2'd1;
+  localparam [1:0] AT_TRANSLATED = 2'd2;
+
+  // Causes.
+  localparam [8:0] CAUSE_INSTRUCTION_ACCESS = 9'd1;
+  localparam [8:0] CAUSE_READ_ACCESS = 9'd5;
+  localparam [8:0] CAUSE_WRITE_ACCESS = 9'd7;
+  localparam [8:0] CAUSE_INSTRUCTION_PAGE = 9'd12;
+  localparam [8:0] CAUSE_READ_PAGE = 9'd13;
+  localparam [8:0] CAUSE_WRITE_PAGE = 9'd15;
+  localparam [8:0] CAUSE_INSTRUCTION_GUEST_PAGE = 9'd20;
+  localparam [8:0] CAUSE_READ_GUEST_PAGE = 9'd21;
+  localparam [8:0] CAUSE_WRITE_GUEST_PAGE = 9'd23;
+  localparam [8:0] CAUSE_ALL_INBOUND_DISALLOWED = 9'd256;
+  localparam [8:0] CAUSE_DDT_ACCESS = 9'd257;
+  localparam [8:0] CAUSE_DDT_NOT_VALID = 9'd258;
+  localparam [8:0] CAUSE_DDT_MISCONFIGURED = 9'd259;
+  localparam [8:0] CAUSE_TRANSACTION_DISALLOWED = 9'd260;
+  localparam [8:0] CAUSE_MSI_PTE_ACCESS = 9'd261;
+  localparam [8:0] CAUSE_MSI_PTE_NOT_VALID = 9'd262;
+  localparam [8:0] CAUSE_MSI_PTE_MISCONFIGURED = 9'd263;
+  localparam [8:0] CAUSE_PDT_ACCESS = 9'd265;
+  localparam [8:0] CAUSE_PDT_NOT_VALID = 9'd266;
+  localparam [8:0] CAUSE_PDT_MISCONFIGURED = 9'd267;
+  localparam [8:0] CAUSE_DDT_CORRUPTION = 9'd268;
+  localparam [8:0] CAUSE_PDT_CORRUPTION = 9'd269;
+  localparam [8:0] CAUSE_MSI_PT_CORRUPTION = 9'd270;
+  localparam [8:0] CAUSE_INTERNAL_ERROR = 9'd272;
+  localparam [8:0] CAUSE_MSI_WRITE_ACCESS = 9'd273;
+  localparam [8:0] CAUSE_PT_CORRUPTION = 9'd274;
+
+  // Page size codes of this core, ordered by size. NONE is the size of a Bare stage.
+  localparam [2:0] PAGE_4K = 3'd0;
+  localparam [2:0] PAGE_64K = 3'd1;
+  localparam [2:0] PAGE_2M = 3'd2;
+  localparam [2:0] PAGE_1G = 3'd3;
+  localparam [2:0] PAGE_512G = 3'd4;
+  localparam [2:0] PAGE_256T = 3'd5;
+  localparam [2:0] PAGE_NONE = 3'd7;
+
+  // States of a walk (iommu_walk_step.v): the access it waits for, or the decision it takes next.
+  localparam [3:0] WALK_START = 4'd0;
+  localparam [3:0] WALK_DIRECTORY = 4'd1;
+  localparam [3:0] WALK_CONTEXT = 4'd2;
+  localparam [3:0] WALK_PROCESS = 4'd3;
+  localparam [3:0] WALK_FIRST = 4'd4;
+  localparam [3:0] WALK_FIRST_UPDATE = 4'd5;
+  localparam [3:0] WALK_SECOND = 4'd6;
+  localparam [3:0] WALK_SECOND_UPDATE = 4'd7;
+  localparam [3:0] WALK_GUEST = 4'd8;
+  localparam [3:0] WALK_MSI = 4'd9;
+  localparam [3:0] WALK_DONE = 4'd10;
+
+  // What a second-stage translation is for.
+  localparam [1:0] PURPOSE_REQUEST = 2'd0;
+  localparam [1:0] PURPOSE_FIRST = 2'd1;
+  localparam [1:0] PURPOSE_PROCESS = 2'd2;
+
+  // Widths of the records in iommu_records.vh.
+  localparam int REQUEST_W = 115;
+  localparam int CONTEXT_W = 316;
+  localparam int WALK_W = 231;
+  localparam int FAULT_W = 187;
+  localparam int TRANSLATION_W = 94;
+  localparam int INVALIDATION_W = 193;
+  localparam int RESPONSE_W = 130;
+
+  // Bits of a page number that are offset within a page of size `code`.
+  function [51:0] page_number_mask;
+    input [2:0] code;
+    begin
+      case (code)
+        PAGE_4K: page_number_mask = 52'h0;
+        PAGE_64K: page_number_mask = 52'hF;
+        PAGE_2M: page_number_mask = 52'h1FF;
+        PAGE_1G: page_number_mask = 52'h3FFFF;
+        PAGE_512G: page_number_mask = 52'h7FFFFFF;
+        PAGE_256T: page_number_mask = 52'hFFFFFFFFF;
+        default: page_number_mask = 52'hFFFFFFFFFFFFF;
+      endcase
+    end
+  endfunction
+
+  // log2 of the bytes of a page of size `code`; a Bare stage counts as 4 KiB.
+  function [5:0] page_shift;
+    input [2:0] code;
+    begin
+      case (code)
+        PAGE_64K: page_shift = 6'd16;
+        PAGE_2M: page_shift = 6'd21;
+        PAGE_1G: page_shift = 6'd30;
+        PAGE_512G: page_shift = 6'd39;
+        PAGE_256T: page_shift = 6'd48;
+        default: page_shift = 6'd12;
+      endcase
+    end
+  endfunction
+
+  // Byte-reversed dword.
+  function [63:0] reversed;
+    input [63:0] dword;
+    begin
+      reversed = {dword[7:0], dword[15:8], dword[23:16], dword[31:24], dword[39:32], dword[47:40], dword[55:48], dword[63:56]};
+    end
+  endfunction
+
+  // 1 when MODE `mode` of a page table (8, 9, 10 = 3, 4, 5 levels; 0 Bare) is among `supported` = {57, 48, 39}.
+  function page_table_mode_legal;
+    input [3:0] mode;
+    input [2:0] supported;
+    begin
+      case (mode)
+        4'd0: page_table_mode_legal = 1'b1;
+        4'd8: page_table_mode_legal = supported[0];
+        4'd9: page_table_mode_legal = supported[1];
+        4'd10: page_table_mode_legal = supported[2];
+        default: page_table_mode_legal = 1'b0;
+      endcase
+    end
+  endfunction
+
+  // 1 when a fault of `cause` is recorded although DC.tc.DTF = 1 (Fault/Event-Queue).
+  function reported_despite_dtf;
+    input [8:0] cause;
+    begin
+      case (cause)
+        CAUSE_ALL_INBOUND_DISALLOWED, CAUSE_DDT_ACCESS, CAUSE_DDT_NOT_VALID, CAUSE_DDT_MISCONFIGURED, CAUSE_DDT_CORRUPTION,
+        CAUSE_INTERNAL_ERROR, CAUSE_MSI_WRITE_ACCESS: reported_despite_dtf = 1'b1;
+        default: reported_despite_dtf = 1'b0;
+      endcase
+    end
+  endfunction
+
+  // 1 when `cause` ends an ATS translation request in Success without permissions (PCIe ATS translation request handling).
+  function untranslatable;
+    input [8:0] cause;
+    begin
+      case (cause)
+        CAUSE_INSTRUCTION_PAGE, CAUSE_READ_PAGE, CAUSE_WRITE_PAGE, CAUSE_INSTRUCTION_GUEST_PAGE, CAUSE_READ_GUEST_PAGE,
+        CAUSE_WRITE_GUEST_PAGE, CAUSE_MSI_PTE_NOT_VALID, CAUSE_PDT_NOT_VALID: untranslatable = 1'b1;
+        default: untranslatable = 1'b0;
+      endcase
+    end
+  endfunction
+
+  // 1 when `cause` ends an ATS translation request in UR (else CA).
+  function unsupported_request;
+    input [8:0] cause;
+    begin
+      unsupported_request = cause >= CAUSE_ALL_INBOUND_DISALLOWED && cause <= CAUSE_TRANSACTION_DISALLOWED;
+    end
+  endfunction
+
+endpackage
+`default_nettype wire

@@ -1,0 +1,130 @@
+`default_nettype none
+// First-level IOTLB: fully associative, all page sizes, one-hot AND-OR select. Keyed by requester {DID, PV, PID, priv} and page
+// number, so a hit needs no context lookup; GSCID and PSCID are kept for invalidation only.
+// Lookup in two cycles: `lookup_match_o` in the first (combinational), to be registered by the caller; the caller presents it as
+// `select_match_i` in the second and must clear the bits of `fill_write_o` from what it registers or holds.
+module iommu_tlb_l1 #(
+    // Entries, 2 or more.
+    parameter int ENTRIES = 16
+) (
+    input  wire                                       clk_i,
+    input  wire                                       rst_i,
+
+    // First cycle: compare (request_t). An entry that does not allow the access does not match.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
+    output wire [ENTRIES-1:0]                         lookup_match_o,
+
+    // Second cycle: select (translation_t).
+    input  wire [ENTRIES-1:0]                         select_match_i,
+    output wire [iommu_spec_pkg::TRANSLATION_W-1:0]   select_translation_o,
+
+    // Fill; entries of the same requester that overlap are dropped. `fill_write_o`: one-hot, the entry being written.
+    input  wire                                       fill_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_i,
+    input  wire [iommu_spec_pkg::TRANSLATION_W-1:0]   fill_translation_i,
+    output wire [ENTRIES-1:0]                         fill_write_o,
+
+    // Invalidation (invalidation_t); wins over a fill in the same cycle.
+    input  wire                                       invalidate_i,
+    input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_i
+);
+  `include "iommu_records.vh"
+
+  localparam int INDEX_W = $clog2(ENTRIES);
+  localparam int REQUESTER_W = 46;
+  localparam int KEY_W = REQUESTER_W + 52;
+
+  request_t      lookup, fill;
+  translation_t  fill_translation;
+  invalidation_t invalidation;
+
+  assign lookup = lookup_request_i;
+  assign fill = fill_request_i;
+  assign fill_translation = fill_translation_i;
+  assign invalidation = invalidation_i;
+
+  wire [REQUESTER_W-1:0] lookup_requester = {lookup.did, lookup.pv, lookup.pid, lookup.priv};
+  wire [REQUESTER_W-1:0] fill_requester = {fill.did, fill.pv, fill.pid, fill.priv};
+  wire                   lookup_exec = !lookup.wr && lookup.exec;
+  wire [51:0]            fill_mask = iommu_spec_pkg::page_number_mask(fill_translation.page);
+
+  logic [ENTRIES-1:0]                          valid_d, valid_q;
+  logic [KEY_W-1:0]                            key_q [0:ENTRIES-1];
+  logic [51:0]                                 mask_q [0:ENTRIES-1];
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0]    translation_q [0:ENTRIES-1];
+  logic [INDEX_W-1:0]                          victim_d, victim_q;
+
+  wire [ENTRIES-1:0] match, overlap, invalidate_match, write;
+
+  generate
+    for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
+      translation_t    entry;
+      wire [KEY_W-1:0] key = key_q[i];
+      wire [51:0]      mask = mask_q[i];
+      assign entry = translation_q[i];
+
+      wire allowed = lookup_exec ? entry.x : lookup.wr ? entry.w : entry.r;
+      wire same_guest = entry.gscid == invalidation.gscid;
+      wire [51:0] first_mask = iommu_spec_pkg::page_number_mask(entry.first_page);
+
+      assign match[i] = valid_q[i] && key[KEY_W-1:52] == lookup_requester && ((key[51:0] ^ lookup.iova[63:12]) & ~mask) == '0 &&
+          allowed && lookup.at == iommu_spec_pkg::AT_UNTRANSLATED;
+      assign overlap[i] = key[KEY_W-1:52] == fill_requester &&
+          ((key[51:0] ^ fill.iova[63:12]) & ~(mask | fill_mask)) == '0;
+      assign invalidate_match[i] = invalidation.everything ||
+          (invalidation.directory
+               ? !invalidation.dv || (key[97:74] == invalidation.did && (!invalidation.pv || key[72:53] == invalidation.pid))
+           : invalidation.gvma ? entry.gv && (!invalidation.gv || same_guest)
+           : entry.gv == invalidation.gv && (!invalidation.gv || same_guest) &&
+             (!invalidation.pscv || (entry.pscv && entry.pscid == invalidation.pscid && !entry.g)) &&
+             (!invalidation.av || ((key[51:0] ^ invalidation.vpn) & ~(first_mask | mask | invalidation.vpn_mask)) == '0));
+      assign write[i] = fill_i && victim_q == INDEX_W'(i);
+
+      always_ff @(posedge clk_i) begin
+        if (write[i]) begin
+          key_q[i] <= {fill_requester, fill.iova[63:12]};
+          mask_q[i] <= fill_mask;
+          translation_q[i] <= fill_translation_i;
+        end
+      end
+    end
+  endgenerate
+
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] selected;
+
+  always_comb begin
+    selected = '0;
+    for (int i = 0; i < ENTRIES; i++) selected = selected | ({iommu_spec_pkg::TRANSLATION_W{select_match_i[i]}} & translation_q[i]);
+  end
+
+  always_comb begin
+    valid_d = fill_i ? (valid_q & ~overlap) | write : valid_q;
+    victim_d = victim_q;
+    if (fill_i) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
+    if (invalidate_i) valid_d = valid_q & ~invalidate_match & ~write;
+  end
+
+  always_ff @(posedge clk_i) begin
+    valid_q <= valid_d;
+    victim_q <= victim_d;
+    if (rst_i) begin
+      valid_q <= '0;
+      victim_q <= '0;
+    end
+  end
+
+  assign lookup_match_o = match & ~write;
+  assign select_translation_o = selected;
+  assign fill_write_o = write;
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ($countones(match) <= 1) else $error("iommu_tlb_l1: two entries match one request");
+      assert ($countones(select_match_i) <= 1) else $error("iommu_tlb_l1: select is not one-hot");
+    end
+  end
+`endif
+
+endmodule
+`default_nettype wire

@@ -1,0 +1,586 @@
+`default_nettype none
+// RISC-V IOMMU core: translation port, memory port, register bus, fence and events of docs/interfaces.md sections 3 to 6.
+//
+//   request -> iommu_lookup (IOTLBs) -> hit -> response
+//                     \-> miss -> iommu_miss_queue -> iommu_walker <-> caches, memory -> reply -> response, fill, fault record
+//   iommu_command_queue -> invalidation of every cache and squash of every walk in flight, fence
+//
+// Latency in cycles from request to response handshake: first-level hit 2, second-level hit 3; L = memory latency: Sv39 miss with cached
+// context and last-level table L + 4.
+//
+// Every feature is gated by `capabilities_i` below the maximum of the build (CAPABILITIES_MAX). A feature that is absent behaves as the
+// specification demands of an implementation without it.
+module riscv_iommu #(
+    // Bits of the identifiers of the translation port and of the memory port.
+    parameter int ID_W = 8,
+    parameter int MEM_ID_W = 8,
+    // Walks in flight; misses that wait for one; requests merged with walks of the same page.
+    parameter int WALKS = 8,
+    parameter int MISSES = 16,
+    parameter int MERGES = 16,
+    // Sizes of the caches.
+    parameter int L1_ENTRIES = 16,
+    parameter int L2_SETS = 64,
+    parameter int L2_WAYS = 4,
+    parameter int CONTEXTS = 8,
+    parameter int TABLES = 16
+) (
+    input  wire                clk_i,
+    input  wire                rst_i,
+
+    // Static: features offered, in the layout of the capabilities register; bit 56 = fixed fctl.BE when END = 0.
+    input  wire [63:0]         capabilities_i,
+
+    // Translation requests.
+    input  wire                xlate_req_valid_i,
+    output wire                xlate_req_ready_o,
+    input  wire [ID_W-1:0]     xlate_req_id_i,
+    input  wire [23:0]         xlate_req_did_i,
+    input  wire                xlate_req_pv_i,
+    input  wire [19:0]         xlate_req_pid_i,
+    input  wire                xlate_req_priv_i,
+    input  wire                xlate_req_exec_i,
+    input  wire [1:0]          xlate_req_at_i,
+    input  wire                xlate_req_wr_i,
+    input  wire                xlate_req_nw_i,
+    input  wire [63:0]         xlate_req_iova_i,
+
+    // Translation responses, in any order.
+    output wire                xlate_rsp_valid_o,
+    input  wire                xlate_rsp_ready_i,
+    output wire [ID_W-1:0]     xlate_rsp_id_o,
+    output wire [1:0]          xlate_rsp_status_o,
+    output wire [55:0]         xlate_rsp_spa_o,
+    output wire [1:0]          xlate_rsp_pbmt_o,
+    output wire [7:0]          xlate_rsp_permissions_o,
+    output wire [5:0]          xlate_rsp_size_o,
+    output wire                xlate_rsp_mrif_o,
+    output wire [10:0]         xlate_rsp_mrif_nid_o,
+    output wire [43:0]         xlate_rsp_mrif_nppn_o,
+
+    // Memory port.
+    output wire                mem_req_valid_o,
+    input  wire                mem_req_ready_i,
+    output wire [MEM_ID_W-1:0] mem_req_id_o,
+    output wire [1:0]          mem_req_op_o,
+    output wire [55:0]         mem_req_addr_o,
+    output wire [6:0]          mem_req_size_o,
+    output wire [511:0]        mem_req_wdata_o,
+    output wire [63:0]         mem_req_strobe_o,
+    output wire [23:0]         mem_req_qos_o,
+    output wire [1:0]          mem_req_pbmt_o,
+    input  wire                mem_rsp_valid_i,
+    output wire                mem_rsp_ready_o,
+    input  wire [MEM_ID_W-1:0] mem_rsp_id_i,
+    input  wire [511:0]        mem_rsp_data_i,
+    input  wire [7:0]          mem_rsp_err_i,
+    input  wire [7:0]          mem_rsp_poison_i,
+
+    // Register bus.
+    input  wire                reg_valid_i,
+    input  wire                reg_write_i,
+    input  wire [11:0]         reg_address_i,
+    input  wire [63:0]         reg_wdata_i,
+    input  wire [7:0]          reg_strobe_i,
+    output wire                reg_ready_o,
+    output wire [63:0]         reg_rdata_o,
+
+    // Wired interrupts by vector, level.
+    output wire [15:0]         wire_o,
+
+    // Fence.
+    output wire                drain_req_o,
+    output wire                drain_reads_o,
+    output wire                drain_writes_o,
+    input  wire                drain_ack_i,
+
+    // Observation strobes.
+    output wire                event_command_o,
+    output wire [63:0]         event_command_w0_o,
+    output wire [63:0]         event_command_w1_o,
+    output wire                event_fault_o,
+    output wire                stat_l1_hit_o,
+    output wire                stat_l2_hit_o,
+    output wire                stat_miss_o,
+    output wire                stat_walk_start_o,
+    output wire                stat_walk_end_o
+);
+  `include "iommu_records.vh"
+
+  localparam int SLOT_W = $clog2(WALKS);
+  localparam int ENGINES = 3;
+  localparam int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2;
+
+  // Version 1.0; Sv39/48/57, Svrsw60t59b, Svpbmt, Sv39x4/48x4/57x4, MSI_FLAT, MSI_MRIF, AMO_HWAD, ATS, T2GPA, END, IGS, PAS,
+  // PD8/17/20, QOSID, NL, S, fixed BE.
+  localparam [63:0] CAPABILITIES_MAX = 64'h01000FFF3FCECEFF;
+
+  wire [63:0] capabilities = capabilities_i & CAPABILITIES_MAX;
+
+  // ---- Registers ------------------------------------------------------------------------------------------------------------------
+  wire         big_endian, wired, hold, idle, switch_directory;
+  wire [23:0]  qos;
+  wire [3:0]   ddtp_mode;
+  wire [43:0]  ddtp_ppn;
+  wire         cq_on, cq_enable, cq_stopped, cq_restart, cq_idle, cq_memory_fault, cq_illegal, cq_fence_wire;
+  wire [43:0]  cq_ppn, fq_ppn;
+  wire [4:0]   cq_log2, fq_log2;
+  wire [31:0]  cq_tail, cq_head, fq_head, fq_tail;
+  wire         fq_on, fq_enable, fq_stopped, fq_restart, fq_idle, fq_overflow, fq_error, fq_written;
+  wire [3:0]   pending;
+  wire [15:0]  vectors;
+  wire [16*89-1:0] msi_table;
+
+  iommu_registers u_registers (
+      .clk_i            (clk_i),
+      .rst_i            (rst_i),
+      .capabilities_i   (capabilities),
+      .reg_valid_i      (reg_valid_i),
+      .reg_write_i      (reg_write_i),
+      .reg_address_i    (reg_address_i),
+      .reg_wdata_i      (reg_wdata_i),
+      .reg_strobe_i     (reg_strobe_i),
+      .reg_ready_o      (reg_ready_o),
+      .reg_rdata_o      (reg_rdata_o),
+      .big_endian_o     (big_endian),
+      .wired_o          (wired),
+      .qos_o            (qos),
+      .ddtp_mode_o      (ddtp_mode),
+      .ddtp_ppn_o       (ddtp_ppn),
+      .hold_o           (hold),
+      .idle_i           (idle),
+      .switch_o         (switch_directory),
+      .cq_on_o          (cq_on),
+      .cq_enable_o      (cq_enable),
+      .cq_stopped_o     (cq_stopped),
+      .cq_restart_o     (cq_restart),
+      .cq_ppn_o         (cq_ppn),
+      .cq_log2_o        (cq_log2),
+      .cq_tail_o        (cq_tail),
+      .cq_head_i        (cq_head),
+      .cq_idle_i        (cq_idle),
+      .cq_memory_fault_i(cq_memory_fault),
+      .cq_illegal_i     (cq_illegal),
+      .cq_fence_wire_i  (cq_fence_wire),
+      .fq_on_o          (fq_on),
+      .fq_enable_o      (fq_enable),
+      .fq_stopped_o     (fq_stopped),
+      .fq_restart_o     (fq_restart),
+      .fq_ppn_o         (fq_ppn),
+      .fq_log2_o        (fq_log2),
+      .fq_head_o        (fq_head),
+      .fq_tail_i        (fq_tail),
+      .fq_idle_i        (fq_idle),
+      .fq_overflow_i    (fq_overflow),
+      .fq_error_i       (fq_error),
+      .fq_written_i     (fq_written),
+      .pending_o        (pending),
+      .vectors_o        (vectors),
+      .table_o          (msi_table)
+  );
+
+  // ---- Request; PASID fields are 0 without a PASID ----------------------------------------------------------------------------------
+  request_t request;
+
+  always_comb begin
+    request = '0;
+    request.did = xlate_req_did_i;
+    request.pv = xlate_req_pv_i;
+    request.pid = xlate_req_pv_i ? xlate_req_pid_i : '0;
+    request.priv = xlate_req_pv_i && xlate_req_priv_i;
+    request.exec = xlate_req_exec_i;
+    request.at = xlate_req_at_i;
+    request.wr = xlate_req_wr_i;
+    request.nw = xlate_req_nw_i;
+    request.iova = xlate_req_iova_i;
+  end
+
+  // ---- Invalidation: by command, and of everything when the directory changes ---------------------------------------------------------
+  wire                                      command_invalidate;
+  wire [iommu_spec_pkg::INVALIDATION_W-1:0] command_invalidation;
+  wire                                      invalidate = command_invalidate || switch_directory;
+  invalidation_t                            invalidation;
+
+  always_comb begin
+    invalidation = command_invalidation;
+    invalidation.everything = switch_directory;
+  end
+
+  // ---- Lookup -----------------------------------------------------------------------------------------------------------------------
+  wire                                     miss_valid, miss_ready, miss_epoch;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]     miss_request;
+  wire [ID_W-1:0]                          miss_id, reply_id;
+  wire                                     reply_valid, reply_ready, reply_epoch;
+  wire [iommu_spec_pkg::RESPONSE_W-1:0]    reply_response, response_flat;
+  wire                                     fill, flip, drained;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]     fill_request;
+  wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation;
+
+  iommu_lookup #(
+      .L1_ENTRIES(L1_ENTRIES),
+      .L2_SETS(L2_SETS),
+      .L2_WAYS(L2_WAYS),
+      .ID_W(ID_W)
+  ) u_lookup (
+      .clk_i             (clk_i),
+      .rst_i             (rst_i),
+      .ddtp_mode_i       (ddtp_mode),
+      .req_valid_i       (xlate_req_valid_i),
+      .req_ready_o       (xlate_req_ready_o),
+      .req_id_i          (xlate_req_id_i),
+      .req_request_i     (request),
+      .rsp_valid_o       (xlate_rsp_valid_o),
+      .rsp_ready_i       (xlate_rsp_ready_i),
+      .rsp_id_o          (xlate_rsp_id_o),
+      .rsp_response_o    (response_flat),
+      .miss_valid_o      (miss_valid),
+      .miss_ready_i      (miss_ready),
+      .miss_request_o    (miss_request),
+      .miss_id_o         (miss_id),
+      .miss_epoch_o      (miss_epoch),
+      .reply_valid_i     (reply_valid),
+      .reply_ready_o     (reply_ready),
+      .reply_id_i        (reply_id),
+      .reply_epoch_i     (reply_epoch),
+      .reply_response_i  (reply_response),
+      .fill_i            (fill),
+      .fill_request_i    (fill_request),
+      .fill_translation_i(fill_translation),
+      .invalidate_i      (invalidate),
+      .invalidation_i    (invalidation),
+      .hold_i            (hold),
+      .flip_i            (flip),
+      .drained_o         (drained),
+      .idle_o            (idle),
+      .l1_hit_o          (stat_l1_hit_o),
+      .l2_hit_o          (stat_l2_hit_o),
+      .miss_o            (stat_miss_o)
+  );
+
+  response_t response;
+
+  assign response = response_flat;
+  assign xlate_rsp_status_o = response.status;
+  assign xlate_rsp_spa_o = response.spa;
+  assign xlate_rsp_pbmt_o = response.pbmt;
+  assign xlate_rsp_permissions_o = response.permissions;
+  assign xlate_rsp_size_o = response.size;
+  assign xlate_rsp_mrif_o = response.mrif;
+  assign xlate_rsp_mrif_nid_o = response.mrif_nid;
+  assign xlate_rsp_mrif_nppn_o = response.mrif_nppn;
+
+  // ---- Misses and walks -----------------------------------------------------------------------------------------------------------------
+  wire                                  start_valid, start_ready, start_epoch;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]  start_request, result_request, restart_request, lookup_request;
+  wire [ID_W-1:0]                       start_id, result_id, restart_id;
+  wire [WALKS-1:0]                      start_merge;
+  wire                                  result_valid, result_epoch, result_squashed, result_release, result_restart, restart_epoch;
+  wire [SLOT_W-1:0]                     result_slot;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0]  result_context, cached_context, fill_context;
+  wire [iommu_spec_pkg::WALK_W-1:0]     result_walk;
+  wire                                  walk_fault_valid, walk_fault_ready;
+  wire [iommu_spec_pkg::FAULT_W-1:0]    walk_fault, msi_fault;
+  wire                                  msi_fault_valid, fault_ready;
+
+  iommu_miss_queue #(
+      .DEPTH(MISSES),
+      .MERGES(MERGES),
+      .WALKS(WALKS),
+      .ID_W(ID_W)
+  ) u_miss_queue (
+      .clk_i             (clk_i),
+      .rst_i             (rst_i),
+      .miss_valid_i      (miss_valid),
+      .miss_ready_o      (miss_ready),
+      .miss_request_i    (miss_request),
+      .miss_id_i         (miss_id),
+      .miss_epoch_i      (miss_epoch),
+      .start_valid_o     (start_valid),
+      .start_ready_i     (start_ready),
+      .start_request_o   (start_request),
+      .start_id_o        (start_id),
+      .start_epoch_o     (start_epoch),
+      .start_merge_i     (start_merge),
+      .result_valid_i    (result_valid),
+      .result_slot_i     (result_slot),
+      .result_request_i  (result_request),
+      .result_id_i       (result_id),
+      .result_epoch_i    (result_epoch),
+      .result_context_i  (result_context),
+      .result_walk_i     (result_walk),
+      .result_squashed_i (result_squashed),
+      .result_release_o  (result_release),
+      .result_restart_o  (result_restart),
+      .restart_request_o (restart_request),
+      .restart_id_o      (restart_id),
+      .restart_epoch_o   (restart_epoch),
+      .reply_valid_o     (reply_valid),
+      .reply_ready_i     (reply_ready),
+      .reply_id_o        (reply_id),
+      .reply_epoch_o     (reply_epoch),
+      .reply_response_o  (reply_response),
+      .fault_valid_o     (walk_fault_valid),
+      .fault_ready_i     (walk_fault_ready),
+      .fault_o           (walk_fault),
+      .fill_o            (fill),
+      .fill_request_o    (fill_request),
+      .fill_translation_o(fill_translation)
+  );
+
+  wire                 context_hit, table_hit, table_w, table_g, context_fill, table_fill, fill_w, fill_g;
+  wire [43:0]          table_ppn, fill_ppn;
+  wire [1:0]           table_pbmt, fill_pbmt;
+  wire                 walk_mem_valid, walk_mem_ready, walk_rsp_valid;
+  wire [SLOT_W-1:0]    walk_mem_slot, walk_rsp_slot;
+  wire [1:0]           walk_mem_op, walk_mem_pbmt;
+  wire [55:0]          walk_mem_addr;
+  wire [6:0]           walk_mem_size;
+  wire [127:0]         walk_mem_wdata;
+  wire [23:0]          walk_mem_qos;
+
+  iommu_walker #(
+      .WALKS(WALKS),
+      .ID_W(ID_W)
+  ) u_walker (
+      .clk_i            (clk_i),
+      .rst_i            (rst_i),
+      .capabilities_i   (capabilities),
+      .big_endian_i     (big_endian),
+      .ddtp_mode_i      (ddtp_mode),
+      .ddtp_ppn_i       (ddtp_ppn),
+      .qos_i            (qos),
+      .start_valid_i    (start_valid),
+      .start_ready_o    (start_ready),
+      .start_request_i  (start_request),
+      .start_id_i       (start_id),
+      .start_epoch_i    (start_epoch),
+      .start_merge_o    (start_merge),
+      .result_valid_o   (result_valid),
+      .result_slot_o    (result_slot),
+      .result_request_o (result_request),
+      .result_id_o      (result_id),
+      .result_epoch_o   (result_epoch),
+      .result_context_o (result_context),
+      .result_walk_o    (result_walk),
+      .result_squashed_o(result_squashed),
+      .result_release_i (result_release),
+      .result_restart_i (result_restart),
+      .restart_request_i(restart_request),
+      .restart_id_i     (restart_id),
+      .restart_epoch_i  (restart_epoch),
+      .lookup_request_o (lookup_request),
+      .context_hit_i    (context_hit),
+      .context_i        (cached_context),
+      .table_hit_i      (table_hit),
+      .table_ppn_i      (table_ppn),
+      .table_pbmt_i     (table_pbmt),
+      .table_w_i        (table_w),
+      .table_g_i        (table_g),
+      .context_fill_o   (context_fill),
+      .table_fill_o     (table_fill),
+      .fill_context_o   (fill_context),
+      .fill_ppn_o       (fill_ppn),
+      .fill_pbmt_o      (fill_pbmt),
+      .fill_w_o         (fill_w),
+      .fill_g_o         (fill_g),
+      .invalidate_i     (invalidate),
+      .mem_req_valid_o  (walk_mem_valid),
+      .mem_req_ready_i  (walk_mem_ready),
+      .mem_req_slot_o   (walk_mem_slot),
+      .mem_req_op_o     (walk_mem_op),
+      .mem_req_addr_o   (walk_mem_addr),
+      .mem_req_size_o   (walk_mem_size),
+      .mem_req_wdata_o  (walk_mem_wdata),
+      .mem_req_qos_o    (walk_mem_qos),
+      .mem_req_pbmt_o   (walk_mem_pbmt),
+      .mem_rsp_valid_i  (walk_rsp_valid),
+      .mem_rsp_slot_i   (walk_rsp_slot),
+      .mem_rsp_data_i   (mem_rsp_data_i),
+      .mem_rsp_err_i    (mem_rsp_err_i),
+      .mem_rsp_poison_i (mem_rsp_poison_i)
+  );
+
+  iommu_context_cache #(
+      .ENTRIES(CONTEXTS)
+  ) u_context_cache (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .lookup_request_i(lookup_request),
+      .lookup_hit_o    (context_hit),
+      .lookup_context_o(cached_context),
+      .fill_i          (context_fill),
+      .fill_request_i  (lookup_request),
+      .fill_context_i  (fill_context),
+      .invalidate_i    (invalidate),
+      .invalidation_i  (invalidation)
+  );
+
+  iommu_walk_cache #(
+      .ENTRIES(TABLES)
+  ) u_walk_cache (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .lookup_request_i(lookup_request),
+      .lookup_hit_o    (table_hit),
+      .lookup_ppn_o    (table_ppn),
+      .lookup_pbmt_o   (table_pbmt),
+      .lookup_w_o      (table_w),
+      .lookup_g_o      (table_g),
+      .fill_i          (table_fill),
+      .fill_request_i  (lookup_request),
+      .fill_context_i  (fill_context),
+      .fill_ppn_i      (fill_ppn),
+      .fill_pbmt_i     (fill_pbmt),
+      .fill_w_i        (fill_w),
+      .fill_g_i        (fill_g),
+      .invalidate_i    (invalidate),
+      .invalidation_i  (invalidation)
+  );
+
+  assign stat_walk_start_o = start_valid && start_ready;
+  assign stat_walk_end_o = result_release || result_restart;
+
+  // ---- Queues, interrupts, memory port ---------------------------------------------------------------------------------------------------
+  wire [ENGINES-1:0]          engine_valid, engine_ready, engine_rsp_valid;
+  wire [ENGINES*ACCESS_W-1:0] engine_access;
+
+  // Walks before interrupt writes; a push happens with ready only.
+  assign walk_fault_ready = fault_ready;
+
+  iommu_fault_queue u_fault_queue (
+      .clk_i          (clk_i),
+      .rst_i          (rst_i),
+      .fault_valid_i  (walk_fault_valid || msi_fault_valid),
+      .fault_ready_o  (fault_ready),
+      .fault_i        (walk_fault_valid ? walk_fault : msi_fault),
+      .on_i           (fq_on),
+      .enable_i       (fq_enable),
+      .stopped_i      (fq_stopped),
+      .base_ppn_i     (fq_ppn),
+      .log2_size_i    (fq_log2),
+      .head_i         (fq_head),
+      .address_bits_i (capabilities[37:32]),
+      .big_endian_i   (big_endian),
+      .qos_i          (qos),
+      .restart_i      (fq_restart),
+      .tail_o         (fq_tail),
+      .idle_o         (fq_idle),
+      .overflow_o     (fq_overflow),
+      .error_o        (fq_error),
+      .written_o      (fq_written),
+      .mem_valid_o    (engine_valid[1]),
+      .mem_ready_i    (engine_ready[1]),
+      .mem_access_o   (engine_access[ACCESS_W +: ACCESS_W]),
+      .mem_rsp_valid_i(engine_rsp_valid[1]),
+      .mem_rsp_err_i  (mem_rsp_err_i)
+  );
+
+  assign event_fault_o = fq_written;
+
+  iommu_command_queue u_command_queue (
+      .clk_i             (clk_i),
+      .rst_i             (rst_i),
+      .capabilities_i    (capabilities),
+      .big_endian_i      (big_endian),
+      .wired_i           (wired),
+      .qos_i             (qos),
+      .on_i              (cq_on),
+      .enable_i          (cq_enable),
+      .stopped_i         (cq_stopped),
+      .base_ppn_i        (cq_ppn),
+      .log2_size_i       (cq_log2),
+      .tail_i            (cq_tail),
+      .restart_i         (cq_restart),
+      .head_o            (cq_head),
+      .idle_o            (cq_idle),
+      .memory_fault_o    (cq_memory_fault),
+      .illegal_o         (cq_illegal),
+      .fence_wire_o      (cq_fence_wire),
+      .invalidate_o      (command_invalidate),
+      .invalidation_o    (command_invalidation),
+      .flip_o            (flip),
+      .drained_i         (drained),
+      .drain_req_o       (drain_req_o),
+      .drain_reads_o     (drain_reads_o),
+      .drain_writes_o    (drain_writes_o),
+      .drain_ack_i       (drain_ack_i),
+      .event_command_o   (event_command_o),
+      .event_command_w0_o(event_command_w0_o),
+      .event_command_w1_o(event_command_w1_o),
+      .mem_valid_o       (engine_valid[0]),
+      .mem_ready_i       (engine_ready[0]),
+      .mem_access_o      (engine_access[0 +: ACCESS_W]),
+      .mem_rsp_valid_i   (engine_rsp_valid[0]),
+      .mem_rsp_data_i    (mem_rsp_data_i[127:0]),
+      .mem_rsp_err_i     (mem_rsp_err_i),
+      .mem_rsp_poison_i  (mem_rsp_poison_i)
+  );
+
+  iommu_interrupt u_interrupt (
+      .clk_i          (clk_i),
+      .rst_i          (rst_i),
+      .wired_i        (wired),
+      .big_endian_i   (big_endian),
+      .qos_i          (qos),
+      .address_bits_i (capabilities[37:32]),
+      .pending_i      (pending),
+      .vectors_i      (vectors),
+      .table_i        (msi_table),
+      .wire_o         (wire_o),
+      .fault_valid_o  (msi_fault_valid),
+      .fault_ready_i  (fault_ready && !walk_fault_valid),
+      .fault_o        (msi_fault),
+      .mem_valid_o    (engine_valid[2]),
+      .mem_ready_i    (engine_ready[2]),
+      .mem_access_o   (engine_access[2*ACCESS_W +: ACCESS_W]),
+      .mem_rsp_valid_i(engine_rsp_valid[2]),
+      .mem_rsp_err_i  (mem_rsp_err_i)
+  );
+
+  iommu_memory_arbiter #(
+      .WALKS(WALKS),
+      .MEM_ID_W(MEM_ID_W)
+  ) u_memory_arbiter (
+      .clk_i             (clk_i),
+      .rst_i             (rst_i),
+      .walk_valid_i      (walk_mem_valid),
+      .walk_ready_o      (walk_mem_ready),
+      .walk_slot_i       (walk_mem_slot),
+      .walk_op_i         (walk_mem_op),
+      .walk_addr_i       (walk_mem_addr),
+      .walk_size_i       (walk_mem_size),
+      .walk_wdata_i      (walk_mem_wdata),
+      .walk_qos_i        (walk_mem_qos),
+      .walk_pbmt_i       (walk_mem_pbmt),
+      .engine_valid_i    (engine_valid),
+      .engine_ready_o    (engine_ready),
+      .engine_access_i   (engine_access),
+      .mem_req_valid_o   (mem_req_valid_o),
+      .mem_req_ready_i   (mem_req_ready_i),
+      .mem_req_id_o      (mem_req_id_o),
+      .mem_req_op_o      (mem_req_op_o),
+      .mem_req_addr_o    (mem_req_addr_o),
+      .mem_req_size_o    (mem_req_size_o),
+      .mem_req_wdata_o   (mem_req_wdata_o),
+      .mem_req_strobe_o  (mem_req_strobe_o),
+      .mem_req_qos_o     (mem_req_qos_o),
+      .mem_req_pbmt_o    (mem_req_pbmt_o),
+      .mem_rsp_valid_i   (mem_rsp_valid_i),
+      .mem_rsp_ready_o   (mem_rsp_ready_o),
+      .mem_rsp_id_i      (mem_rsp_id_i),
+      .walk_rsp_valid_o  (walk_rsp_valid),
+      .walk_rsp_slot_o   (walk_rsp_slot),
+      .engine_rsp_valid_o(engine_rsp_valid)
+  );
+
+  generate
+    if ($bits(request_t) != iommu_spec_pkg::REQUEST_W || $bits(context_t) != iommu_spec_pkg::CONTEXT_W ||
+        $bits(walk_t) != iommu_spec_pkg::WALK_W || $bits(fault_t) != iommu_spec_pkg::FAULT_W ||
+        $bits(translation_t) != iommu_spec_pkg::TRANSLATION_W || $bits(invalidation_t) != iommu_spec_pkg::INVALIDATION_W ||
+        $bits(response_t) != iommu_spec_pkg::RESPONSE_W) begin : g_check_records
+      initial $fatal(1, "riscv_iommu: a width in iommu_spec_pkg does not fit its record");
+    end
+  endgenerate
+
+endmodule
+`default_nettype wire
