@@ -1,0 +1,1 @@
+"""Driver code on the Platform protocol."""
