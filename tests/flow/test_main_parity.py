@@ -9,7 +9,7 @@ from flow.project import Project
 from flow.regress import Options
 from flow.verilate import Main
 
-TEST = "tlp_link_forwarding"
+TEST = "tlp_link_parity_native"
 NATIVE, PINS = "tlp_link_parity_native", "tlp_link_parity_pins"
 
 
