@@ -65,20 +65,14 @@ module iommu_drain_tracker #(
   localparam int WRITE_COUNT_W = $clog2(2 * WRITES + 1);
   localparam int TIMER_W = $clog2(DRAIN_TIMEOUT + 1);
 
-  // Requester ID, T9, T8; with Tag[7:0] the whole transaction ID.
-  function [IDENTITY_W-1:0] identity;
-    input [15:0] requester;
-    input [9:0] tag;
-    begin
-      identity = {requester, tag[9:8]};
-    end
-  endfunction
-
+  // Slot of a transaction ID in the table.
   function [INDEX_W-1:0] index;
-    input [15:0] requester;
+    input [1:0] bus_low;
+    input [1:0] device_low;
+    input [1:0] function_low;
     input [9:0] tag;
     begin
-      index = {requester[9:8] ^ requester[4:3] ^ requester[1:0] ^ tag[9:8], tag[7:0]};
+      index = {bus_low ^ device_low ^ function_low ^ tag[9:8], tag[7:0]};
     end
   endfunction
 
@@ -101,8 +95,10 @@ module iommu_drain_tracker #(
   // The request at the door.
   wire [15:0] request_requester = nonposted_hdr_i[95:80];
   wire [9:0]  request_tag = {nonposted_hdr_i[119], nonposted_hdr_i[115], nonposted_hdr_i[79:72]};
-  wire [INDEX_W-1:0] request_index = index(request_requester, request_tag);
-  wire [IDENTITY_W-1:0] request_identity = identity(request_requester, request_tag);
+  wire [INDEX_W-1:0] request_index = index(request_requester[9:8], request_requester[4:3], request_requester[1:0], request_tag);
+  // Requester ID, T9, T8: what the index does not say.
+  wire [IDENTITY_W-1:0] request_identity = {request_requester, request_tag[9:8]};
+  wire unused_request_hdr = &{1'b0, nonposted_hdr_i[127:120], nonposted_hdr_i[118:116], nonposted_hdr_i[114:96], nonposted_hdr_i[71:0]};
   wire occupied = nonposted_valid_i && nonposted_counted_i && nonposted_returns_i && outstanding_q[request_index];
   wire foreign = occupied && identity_q[request_index] != request_identity;
   wire timed_out = timer_q == TIMER_W'(DRAIN_TIMEOUT);
@@ -115,12 +111,12 @@ module iommu_drain_tracker #(
   // The completion delivered: the last one of its request (PCIe completion rules: an error status ends the request).
   wire [15:0] delivered_requester = delivered_hdr_i[63:48];
   wire [9:0]  delivered_tag = {delivered_hdr_i[119], delivered_hdr_i[115], delivered_hdr_i[47:40]};
-  wire [INDEX_W-1:0] delivered_index = index(delivered_requester, delivered_tag);
+  wire [INDEX_W-1:0] delivered_index = index(delivered_requester[9:8], delivered_requester[4:3], delivered_requester[1:0], delivered_tag);
   wire [12:0] delivered_left = {delivered_hdr_i[75:64] == 12'd0, delivered_hdr_i[75:64]};
   wire [12:0] delivered_here = {tlp_pkg::payload_dwords(delivered_hdr_i), 2'b00} - {11'd0, delivered_hdr_i[33:32]};
   wire delivered_last = delivered_hdr_i[79:77] != tlp_pkg::STATUS_SC || !delivered_hdr_i[126] || delivered_left <= delivered_here;
   wire finishes = delivered_i && delivered_last && outstanding_q[delivered_index] &&
-      identity_q[delivered_index] == identity(delivered_requester, delivered_tag) &&
+      identity_q[delivered_index] == {delivered_requester, delivered_tag[9:8]} &&
       !(replaces && request_index == delivered_index);
 
   // Fence.

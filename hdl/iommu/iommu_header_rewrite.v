@@ -11,6 +11,8 @@ module iommu_header_rewrite (
     output wire [127:0] hdr_o
 );
 
+  // Replaced fields; the address of a TLP is one of DWs.
+  wire unused_bits = &{1'b0, hdr_i[107:106], hdr_i[63:34], hdr_i[31:2], spa_i[1:0]};
   wire       four_dwords = spa_i[55:32] != 24'd0;
   wire [1:0] hint = hdr_i[125] ? hdr_i[1:0] : hdr_i[33:32];
   wire [31:0] address_low = {spa_i[31:2], hint};

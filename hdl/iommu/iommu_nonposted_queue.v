@@ -132,6 +132,9 @@ module iommu_nonposted_queue #(
   generate
     if (BEATS == 1) begin : g_one_beat
       assign fill_payload = rx_data_i[STORED_W-1:0];
+      if (DATA_W > STORED_W) begin : g_wide
+        wire unused_data = &{1'b0, rx_data_i[DATA_W-1:STORED_W]};
+      end
     end else begin : g_two_beats
       // The first beat waits for the second. Later ones mean nothing: such a TLP is refused as oversized.
       logic [STORED_W-1:0] first_beat_q;

@@ -217,7 +217,7 @@ module iommu_posted_queue #(
     if (!rst_i && response_valid_i) begin
       assert ({1'b0, response_age} < occupied) else $error("iommu_posted_queue: response for an empty slot");
       assert (!done_q[response_slot_i]) else $error("iommu_posted_queue: second response for a slot");
-      assert (!response_success_i || hdr_address_low == response_spa_i[11:2])
+      assert (!response_success_i || response_offset == response_spa_i[11:0])
         else $error("iommu_posted_queue: translation changed the offset in the page");
     end
     if (!rst_i && rx_valid_i && rx_sop_i)
@@ -225,8 +225,7 @@ module iommu_posted_queue #(
         else $error("iommu_posted_queue: TLP of another class");
   end
 
-  wire [127:0] response_hdr = hdr_q[response_slot_i];
-  wire [9:0]   hdr_address_low = response_hdr[125] ? response_hdr[11:2] : response_hdr[43:34];
+  wire [11:0] response_offset = 12'(tlp_pkg::request_address(hdr_q[response_slot_i]));
 `endif
 
 endmodule

@@ -32,6 +32,7 @@ module iommu_request_decoder (
   localparam [7:0] PASID_PREFIX = 8'h91;
   localparam [4:0] TYPE_CAS = 5'b01110;
 
+  wire        unused_prefix = &{1'b0, prefix_i[23:22]};
   wire [7:0]  fmt_type = hdr_i[127:120];
   wire [63:0] address = tlp_pkg::request_address(hdr_i);
   wire [10:0] length = {hdr_i[105:96] == 10'd0, hdr_i[105:96]};

@@ -77,6 +77,9 @@ module root_upstream_router #(
 
   localparam [2:0] ROUTE_BY_ID = 3'b010;
 
+  // Routing looks at the type and, for completions, at the requester ID only.
+  wire unused_hdr = &{1'b0, nonposted_hdr_i[119:0], completion_hdr_i[127:64], completion_hdr_i[47:0]};
+
   // Posted.
   wire posted_is_message = posted_hdr_i[124:123] == 2'b10;
   wire message_down = posted_is_message && posted_hdr_i[122:120] == ROUTE_BY_ID && posted_id_below_i;

@@ -1,0 +1,1 @@
+"""PCIe switch: where a TLP goes (routing and ACS) as pure functions."""
