@@ -747,5 +747,13 @@ module iommu_walk_step (
   assign table_fill_o = table_fill;
   assign table_fill_ppn_o = walk.address[55:12];
 
+`ifndef SYNTHESIS
+  initial begin
+    if ($bits(request) != iommu_spec_pkg::REQUEST_W || $bits(current) != iommu_spec_pkg::CONTEXT_W ||
+        $bits(walk) != iommu_spec_pkg::WALK_W)
+      $fatal(1, "iommu_walk_step: REQUEST_W, CONTEXT_W or WALK_W in iommu_spec_pkg is not the width of its record");
+  end
+`endif
+
 endmodule
 `default_nettype wire
