@@ -19,7 +19,7 @@ module root_complex #(
     // Translations of device requests in flight, a power of two.
     parameter int TRANSLATIONS = 32,
     // Bits of the ids of the IOMMU's memory port.
-    parameter int MEM_ID_W = 5,
+    parameter int MEM_ID_W = 8,
     // Regions that the memory link serves (sluicegate.platform.AddressMap), multiples of 4 KiB.
     parameter [63:0] LOW_RAM_BASE = 64'h8000_0000,
     parameter [63:0] LOW_RAM_SIZE = 64'h0400_0000,
