@@ -24,7 +24,7 @@ from flow.compiler import CompilerPool, Step
 from flow.errors import UserError
 from flow.locking import exclusive
 from flow.project import Project
-from flow.runtime import runtime_library
+from flow.runtime import runtime_libraries
 from flow.toolchain import Toolchain, find_toolchain, lz4_header_present
 from flow.verilate import Defines, Main, Waves
 
@@ -174,13 +174,13 @@ class Builder:
         )
 
     def _link(self, dut: Dut, variant: Variant, main_file: Path, model: Path, native: Path, folder: Path) -> None:
-        library = runtime_library(self.project, self.toolchain, self.pool, variant.defines, FAST_FLAGS)
+        libraries = runtime_libraries(self.project, self.toolchain, self.pool, variant.defines, FAST_FLAGS)
         self._compile_native(dut, variant.defines, [main_file], model, folder)
         main_object = folder / f"{main_file.stem}.o"
         libs = self.toolchain.cocotb_libs
         cocotb = [f"-Wl,-rpath,{libs}", f"-L{libs}", "-lcocotbvpi_verilator"] if variant.main is not Main.BARE else []
         waves = ["-llz4", "-lz"] if variant.waves is Waves.FST else []
-        objects = [main_object, *sorted(native.glob("*.o")), *sorted(model.glob("unit_*.o")), library]
+        objects = [main_object, *sorted(native.glob("*.o")), *sorted(model.glob("unit_*.o")), *libraries]
         command = [self.toolchain.cxx, "-rdynamic", "-pthread", "-o", EXECUTABLE, *map(str, objects), *cocotb, *waves]
         self.pool.run(Step(f"Linking the {variant.main.value} simulation of '{dut.name}'", command, folder))
         main_object.unlink()

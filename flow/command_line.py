@@ -118,8 +118,11 @@ def bench_command(project: Project, arguments: argparse.Namespace) -> int:
 
 def determinism_command(project: Project, arguments: argparse.Namespace) -> int:
     test = testlist.find(testlist.load(project), arguments.test)
-    mains = [Main(name) for name in arguments.mains.split(",")]
-    differences = determinism.check(project, test, arguments.seed, mains)
+    try:
+        mains = [Main(name) for name in arguments.mains.split(",")]
+    except ValueError:
+        raise UserError(f"'{arguments.mains}' is not a list of mains: give some of fast,stock,unmodified.") from None
+    differences = determinism.check(project, test, arguments.seed, determinism.conditions(mains))
     for line in differences:
         print(line)
     print(f"{test.name} seed {arguments.seed}: " + (f"{len(differences)} conditions differ" if differences else "deterministic"))

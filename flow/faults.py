@@ -8,6 +8,7 @@ catch it.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -145,23 +146,22 @@ def plant(project: Project, fault: Fault) -> Project:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     shutil.copytree(project.rtl_root / "hdl", place / "hdl")
-    command = ["git", "apply", "--whitespace=nowarn", "--unsafe-paths", f"--directory={place}", str(fault.path.absolute())]
-    if shutil.which("git") is None:
-        command = [
-            "patch",
-            "--batch",
-            "--fuzz=0",
-            "--no-backup-if-mismatch",
-            "-p1",
-            "-d",
-            str(place),
-            "-i",
-            str(fault.path.absolute()),
-        ]
+    strip = "-p1" if re.search(r"^\+\+\+ b/", fault.path.read_text(), re.MULTILINE) else "-p0"
+    patch = str(fault.path.absolute())
+    if shutil.which("git"):
+        command = ["git", "apply", "--whitespace=nowarn", strip, patch]
+    else:
+        command = ["patch", "--batch", "--fuzz=0", "--no-backup-if-mismatch", strip, "-i", patch]
+    # Inside a repository `git apply` passes over ignored folders such as build/, without a word.
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(place.parent)}
     try:
-        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise UserError("Neither 'git' nor 'patch' is installed: install one to plant faults.") from None
     if done.returncode != 0:
         raise UserError(f"The patch {fault.path.name} does not apply to hdl/.", (done.stderr or done.stdout).strip())
+    for name in fault.touched:
+        before, after = project.rtl_root / name, place / name
+        if before.is_file() and after.is_file() and before.read_bytes() == after.read_bytes():
+            raise UserError(f"The patch {fault.path.name} was applied but left {name} as it was.")
     return replace(project, rtl_root=place)

@@ -22,7 +22,7 @@ SLANG = Path(__file__).with_name("slang.py")
 WAIVERS = "hdl/lint.vlt"
 MODULE = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
 PACKAGE = re.compile(r"^\s*package\s+(\w+)", re.MULTILINE)
-DATA_W = re.compile(r"^\s*parameter\s+(?:int\s+)?DATA_W\b", re.MULTILINE)
+DATA_W = re.compile(r"\bparameter\s+(?:int\s+|integer\s+)?DATA_W\b")
 ICARUS_HARMLESS = (
     ": sorry: constant selects in always_",  # widens a sensitivity list, which changes nothing in a combinational block
     "($error) cannot be synthesized in an always_ff",  # immediate assertions beside the logic, absent under SYNTHESIS

@@ -24,7 +24,7 @@ TEST_RESULT = "test_result.json"
 
 SIMULATOR_ERROR = re.compile(r"%Error(?:-\w+)?: (?:(?P<file>[^:\s]+?)(?:\.\w+)?:\d+: )?(?P<text>.*)")
 LOGGED_ERROR = re.compile(r"(?<![\w.%])(ERROR|CRITICAL)(?!\w)\s*(?P<logger>[\w.]+)?\s*(?P<text>.*)")
-OBJECT_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+OBJECT_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+(?=>)")
 ABSOLUTE_FOLDER = re.compile(r"(?<![\w.])/(?:[\w.+-]+/)+")
 MESSAGE_LENGTH = 300
 

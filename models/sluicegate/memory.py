@@ -7,6 +7,7 @@ record each write (the testbench logs them), and a view that could write would e
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 1 << PAGE_SHIFT
 _PAGE_MASK: Final = PAGE_SIZE - 1
+_RUN_LENGTH_WORTHWHILE: Final = 16
+"""Mean number of gathered dwords in a row from one page from which on pages are served one by one."""
 
 
 class MemoryAccessError(Exception):
@@ -163,14 +166,23 @@ class SparseMemory:
         if self.access_fault or self.poison:
             for address in wanted.tolist():
                 self._check(address, 8, write=False)
-        numbers, inverse = np.unique(wanted >> np.uint64(PAGE_SHIFT), return_inverse=True)
-        words = np.zeros((numbers.size, PAGE_SIZE // 8), dtype=np.uint64)
-        for row, number in enumerate(numbers.tolist()):
+        numbers = wanted >> np.uint64(PAGE_SHIFT)
+        offsets = (wanted & np.uint64(_PAGE_MASK)) >> np.uint64(3)
+        starts = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
+        if starts.size * _RUN_LENGTH_WORTHWHILE < wanted.size:
+            bounds = [0, *starts.tolist(), wanted.size]
+            for start, end in pairwise(bounds):
+                page = self._pages.get(int(numbers[start]))
+                if page is not None:
+                    result[start:end] = page.view("<u8")[offsets[start:end]]
+            return result
+        distinct, inverse = np.unique(numbers, return_inverse=True)
+        words = np.zeros((distinct.size, PAGE_SIZE // 8), dtype=np.uint64)
+        for row, number in enumerate(distinct.tolist()):
             page = self._pages.get(number)
             if page is not None:
                 words[row] = page.view("<u8")
-        offsets = (wanted & np.uint64(_PAGE_MASK)) >> np.uint64(3)
-        result[...] = words[inverse.reshape(wanted.shape), offsets]
+        result[...] = words[inverse, offsets]
         return result
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cocotb
@@ -29,10 +30,11 @@ class SimulationTimeout(Exception):
 class Simulation:
     """The simulation of this process. Create one per test, then :meth:`start` it."""
 
-    def __init__(self, dut: Any, seed: int) -> None:
+    def __init__(self, dut: Any, seed: int, journal: Path | None = None) -> None:
         self.dut = dut
         self.seed = seed
         self.native = Native()
+        self.native.record_journal(journal)
         self.native.act(ActionKind.BEGIN, seed)
         self._consumers: list[Callable[[LogBatch], None]] = []
         self._free_slots = list(range(31, -1, -1))

@@ -16,8 +16,8 @@ from tb.bridge.native import NO_LINK, ActionKind, Native
 class Link:
     """One direction of a TLP link.
 
-    ``source``/``sink``: a native (or pin-level) agent sends or receives here. ``completions``: host memory serves the requests that
-    arrive and completes on this link; ``to_cpu``: completions that arrive are the CPU's.
+    ``source``/``sink``: a native agent sends or receives here. ``completions``: host memory serves the requests that arrive
+    and completes on this link; ``to_cpu``: completions that arrive are the CPU's.
     """
 
     number: int
@@ -56,7 +56,7 @@ TLP_LINK: Final = Top(
     "tlp_link",
     (
         Link(0, "request_in", source=True),
-        Link(1, "request_out", sink=True, completions="completion_in"),
+        Link(1, "request_out", sink=True),
         Link(2, "completion_in", source=True),
         Link(3, "completion_out", sink=True),
     ),

@@ -21,7 +21,14 @@ class PinTlpSink:
     """
 
     def __init__(
-        self, entity: Any, name: str, seed: int, link: int, room: tuple[int, ...] = (0,) * 6, stall_chance: int = 0, credit_delay: int = 0
+        self,
+        entity: Any,
+        name: str,
+        seed: int,
+        link: int,
+        room: tuple[int, ...] = (0,) * 6,
+        stall_chance: int = 0,
+        credit_delay: int = 0,
     ) -> None:
         self._entity = entity
         self._bus = TlpLinkBus(entity, name)

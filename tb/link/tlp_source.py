@@ -25,8 +25,8 @@ class _Entry:
 class PinTlpSource:
     """Presents queued TLPs, one beat per cycle, with credit, in order, with seeded idle cycles.
 
-    Pins change at the falling edge, so they are stable around each rising edge at which the design samples them. ``stall_chance`` is
-    of 65536 per beat. Non-posted TLPs and completions wait for posted ones that were queued before them.
+    Pins change at the falling edge, so they are stable around each rising edge at which the design samples them.
+    ``stall_chance`` is of 65536 per beat. Non-posted TLPs and completions wait for posted ones that were queued before them.
     """
 
     def __init__(self, entity: Any, name: str, seed: int, link: int, stall_chance: int = 0) -> None:

@@ -1,5 +1,5 @@
 // Block testbench of hdl/tlp: both directions of a link, native agents outside.
-// Links: 0 in and 1 out carry requests to host memory, 2 in and 3 out its completions and other traffic of the test.
+// Links: 0 in and 1 out carry requests, 2 in and 3 out completions.
 module tlp_link_top #(
     parameter int DATA_W = 256   // 128, 256 or 512
 ) (

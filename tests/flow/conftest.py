@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,6 @@ from flow.project import CHECKOUT, Project
 from flow.simulations import Simulations
 from flow.testlist import ListedTest
 from flow.verdict import Result
-from flow.verilate import Main
 
 EXAMPLE = CHECKOUT / "tests" / "flow" / "example"
 
@@ -33,10 +33,16 @@ def example() -> Project:
     )
 
 
+def flow_command(project: Project, *arguments: str) -> list[str]:
+    """The command line that runs `arguments` on a project."""
+    options = ["--duts", project.duts_file, "--testlist", project.testlist_file, "--testplan", project.testplan_file]
+    return [sys.executable, "-m", "flow", *map(str, options), "--build", str(project.build), *arguments]
+
+
 @pytest.fixture(scope="session")
 def counter(example: Project) -> Build:
-    """The counter on cocotb's stock main."""
-    return Builder(example).build(catalogue.load(example)["counter"], Variant(Main.STOCK))
+    """The counter, built once."""
+    return Builder(example).build(catalogue.load(example)["counter"], Variant())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from sluicegate.conformance import dma_iova, iova, iova_fast_rcache, map_sg
+from sluicegate.conformance import dma_iova, dmapool, iova, iova_fast_rcache, map_sg, p2p_distance
 from sluicegate.conformance.iommu_command import replay_commands
 from sluicegate.conformance.iommu_page_request import replay_page_requests
 from sluicegate.conformance.iommu_sequence import replay_sequences
@@ -22,7 +22,9 @@ Replayer = Callable[[Path], FileResult]
 
 REPLAYERS: Final[dict[str, Replayer]] = {
     "dma_iova": dma_iova.replay,
+    "p2p_distance": p2p_distance.replay,
     "map_sg": map_sg.replay,
+    "dmapool": dmapool.replay,
     "iova": iova.replay,
     "iova_fast_rcache": iova_fast_rcache.replay,
     "xlate": replay_translations,

@@ -15,7 +15,7 @@ from sluicegate.dma.host import Host, NotCleanError
 from sluicegate.dma.ledger import Ledger, Mapping, MappingTable
 
 if TYPE_CHECKING:
-    from sluicegate.dma.coherent import DeviceCoherentMemory
+    from sluicegate.dma.device_memory import DeviceCoherentMemory
     from sluicegate.pci.topology import PciDevice
 
 
@@ -49,6 +49,7 @@ class Device:
         backend: direct by default; a :class:`~sluicegate.dma.backends.iommu.DmaIommu` puts it behind an IOMMU.
         coherent: the device sees CPU stores, and the CPU its writes, without cache maintenance.
         pci: the PCI function, for peer-to-peer decisions; None for a device that is not on PCI.
+        parent: the device it hangs from; its nearest PCI ancestor counts for peer-to-peer distances.
         dma_mask: streaming mask at probe time, None for a bus that gave no mask storage.
         coherent_dma_mask: coherent mask at probe time.
         bus_dma_limit: highest address the bus passes, 0 for no limit.
@@ -69,6 +70,7 @@ class Device:
         backend: DmaBackend | None = None,
         coherent: bool = True,
         pci: PciDevice | None = None,
+        parent: Device | None = None,
         dma_mask: int | None = dma_bit_mask(32),
         coherent_dma_mask: int = dma_bit_mask(32),
         bus_dma_limit: int = 0,
@@ -89,6 +91,7 @@ class Device:
         self.backend: Final[DmaBackend] = DirectBackend() if backend is None else backend
         self.coherent: Final = coherent
         self.pci: Final = pci
+        self.parent: Final = parent
         self.dma_mask = dma_mask
         self.coherent_dma_mask = coherent_dma_mask
         self.mask_aliases_coherent = False
@@ -105,6 +108,7 @@ class Device:
         self.skip_sync = False
         self.coherent_memory: DeviceCoherentMemory | None = None
         self.ledger: Final = Ledger()
+        self.managed: Final[dict[int, tuple[int, int]]] = {}
         self.in_flight: Final[list[tuple[int, int]]] = []
         self.removed = False
         self._debug_mode = debug_mode

@@ -21,8 +21,10 @@ from sluicegate.memory import PAGE_SIZE, Memory, SparseMemory
 from sluicegate.platform import ADDRESS_MAP, AddressMap, Region
 
 if TYPE_CHECKING:
+    from sluicegate.dma.atomic_pool import AtomicPools
     from sluicegate.dma.backends.swiotlb import Swiotlb
     from sluicegate.dma.device import Device
+    from sluicegate.p2pdma.registry import P2pdma
 
 _IMAGE_BYTES: Final = 16 * PAGE_SIZE
 _STACK_BYTES: Final = 4 * PAGE_SIZE
@@ -87,6 +89,8 @@ class Host:
         self.cache: Final = CpuCache(self.memory, cache_line) if cpu_cache else None
         self.cpu_memory: Final[Memory] = self.memory if self.cache is None else self.cache
         self.swiotlb: Swiotlb | None = None
+        self.atomic_pools: AtomicPools | None = None
+        self.p2pdma: P2pdma | None = None
         self.interrupts_disabled = False
         self.devices: Final[list[Device]] = []
         self.tracks_cachelines: Final = dma_minalign >= cache_line and not bounce_unaligned_kmalloc

@@ -7,7 +7,7 @@ after all other requests have been answered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
@@ -18,7 +18,7 @@ from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessConte
 from sluicegate.iommu.decoded_tables import ELSEWHERE, PAGE_SHIFTS, SIZE_SHIFT, DecodedTables, Indices, StageRules, Words
 from sluicegate.iommu.request import Request, Status, TranslationFault
 from sluicegate.iommu.translate import Translation, translate
-from sluicegate.iommu.walk import Walker
+from sluicegate.iommu.walk import UNLIMITED_SHIFT, Walker
 from sluicegate.memory import Memory
 
 Flags = NDArray[np.bool_]
@@ -29,6 +29,7 @@ _GUEST_PAGE_FAULT: Final = np.array([21, 23, 20], dtype=np.uint16)
 _FRAME: Final = np.uint64((1 << 64) - (1 << 12))
 _DENSE_DEVICE_IDS: Final = 1 << 20
 _BARE_PAGE_SHIFT: Final = 12
+_NOBODY: Final = np.zeros(0, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,53 +272,39 @@ class BatchTranslator:
         if context.by_reference:
             return np.arange(len(requests)) if group.members is None else group.members
         part = group.select(requests)
-        access = _access(part)
-        count = len(part)
-        address = part.iova.view(np.int64)
-        left: Flags | None = None
-        failed: Flags | None = None
-        cause: NDArray[np.uint16] | None = None
-        page_shift: NDArray[np.uint8] | None = None
-        if context.cause:
-            failed = np.ones(count, dtype=np.bool_)
-            cause = np.full(count, context.cause, dtype=np.uint16)
-        elif context.first is not None:
-            walked = _walk(context.first.tables, address, group.roots[0], access.first_stage)
-            address, page_shift, failed, left = walked.address, walked.page_shift, walked.failed, walked.left
-            if failed is not None:
-                cause = np.where(failed, _PAGE_FAULT[access.kind], np.uint16(0)).astype(np.uint16)
-        if context.second is not None and context.device is not None:
-            guest = address if failed is None else np.where(failed, 0, address)
-            if context.device.msi_enabled:
-                distance = _msi_distance(guest, context.device, self._configuration)
-                left = _either(left, distance == 0 if failed is None else (distance == 0) & ~failed)
-            walked = _walk(context.second.tables, guest, group.roots[1], access.kind)
-            address = walked.address
-            page_shift = walked.page_shift if page_shift is None else np.minimum(page_shift, walked.page_shift)
-            if context.device.msi_enabled:
-                page_shift = np.minimum(page_shift, (11 + np.frexp(distance.astype(np.float64))[1]).astype(np.uint8))
-            if walked.left is not None:
-                left = _either(left, walked.left if failed is None else walked.left & ~failed)
-            if walked.failed is not None:
-                late = walked.failed if failed is None else walked.failed & ~failed
-                cause = np.where(late, _GUEST_PAGE_FAULT[access.kind], np.uint16(0) if cause is None else cause)
-                failed = _either(failed, walked.failed)
-        spa = address.view(np.uint64)
-        if page_shift is None:
-            page_shift = np.full(count, _BARE_PAGE_SHIFT, dtype=np.uint8)
         where = slice(None) if group.members is None else group.members
-        if failed is None or cause is None:
-            response.spa[where] = spa
-            response.page_shift[where] = page_shift
-        else:
-            response.spa[where] = np.where(failed, np.uint64(0), spa)
-            response.page_shift[where] = np.where(failed, np.uint8(0), page_shift)
-            response.cause[where] = cause
-            response.status[where] = np.where(failed, np.uint8(Status.UNSUPPORTED_REQUEST), np.uint8(Status.OK))
-        if left is None:
-            return np.zeros(0, dtype=np.intp)
-        indices = np.flatnonzero(left)
-        return indices if group.members is None else group.members[indices]
+        if context.cause:
+            response.status[where] = Status.UNSUPPORTED_REQUEST
+            response.cause[where] = context.cause
+            return _NOBODY
+        access = _access(part)
+        progress = _Progress(part.iova.view(np.int64))
+        translated = response.spa.view(np.int64) if group.members is None else np.empty(len(part), dtype=np.int64)
+        if context.first is not None:
+            _walk(context.first.tables, group.roots[0], access.first_stage, progress, translated, _PAGE_FAULT, access.kind)
+        if context.second is not None and context.device is not None:
+            distance = None
+            if context.device.msi_enabled:
+                distance = _msi_distance(progress.address, context.device, self._configuration)
+                progress.leave(distance == 0)
+            _walk(context.second.tables, group.roots[1], access.kind, progress, translated, _GUEST_PAGE_FAULT, access.kind)
+            if distance is not None:
+                progress.limit_page_shift((11 + np.frexp(distance.astype(np.float64))[1]).astype(np.uint8))
+        if isinstance(progress.page_shift, int) and progress.page_shift == UNLIMITED_SHIFT:
+            progress.page_shift = _BARE_PAGE_SHIFT
+        response.page_shift[where] = progress.page_shift
+        if progress.address.base is not response.spa:
+            response.spa[where] = progress.address.view(np.uint64)
+        if progress.failed is None:
+            return _NOBODY
+        failed = np.flatnonzero(progress.failed) if group.members is None else group.members[progress.failed]
+        response.spa[failed] = 0
+        response.page_shift[failed] = 0
+        response.status[failed] = Status.UNSUPPORTED_REQUEST
+        response.cause[failed] = progress.cause[progress.failed]
+        if progress.left is None:
+            return _NOBODY
+        return np.flatnonzero(progress.left) if group.members is None else group.members[progress.left]
 
 
 def translate_batch(requests: BatchRequest, configuration: IommuConfiguration, memory: Memory) -> BatchResponse:
@@ -397,48 +384,75 @@ def _access(requests: BatchRequest) -> _Access:
     return _Access(kind, kind + privileged * np.uint8(3))
 
 
-@dataclass(frozen=True, slots=True)
-class _Walked:
+@dataclass(slots=True)
+class _Progress:
+    """A group between the stages: addresses so far, and what failed (``left`` to the reference among it)."""
+
     address: Indices
-    page_shift: NDArray[np.uint8]
-    failed: Flags | None
-    left: Flags | None
+    page_shift: NDArray[np.uint8] | int = UNLIMITED_SHIFT
+    failed: Flags | None = None
+    """None when nothing failed."""
+    left: Flags | None = None
+    cause: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, dtype=np.uint16))
+    """Meaningful where ``failed``."""
+
+    def fail(self, failed: Flags, causes: NDArray[np.uint16]) -> None:
+        """Those of ``failed`` that have not failed before fail with ``causes``."""
+        if self.failed is None:
+            self.failed, self.cause = failed, causes
+        else:
+            self.cause = np.where(self.failed, self.cause, causes)
+            self.failed = self.failed | failed
+
+    def leave(self, left: Flags) -> None:
+        """Those of ``left`` that have not failed before are for the reference; they count as failed until it answers."""
+        if self.failed is not None:
+            left = left & ~self.failed
+        if left.any():
+            self.left = left if self.left is None else self.left | left
+            self.fail(left, np.zeros(left.shape, dtype=np.uint16))
+
+    def limit_page_shift(self, page_shift: NDArray[np.uint8] | int) -> None:
+        if isinstance(page_shift, int) and isinstance(self.page_shift, int):
+            self.page_shift = min(page_shift, self.page_shift)
+        else:
+            self.page_shift = np.minimum(self.page_shift, page_shift).astype(np.uint8)
 
 
-def _walk(tables: DecodedTables, address: Indices, roots: Indices | int, access: NDArray[np.uint8]) -> _Walked:
-    """Translate ``address`` through one stage. ``failed`` and ``left`` (to the reference) are None when they hold nothing."""
-    rules = tables.rules
+def _walk(
+    tables: DecodedTables,
+    roots: Indices | int,
+    access: NDArray[np.uint8],
+    progress: _Progress,
+    translated: Indices,
+    causes: NDArray[np.uint16],
+    kind: NDArray[np.uint8],
+) -> None:
+    """Take ``progress`` through one stage; new addresses go to ``translated``, failures get ``causes`` by ``kind``."""
+    address = progress.address if progress.failed is None else np.where(progress.failed, 0, progress.address)
     outside: Flags | None = None
-    bits = rules.address_bits
-    usable = bits if rules.guest else bits - 1
-    if int(address.min()) < 0 or int(address.max()) >> usable:
+    bits = tables.rules.address_bits
+    usable = bits if tables.rules.guest else bits - 1
+    if int(address.view(np.uint64).max()) >> usable:
         top = address >> usable
-        outside = top != 0 if rules.guest else (top != 0) & (top != -1)
+        outside = top != 0 if tables.rules.guest else (top != 0) & (top != -1)
         address = address & ((1 << bits) - 1)
     entries = tables.look_up(address, roots)
     low = entries.astype(np.uint16)
     np.bitwise_and(entries, _FRAME, out=entries)
-    translated = entries.view(np.int64)
-    np.add(translated, address, out=translated)
+    np.add(entries.view(np.int64), address, out=translated)
+    progress.address = translated
     granted = (low >> access) & np.uint16(1)
-    failed: Flags | None = None
-    left: Flags | None = None
+    if outside is not None and outside.any():
+        granted[outside] = 0
+        low[outside] = 0
     if not granted.all():
-        failed = granted == 0
         elsewhere = (low & np.uint16(ELSEWHERE)) != 0
         if elsewhere.any():
-            left = elsewhere
-    if outside is not None and outside.any():
-        failed = _either(failed, outside)
-        left = None if left is None else left & ~outside
-    codes = low >> np.uint16(SIZE_SHIFT) & np.uint16(0xF)
-    return _Walked(translated, PAGE_SHIFTS[codes] if codes.any() else np.full(low.shape, 12, dtype=np.uint8), failed, left)
-
-
-def _either(one: Flags | None, other: Flags | None) -> Flags | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one | other
+            progress.leave(elsewhere)
+        progress.fail(granted == 0, causes[kind])
+    low &= np.uint16(0xF << SIZE_SHIFT)
+    progress.limit_page_shift(PAGE_SHIFTS[low >> np.uint16(SIZE_SHIFT)] if low.any() else int(PAGE_SHIFTS[0]))
 
 
 def _msi_distance(guest: Indices, device: DeviceContext, configuration: IommuConfiguration) -> Words:

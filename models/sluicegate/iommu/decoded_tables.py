@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -32,10 +33,15 @@ _NAPOT_CODE: Final = 1
 MAX_ROWS: Final = 1 << 14
 """Rows of one level beyond which tables are not decoded any more (64 MiB of last-level entries)."""
 
+MAX_WINDOW_ROWS: Final = 1 << 10
+"""Last-level rows (2 MiB of addresses each) that one window covers at most."""
+
 _MISSING: Final = -(1 << 62)
 _FAULT: Final = 1 << 62
 _FAULT_CLASS, _POINTER_CLASS, _LEAF_CLASS = 0, 1, 2
 _PPN_IN_PTE: Final = np.uint64(((1 << 44) - 1) << 10)
+_LAST_TABLE_SHIFT: Final = 21
+_NOTHING: Final = np.zeros(0, dtype=np.intp)
 _PAGE_INDEX: Final = np.arange(512, dtype=np.uint64)
 
 
@@ -95,6 +101,25 @@ def _well_formed(high: int, rules: StageRules, pointer: bool) -> bool:
     return not memory_type if pointer or not rules.svpbmt else True
 
 
+@lru_cache(maxsize=64)
+def _judgements(rules: StageRules) -> tuple[NDArray[np.uint16], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rights by the low 8 bits of a PTE, and by its bits 62:54 whether they are legal in a leaf and in a pointer."""
+    return (
+        np.array([_rights(pte, rules) for pte in range(256)], dtype=np.uint16),
+        np.array([_well_formed(high, rules, pointer=False) for high in range(512)]),
+        np.array([_well_formed(high, rules, pointer=True) for high in range(512)]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Last-level entries of consecutive addresses; undecoded ones and both ends are marked ELSEWHERE."""
+
+    first_index: int
+    """Page number of the first entry."""
+    entries: Words
+
+
 class DecodedTables:
     """The tables of one stage, decoded as requests reach them.
 
@@ -113,9 +138,7 @@ class DecodedTables:
         self._memory = memory
         self._limit = 1 << physical_address_bits
         self._locate_table = locate_table
-        self._rights = np.array([_rights(pte, rules) for pte in range(256)], dtype=np.uint16)
-        self._leaf_ok = np.array([_well_formed(high, rules, pointer=False) for high in range(512)])
-        self._pointer_ok = np.array([_well_formed(high, rules, pointer=True) for high in range(512)])
+        self._rights, self._leaf_ok, self._pointer_ok = _judgements(rules)
         levels = rules.levels
         self._ptes = [np.zeros((1, 512), dtype=np.uint64) for _ in range(levels)]
         self._size_codes = [np.zeros(1, dtype=np.uint16) for _ in range(levels)]
@@ -124,7 +147,13 @@ class DecodedTables:
         self._steps: list[Indices] = [self._frame_steps(np.zeros(0, dtype=np.int64)) for _ in range(levels)]
         self._left: list[NDArray[np.bool_]] = [np.zeros(512, dtype=np.bool_) for _ in range(levels)]
         self._final: Words = self._frame_final(np.zeros(0, dtype=np.uint64))
+        self._owners = [np.zeros(1, dtype=np.int64) for _ in range(levels)]
         self._roots: dict[int, int] = {}
+        self._reached: set[int] = set()
+        self._windows: dict[int, _Window] = {}
+        self._entries: Words = np.empty(0, dtype=np.uint64)
+        self._index: Indices = np.empty(0, dtype=np.int64)
+        self._step: Indices = np.empty(0, dtype=np.int64)
 
     @staticmethod
     def _frame_steps(rows: Indices) -> Indices:
@@ -149,9 +178,10 @@ class DecodedTables:
         loaded = self._load(np.array(tables, dtype=np.uint64))
         if loaded is None:
             return None
-        first = self._add_rows(top, loaded, np.zeros(pages, dtype=np.uint16), np.arange(pages, dtype=np.int64))
-        self._roots[address] = first * 512
-        return first * 512
+        root = self._ptes[top].shape[0] * 512
+        self._add_rows(top, loaded, np.zeros(pages, dtype=np.uint16), np.arange(pages, dtype=np.int64), np.full(pages, root))
+        self._roots[address] = root
+        return root
 
     def _load(self, tables: Words) -> Words | None:
         """The PTEs of whole tables, shape [k, 512]; None if any of their dwords cannot be read."""
@@ -163,9 +193,11 @@ class DecodedTables:
             return None
         return words.byteswap() if self.rules.big_endian else words
 
-    def _add_rows(self, level: int, ptes: Words, size_codes: NDArray[np.uint16], prefixes: Indices) -> int:
+    def _add_rows(self, level: int, ptes: Words, size_codes: NDArray[np.uint16], prefixes: Indices, owners: Indices) -> int:
         """Append decoded tables to a level; returns the number of the first new row."""
+        self._windows.clear()
         first = self._ptes[level].shape[0]
+        self._owners[level] = np.concatenate((self._owners[level], owners))
         self._ptes[level] = np.concatenate((self._ptes[level], ptes))
         self._size_codes[level] = np.concatenate((self._size_codes[level], size_codes))
         self._prefixes[level] = np.concatenate((self._prefixes[level], prefixes))
@@ -196,46 +228,85 @@ class DecodedTables:
     def look_up(self, addresses: Indices, roots: Indices | int) -> Words:
         """Last-level entries of ``addresses`` (each below ``2**address_bits``), walked from their index bases ``roots``.
 
-        Tables that were not reached before are decoded on the way.
+        Tables that were not reached before are decoded on the way. The array belongs to this object: it holds until the next
+        call, and the caller may overwrite it.
         """
-        entries = self._gather(addresses, roots)
-        elsewhere = np.flatnonzero(entries & np.uint64(ELSEWHERE))
+        if addresses.size > self._entries.size:
+            self._entries = np.empty(addresses.size, dtype=np.uint64)
+            self._index = np.empty(addresses.size, dtype=np.int64)
+            self._step = np.empty(addresses.size, dtype=np.int64)
+        entries = self._entries[: addresses.size]
+        if isinstance(roots, int) and roots not in self._reached:
+            self._reached.add(roots)
+            self._decode_path(addresses, roots)
+            self._open_window(roots)
+        window = self._windows.get(roots) if isinstance(roots, int) else None
+        if window is None:
+            self._gather(addresses, roots, entries)
+        else:
+            index = np.right_shift(addresses, 12, out=self._index[: addresses.size])
+            np.subtract(index, window.first_index, out=index)
+            np.take(window.entries, index, out=entries, mode="clip")
+        elsewhere = np.flatnonzero(entries & np.uint64(ELSEWHERE)) if self._any_elsewhere(entries) else _NOTHING
         if elsewhere.size:
             subset = addresses[elsewhere]
             bases = roots if isinstance(roots, int) else roots[elsewhere]
-            if self._decode_path(subset, bases):
-                entries[elsewhere] = self._gather(subset, bases)
+            found = np.empty(subset.size, dtype=np.uint64)
+            self._decode_path(subset, bases)
+            self._gather(subset, bases, found)
+            entries[elsewhere] = found
+        elif window is None and isinstance(roots, int):
+            self._open_window(roots)
         return entries
 
-    def _gather(self, addresses: Indices, roots: Indices | int) -> Words:
+    @staticmethod
+    def _any_elsewhere(entries: Words) -> bool:
+        return bool((entries.astype(np.uint8) & np.uint8(ELSEWHERE)).any())
+
+    def _gather(self, addresses: Indices, roots: Indices | int, entries: Words) -> None:
+        """Walk the decoded tables: the last-level entry of each address into ``entries``."""
         top = self.rules.levels - 1
-        index = addresses >> (12 + 9 * top)
-        index += roots
-        shifted = np.empty_like(addresses)
-        step = np.empty_like(addresses)
+        index, step = self._index[: addresses.size], self._step[: addresses.size]
+        np.right_shift(addresses, 12 + 9 * top, out=index)
+        np.add(index, roots, out=index)
         for level in range(top, 0, -1):
             np.take(self._steps[level], index, out=step, mode="clip")
-            np.right_shift(addresses, 12 + 9 * (level - 1), out=shifted)
-            np.add(step, shifted, out=index)
-        entries = np.empty(addresses.shape, dtype=np.uint64)
+            np.right_shift(addresses, 12 + 9 * (level - 1), out=index)
+            np.add(index, step, out=index)
         np.take(self._final, index, out=entries, mode="clip")
-        return entries
 
-    def _decode_path(self, addresses: Indices, roots: Indices | int) -> bool:
-        """Decode the tables on the way of ``addresses``; True when any new row was added."""
+    def _open_window(self, root: int) -> None:
+        """Lay the last-level rows of a root out in order of address, if they lie close together: one gather then does."""
+        rows = np.flatnonzero(self._owners[0] == root)
+        if not rows.size:
+            return
+        prefixes = self._prefixes[0][rows]
+        lowest, highest = int(prefixes.min()), int(prefixes.max())
+        if highest - lowest >= MAX_WINDOW_ROWS:
+            return
+        table = np.full((highest - lowest + 3, 512), ELSEWHERE, dtype=np.uint64)
+        table[prefixes - (lowest - 1)] = self._final[:-1].reshape(-1, 512)[rows]
+        self._windows[root] = _Window((lowest - 1) * 512, table.reshape(-1))
+
+    def _decode_path(self, addresses: Indices, roots: Indices | int) -> None:
+        """Decode the tables on the way of ``addresses``."""
         top = self.rules.levels - 1
+        if isinstance(roots, int):
+            addresses = _one_address_per_table(addresses)
         index = (addresses >> (12 + 9 * top)) + roots
-        grown = False
         for level in range(top, 0, -1):
-            wanted = index[(self._steps[level].take(index, mode="clip") == _MISSING) & (index > 0)]
-            wanted = np.unique(wanted)
+            steps = self._steps[level]
+            reached = np.zeros(steps.size, dtype=np.bool_)
+            reached[np.clip(index, 0, steps.size - 1)] = True
+            reached[:512] = False
+            wanted = np.flatnonzero(reached)
+            wanted = wanted[steps[wanted] == _MISSING]
             wanted = wanted[~self._left[level][wanted]]
             if wanted.size:
-                grown = self._decode_children(level, wanted) or grown
+                self._decode_children(level, wanted)
             index = self._steps[level].take(index, mode="clip") + (addresses >> (12 + 9 * (level - 1)))
-        return grown
 
-    def _decode_children(self, level: int, wanted: Indices) -> bool:
+    def _decode_children(self, level: int, wanted: Indices) -> None:
         """Decode what the entries ``wanted`` (indices into the level's array) point to."""
         ptes = self._ptes[level].reshape(-1)[wanted]
         codes = self._size_codes[level][wanted >> 9]
@@ -262,16 +333,16 @@ class DecodedTables:
             leaves, pointers, loaded = leaves[:0], pointers[:0], loaded[:0]
         self._left[level][wanted[failed]] = True
         if not leaves.size and not pointers.size:
-            return bool((~leaf & ~pointer).any())
+            return
         inner = np.uint64(10 + 9 * (level - 1))
         spread = ptes[leaves][:, None] + (_PAGE_INDEX << inner)
         order = np.concatenate((pointers, leaves))
         leaf_codes = np.where(codes[leaves] != 0, codes[leaves], np.uint16(level + 1))
         new_codes = np.concatenate((np.zeros(pointers.size, dtype=np.uint16), leaf_codes))
-        first = self._add_rows(level - 1, np.concatenate((loaded, spread)), new_codes, prefixes[order])
+        owners = self._owners[level][wanted[order] >> 9]
+        first = self._add_rows(level - 1, np.concatenate((loaded, spread)), new_codes, prefixes[order], owners)
         rows = first + np.arange(order.size, dtype=np.int64)
         self._steps[level][wanted[order]] = (rows << 9) - (prefixes[order] << 9)
-        return True
 
     def _located(self, pointers: Indices, ppns: Words) -> tuple[Indices, Words]:
         """The pointers whose tables have a physical address, and those addresses."""
@@ -285,3 +356,15 @@ class DecodedTables:
         readable = np.array([words is not None for words in loaded], dtype=np.bool_)
         words = [words for words in loaded if words is not None]
         return pointers[readable], np.concatenate((np.zeros((0, 512), dtype=np.uint64), *words)), pointers[~readable]
+
+
+def _one_address_per_table(addresses: Indices) -> Indices:
+    """One address for each last-level table that ``addresses`` lead to."""
+    prefixes = addresses >> _LAST_TABLE_SHIFT
+    lowest, highest = int(prefixes.min()), int(prefixes.max())
+    if highest - lowest >= max(addresses.size, 1024):
+        return np.unique(prefixes) << _LAST_TABLE_SHIFT
+    reached = np.zeros(highest - lowest + 1, dtype=np.bool_)
+    prefixes -= lowest
+    reached[prefixes] = True
+    return (np.flatnonzero(reached) + lowest) << _LAST_TABLE_SHIFT

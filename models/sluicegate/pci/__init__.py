@@ -1,1 +1,1 @@
-"""PCI."""
+"""PCI Express: TLPs, topology, configuration space, access control."""

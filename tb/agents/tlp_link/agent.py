@@ -25,10 +25,13 @@ class TlpLinkDriver(uvm_driver):
 
     async def run_phase(self) -> None:
         while True:
-            batch: TlpBatch = await self.seq_item_port.get_next_item()
-            for tlp in batch.tlps:
-                self._native.act(ActionKind.SEND_TLP, self._link.number, tlp.not_before, tlp.flags, blob=tlp.blob)
+            self.queue(await self.seq_item_port.get_next_item())
             self.seq_item_port.item_done()
+
+    def queue(self, batch: TlpBatch) -> None:
+        """Queue a batch in the native source at once, without a sequence."""
+        for tlp in batch.tlps:
+            self._native.act(ActionKind.SEND_TLP, self._link.number, tlp.not_before, tlp.flags, blob=tlp.blob)
 
 
 class TlpLinkMonitor(uvm_monitor):

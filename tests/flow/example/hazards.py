@@ -6,7 +6,6 @@ from typing import Any
 
 import cocotb
 import pyuvm
-from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 from cocotb_bus.scoreboard import Scoreboard
 
@@ -77,11 +76,7 @@ async def lost_item(dut: Any) -> None:
 @cocotb.test()
 async def python_throughput(dut: Any) -> None:
     """A Python bus model that settles after every edge sees half of what the DUT does and calls it the throughput."""
-    Clock(dut.clk, 2, "ns").start()
-    dut.rst.value = 1
-    await RisingEdge(dut.clk)
-    dut.rst.value = 0
-    await RisingEdge(dut.clk)
+    await start(dut)
     await ReadOnly()
     first, seen = int(dut.count.value), 0
     for _ in range(50):

@@ -1,0 +1,50 @@
+"""The base of every test: one environment, one coroutine of stimulus, and a verdict that cannot be forgotten."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import cocotb
+from pyuvm import uvm_root, uvm_test
+
+from tb.bridge.tops import Top
+from tb.env.environment import Environment
+from tb.env.run_settings import RunSettings
+from tb.scoreboards.scoreboard import ScoreboardError
+
+
+class BaseTest(uvm_test):
+    """Subclasses name their ``top``, add scoreboards in :meth:`prepare` and drive in :meth:`stimulate`."""
+
+    top: ClassVar[Top]
+
+    def build_phase(self) -> None:
+        self.settings = RunSettings.from_environment()
+        self.environment = Environment("environment", self, cocotb.top, self.top, self.settings)
+
+    def prepare(self) -> None:
+        """Set knobs and add scoreboards, before the first clock edge."""
+
+    async def stimulate(self) -> None:
+        """The test proper."""
+        raise TypeError(f"{type(self).__name__} has no stimulus: it would pass without testing anything")
+
+    async def run_phase(self) -> None:
+        self.raise_objection()
+        environment = self.environment
+        try:
+            self.prepare()
+            environment.start()
+            await self.stimulate()
+            await environment.finish()
+        except ScoreboardError as failure:
+            environment.write_result(failure)
+            raise
+        finally:
+            self.drop_objection()
+
+
+async def run_test(test: type[BaseTest]) -> None:
+    """Run a test class in this simulation: the body of each cocotb test."""
+    root: Any = uvm_root()
+    await root.run_test(test)

@@ -1,0 +1,74 @@
+"""The environment of a top: simulation, agents, scoreboards, and the result they leave."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pyuvm import uvm_env
+
+from tb.agents.tlp_link.agent import TlpLinkAgent
+from tb.bridge.simulation import Simulation
+from tb.bridge.tops import Top
+from tb.env.run_settings import RunSettings
+from tb.scoreboards.scoreboard import Scoreboard, ScoreboardError
+from tb.scoreboards.suite import ScoreboardSuite
+
+SCHEMA = 1
+
+
+class Environment(uvm_env):
+    """One agent a link of ``top``, and the suite of scoreboards on the log.
+
+    :meth:`start` begins the simulation, :meth:`finish` ends it and lets every scoreboard give its verdict. A scoreboard that
+    finds a mismatch ends the run; the result file then names its checker and block.
+    """
+
+    def __init__(self, name: str, parent: Any, dut: Any, top: Top, settings: RunSettings) -> None:
+        super().__init__(name, parent)
+        self.top = top
+        self.settings = settings
+        self.simulation = Simulation(dut, settings.seed, settings.journal)
+        self.agents: dict[str, TlpLinkAgent] = {}
+        self.suite = ScoreboardSuite()
+        self.simulation.add_consumer(self.suite.ingest)
+
+    def build_phase(self) -> None:
+        for link in self.top.links:
+            self.agents[link.name] = TlpLinkAgent(link.name, self, self.simulation, link)
+
+    def add_scoreboard(self, scoreboard: Scoreboard) -> None:
+        """Let a scoreboard judge the log from here on."""
+        self.suite.add(scoreboard)
+
+    def link_names(self) -> dict[int, str]:
+        """Names of the top's links by number."""
+        return {link.number: link.name for link in self.top.links}
+
+    def start(self) -> None:
+        """Connect host memory and CPU, and let the clock run."""
+        self.top.attach(self.simulation.native)
+        self.simulation.start()
+
+    async def finish(self) -> None:
+        """End the simulation, collect the verdicts, write the result."""
+        await self.simulation.finish()
+        self.write_result(None)
+
+    def write_result(self, failure: ScoreboardError | None) -> None:
+        """Leave ``test_result.json``: what was compared, or the signature of the failure."""
+        result: dict[str, Any] = {
+            "schema": SCHEMA,
+            "test": self.settings.test,
+            "seed": self.settings.seed,
+            "status": "pass" if failure is None else "fail",
+            "cycles": self.simulation.cycle,
+            "signature": None,
+        }
+        if failure is None:
+            result |= self.suite.finish()
+        else:
+            result |= {"links": {}, "comparisons": {}, "distinct": {}, "log_hash": ""}
+            result["signature"] = {"checker": failure.checker, "block": failure.block, "message": failure.message}
+        text = json.dumps(result, indent=1, sort_keys=True) + "\n"
+        (self.settings.folder / "test_result.json").write_text(text)
