@@ -21,6 +21,7 @@ from tb.scoreboards.link_flow import SWITCH as SWITCH_BLOCK
 from tb.scoreboards.link_flow import LinkFlowScoreboard
 from tb.scoreboards.scoreboard import ScoreboardError
 from tb.scoreboards.tlp_types import AddressType
+from tests.block.switch.answers import AnswerChecker
 from tests.block.switch.model_prediction import EGRESS_LINK, INGRESS_LINK, ModelPrediction
 from tests.block.switch.port_programming import PortAccess, access_tlp, port_accesses
 from tests.block.switch.traffic import random_configuration
@@ -57,6 +58,7 @@ class SwitchTest(BaseTest):
             for link in self.top.links
         ]
         self.environment.add_scoreboard(TlpProtocolChecker(tuple(rules)))
+        self.environment.add_scoreboard(AnswerChecker(self.prediction))
         self.environment.simulation.add_consumer(self._collect_answers)
         self._answers: dict[int, tuple[int, int | None]] = {}
         self._left: Counter[int] = Counter()
