@@ -127,6 +127,7 @@ class Feature(Enum):
     MSI_FLAT = "msi_flat"
     MSI_MRIF = "msi_mrif"
     ATS = "ats"
+    ATS_INVALIDATION = "ats_invalidation"
     T2GPA = "t2gpa"
     PAGE_REQUEST = "page_request"
     BIG_ENDIAN = "big_endian"
