@@ -175,6 +175,7 @@ def _icarus(project: Project) -> Finding | Skipped:
     for module in rtl.modules:
         command = [program, "-g2012", "-t", "null", "-Wall", "-Wno-timescale", "-s", module.stem]
         command += rtl.search_path()
+        command += [f"-I{folder}" for folder in rtl.folders]
         command += [project.relative(path) for path in (*rtl.packages, module)]
         status, lines = output_of(command, project.root)
         found = [line for line in lines if not any(words in line for words in ICARUS_HARMLESS)]
