@@ -177,7 +177,10 @@ module iommu_command_queue #(
           state_d = IDLE;
         end
       end
-      FENCE_ORDER: if (drained_i) state_d = w0[13:12] != '0 ? FENCE_DRAIN : FENCE_STORE;
+      FENCE_ORDER: begin
+        if (drained_i && w0[13:12] != '0) state_d = FENCE_DRAIN;
+        else if (drained_i) state_d = FENCE_STORE;
+      end
       FENCE_DRAIN: if (drain_ack_i) state_d = FENCE_STORE;
       FENCE_STORE: begin
         if (!w0[10]) begin

@@ -81,7 +81,10 @@ module iommu_interrupt #(
         if (beyond) state_d = FAULT;
         else if (mem_ready_i) state_d = RESPONSE;
       end
-      RESPONSE: if (mem_rsp_valid_i) state_d = mem_rsp_err_i[0] ? FAULT : IDLE;
+      RESPONSE: begin
+        if (mem_rsp_valid_i && mem_rsp_err_i[0]) state_d = FAULT;
+        else if (mem_rsp_valid_i) state_d = IDLE;
+      end
       FAULT: if (fault_ready_i) state_d = IDLE;
       default: state_d = IDLE;
     endcase

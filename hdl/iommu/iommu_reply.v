@@ -95,5 +95,13 @@ module iommu_reply (
   assign translation_o = translation;
   assign shared_o = cacheable && (answered_exec ? walk.x : answered.wr ? walk.w : walk.r);
 
+`ifndef SYNTHESIS
+  initial begin
+    if ($bits(response) != iommu_spec_pkg::RESPONSE_W || $bits(fault) != iommu_spec_pkg::FAULT_W ||
+        $bits(translation) != iommu_spec_pkg::TRANSLATION_W)
+      $fatal(1, "iommu_reply: RESPONSE_W, FAULT_W or TRANSLATION_W in iommu_spec_pkg is not the width of its record");
+  end
+`endif
+
 endmodule
 `default_nettype wire

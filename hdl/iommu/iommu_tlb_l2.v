@@ -47,15 +47,15 @@ module iommu_tlb_l2 #(
 
   // Set of a page number: its low bits, folded once.
   function [SET_W-1:0] set_of;
-    input [51:0] vpn;
+    input [2*SET_W-1:0] page;
     begin
-      set_of = vpn[SET_W-1:0] ^ vpn[2*SET_W-1:SET_W];
+      set_of = page[SET_W-1:0] ^ page[2*SET_W-1:SET_W];
     end
   endfunction
 
-  wire [SET_W-1:0] lookup_set = set_of(lookup.iova[63:12]);
-  wire [SET_W-1:0] fill_set = set_of(fill.iova[63:12]);
-  wire [SET_W-1:0] invalid_set = set_of(invalidation.vpn);
+  wire [SET_W-1:0] lookup_set = set_of(lookup.iova[12 +: 2*SET_W]);
+  wire [SET_W-1:0] fill_set = set_of(fill.iova[12 +: 2*SET_W]);
+  wire [SET_W-1:0] invalid_set = set_of(invalidation.vpn[0 +: 2*SET_W]);
   wire [KEY_W-1:0] compare_key = {compare.did, compare.pv, compare.pid, compare.priv, compare.iova[63:12]};
   wire [KEY_W-1:0] fill_key = {fill.did, fill.pv, fill.pid, fill.priv, fill.iova[63:12]};
   wire             compare_exec = !compare.wr && compare.exec;

@@ -208,8 +208,8 @@ module iommu_walk_step (
   logic [8:0] root_vpn;
 
   function [8:0] iova_index;
-    input [63:0] iova;
-    input [2:0]  level;
+    input [56:12] iova;
+    input [2:0]   level;
     begin
       case (level)
         3'd0: iova_index = iova[20:12];
@@ -229,7 +229,7 @@ module iommu_walk_step (
   logic     guest_fault;
   logic [1:0] guest_flags;
   logic     locate, first, guest, second, arrive, finish, access, update, again;
-  logic [63:0] address;
+  logic [55:0] address;
   logic [8:0] second_address_cause;
   logic [2:0] process_level;
   logic [11:0] process_offset;
@@ -260,7 +260,7 @@ module iommu_walk_step (
     access = 1'b0;
     update = 1'b0;
     again = 1'b0;
-    address = {8'd0, walk.address};
+    address = walk.address;
     context_fill = 1'b0;
     table_fill = 1'b0;
     cached = 1'b0;
@@ -304,7 +304,7 @@ module iommu_walk_step (
           access = 1'b1;
           next.state = iommu_spec_pkg::WALK_DIRECTORY;
           next.level = ddtp_mode_i[2:0] - 3'd2;
-          address = {8'd0, ddtp_ppn_i, ddtp_mode_i == iommu_spec_pkg::MODE_1LVL ? context_offset
+          address = {ddtp_ppn_i, ddtp_mode_i == iommu_spec_pkg::MODE_1LVL ? context_offset
               : {ddtp_mode_i == iommu_spec_pkg::MODE_3LVL ? ddi2 : ddi1, 3'd0}};
         end
       end
@@ -326,7 +326,7 @@ module iommu_walk_step (
           end else begin
             access = 1'b1;
             next.level = walk.level - 3'd1;
-            address = {8'd0, pte_ppn, walk.level == 3'd1 ? context_offset : {ddi1, 3'd0}};
+            address = {pte_ppn, walk.level == 3'd1 ? context_offset : {ddi1, 3'd0}};
           end
         end else if (context_misconfigured) begin
           fault = 1'b1;
@@ -393,7 +393,7 @@ module iommu_walk_step (
         end else if (!pte_leaf) begin
           next.level = walk.level - 3'd1;
           next.g = walk.g || pte_g;
-          next.guest = {8'd0, pte_ppn, iova_index(request.iova, walk.level - 3'd1), 3'd0};
+          next.guest = {8'd0, pte_ppn, iova_index(request.iova[56:12], walk.level - 3'd1), 3'd0};
           second = 1'b1;
         end else if (first_denied || pte_bad_page || (pte_stale && !current.sade)) begin
           fault = 1'b1;
@@ -432,7 +432,7 @@ module iommu_walk_step (
         if (msi_match) begin
           access = 1'b1;
           next.state = iommu_spec_pkg::WALK_MSI;
-          address = {8'd0, {current.msi_ppn, 12'd0} | {msi_index, 4'd0}};
+          address = {current.msi_ppn, 12'd0} | {msi_index, 4'd0};
         end else begin
           second = 1'b1;
         end
@@ -481,7 +481,7 @@ module iommu_walk_step (
           access = 1'b1;
           next.state = iommu_spec_pkg::WALK_SECOND;
           next.second_level = walk.second_level - 3'd1;
-          address = {8'd0, pte_ppn, iova_index(walk.guest, walk.second_level - 3'd1), 3'd0};
+          address = {pte_ppn, iova_index(walk.guest[56:12], walk.second_level - 3'd1), 3'd0};
         end else if (pte_malformed || !pte_leaf || second_denied || pte_bad_page || (pte_stale && !current.gade)) begin
           fault = 1'b1;
           cause = guest_cause;
@@ -593,7 +593,7 @@ module iommu_walk_step (
         next.table_pbmt = table_pbmt_i;
         next.state = iommu_spec_pkg::WALK_FIRST;
         access = 1'b1;
-        address = {8'd0, table_ppn_i, vpn, 3'd0};
+        address = {table_ppn_i, vpn, 3'd0};
       end else begin
         next.level = known.first_mode[2:0] + 3'd2;
         next.purpose = iommu_spec_pkg::PURPOSE_FIRST;
@@ -642,7 +642,7 @@ module iommu_walk_step (
         next.second_level = known.second_mode[2:0] + 3'd2;
         next.state = iommu_spec_pkg::WALK_SECOND;
         access = 1'b1;
-        address = {8'd0, known.second_ppn[43:2], second_root_index, 3'd0};
+        address = {known.second_ppn[43:2], second_root_index, 3'd0};
       end
     end
 
@@ -654,22 +654,22 @@ module iommu_walk_step (
           next.table_pbmt = s_pbmt;
           next.state = iommu_spec_pkg::WALK_FIRST;
           access = 1'b1;
-          address = {8'd0, s_address};
+          address = s_address;
         end
         iommu_spec_pkg::PURPOSE_PROCESS: begin
           next.table_pbmt = s_pbmt;
           next.state = iommu_spec_pkg::WALK_PROCESS;
           access = 1'b1;
-          address = {8'd0, s_address};
+          address = s_address;
         end
         default: finish = 1'b1;
       endcase
     end
 
     // -- access: beyond the physical address size it is an access fault of what would have been loaded
-    beyond = (address[55:0] >> capabilities_i[37:32]) != '0;
+    beyond = (address >> capabilities_i[37:32]) != '0;
     if (access) begin
-      next.address = address[55:0];
+      next.address = address;
       if (beyond) begin
         fault = 1'b1;
         access = 1'b0;
@@ -746,6 +746,14 @@ module iommu_walk_step (
   assign context_fill_o = context_fill;
   assign table_fill_o = table_fill;
   assign table_fill_ppn_o = walk.address[55:12];
+
+`ifndef SYNTHESIS
+  initial begin
+    if ($bits(request) != iommu_spec_pkg::REQUEST_W || $bits(current) != iommu_spec_pkg::CONTEXT_W ||
+        $bits(walk) != iommu_spec_pkg::WALK_W)
+      $fatal(1, "iommu_walk_step: REQUEST_W, CONTEXT_W or WALK_W in iommu_spec_pkg is not the width of its record");
+  end
+`endif
 
 endmodule
 `default_nettype wire

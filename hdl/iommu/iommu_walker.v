@@ -95,7 +95,7 @@ module iommu_walker #(
   logic [WALKS-1:0]                     epoch_q;
 
   // ---- Choice of the event ----------------------------------------------------------------------------------------------------
-  wire [WALKS-1:0]  again_grant;
+  wire [WALKS-1:0]  unused_again_grant;
   wire [SLOT_W-1:0] again_slot;
   wire              take_again = !mem_rsp_valid_i && again_q != '0;
   wire              free = busy_q != '1;
@@ -109,7 +109,7 @@ module iommu_walker #(
       .rst_i        (rst_i),
       .request_i    (again_q),
       .advance_i    (take_again),
-      .grant_o      (again_grant),
+      .grant_o      (unused_again_grant),
       .grant_index_o(again_slot)
   );
 

@@ -20,7 +20,7 @@ class Matches:
 
     causes: TlpBatch
     ingress: I64
-    """Link on which the cause entered, shape ``[m]``."""
+    """Where the cause came from (a link, or whatever number the expectation was given), shape ``[m]``."""
     rows: Rows
     unmatched: Rows
     """Observed rows without a cause."""
@@ -85,8 +85,13 @@ class FlowMatcher:
 
     @property
     def waiting_ingress(self) -> I64:
-        """Links on which the causes of :attr:`waiting` entered."""
+        """Where the causes of :attr:`waiting` came from."""
         return self._ingress
+
+    def withdraw(self, ingress: I64) -> None:
+        """No longer expect what came from these."""
+        kept = ~np.isin(self._ingress, ingress)
+        self._waiting, self._ingress = self._waiting.take(kept), self._ingress[kept]
 
     def match(self, expected: TlpBatch, ingress: I64, observed: TlpBatch) -> Matches:
         """Match one batch; ``expected`` and ``observed`` in log order."""

@@ -13,7 +13,7 @@ from tb.scoreboards.route import ANY_STATUS, Outcome, Route
 from tb.scoreboards.tlp_batch import U32, U64, Bool, TlpBatch
 from tb.scoreboards.tlp_types import AddressType, CompletionStatus, Kind, TlpClass
 
-_TO_ROOT, _BY_ID, _BROADCAST = 0, 2, 3
+_TO_ROOT, _BY_ID, BROADCAST = 0, 2, 3
 
 
 def in_windows(port: BridgePort, address: U64) -> Bool:
@@ -61,7 +61,7 @@ def _downstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bo
         route.to_type0 |= attached & below
         # A downstream port reaches device 0 only.
         route.refuse(attached & (target >> np.uint32(3) & np.uint32(31) != 0), nonposted, CompletionStatus.UR)
-    route.egress[entering & _message(tlps, _BROADCAST)] = Outcome.BROADCAST
+    route.egress[entering & _message(tlps, BROADCAST)] = Outcome.BROADCAST
     internal = type1 & (target >> np.uint32(8) == configuration.upstream.secondary)
     own = internal & (target >> np.uint32(3) & np.uint32(31) < len(configuration.ports)) & (target & np.uint32(7) == 0)
     own |= config & ~type1 & (target & np.uint32(0xFF) == 0)

@@ -223,7 +223,7 @@ class TlpBatch:
     def carry(self, rows: Rows | Bool) -> TlpBatch:
         """The chosen rows with a copy of their payload only, to keep beyond the life of this batch."""
         kept = self.take(rows)
-        parts = [kept.payload_of(row) for row in range(len(kept))]
+        parts = [kept.payload_of(row) for row in np.flatnonzero(kept.length_bytes).tolist()]
         payload = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
         ends = np.cumsum(kept.length_bytes, dtype=np.int64)
         return kept.at_payload(payload, ends - kept.length_bytes)

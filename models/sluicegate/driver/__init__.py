@@ -1,1 +1,1 @@
-"""Drivers for the hardware of the simulated machine, written on :class:`sluicegate.platform.Platform`."""
+"""Drivers on :class:`sluicegate.platform.Platform`: the same code for the register-level model and for the RTL."""

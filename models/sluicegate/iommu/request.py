@@ -213,11 +213,15 @@ class FaultRecord:
 
 @dataclass(frozen=True, slots=True)
 class MrifTarget:
-    """A memory-resident interrupt file: its byte address, and the notice MSI (identity and byte address)."""
+    """A memory-resident interrupt file: its byte address, and the notice MSI (identity and byte address).
+
+    ``faults_reported`` is False when the device context suppresses records of faults on the file.
+    """
 
     address: int
     notice_identity: int
     notice_address: int
+    faults_reported: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,10 @@ class Translation:
         except TranslationFault as fault:
             return self._faulted(fault)
 
+    def reports(self, cause: Cause) -> bool:
+        """Whether a fault of this translation is recorded (``DC.tc.DTF``)."""
+        return self.device is None or not self.device.disable_fault_reporting or cause.reported_when_faults_disabled
+
     def _faulted(self, fault: TranslationFault) -> Response:
         request = self._request
         probe = request.address_type is AddressType.TRANSLATION_REQUEST
@@ -70,10 +74,9 @@ class Translation:
                 cause=fault.cause,
                 trace=self._port.trace,
             )
-        reporting = self.device is None or not self.device.disable_fault_reporting or fault.cause.reported_when_faults_disabled
         return Response(
             ats.failure_status(fault.cause) if probe else Status.UNSUPPORTED_REQUEST,
-            fault=fault_record(request, fault) if reporting else None,
+            fault=fault_record(request, fault) if self.reports(fault.cause) else None,
             cause=fault.cause,
             trace=self._port.trace,
         )
