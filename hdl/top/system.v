@@ -5,7 +5,7 @@
 //   endpoint0_up, endpoint0_down, endpoint1_up, endpoint1_down   between endpoint and switch
 //   switch_up, switch_down                                       between switch and root port
 //
-// Ports are those of `root_complex` without `down_`.
+// Ports are those of `root_complex` without `down_`, and the straps of the endpoints.
 module system #(
     // Bits of a beat: 128, 256 or 512.
     parameter int DATA_W = 256,
@@ -29,6 +29,10 @@ module system #(
     // All links are up; static features of the IOMMU (its capabilities register).
     input  wire                link_up_i,
     input  wire [63:0]         capabilities_i,
+
+    // Static features of the endpoints (pcie_endpoint).
+    input  wire [4:0]          endpoint0_straps_i,
+    input  wire [4:0]          endpoint1_straps_i,
 
     // Host memory: translated requests out, their completions in.
     output wire                      memory_tx_valid_o,
@@ -363,6 +367,7 @@ module system #(
       .clk_i               (clk_i),
       .rst_i               (rst_i),
       .link_up_i           (link_up_i),
+      .straps_i            (endpoint0_straps_i),
       .rx_valid_i          (endpoint0_down_valid),
       .rx_ready_o          (endpoint0_down_ready),
       .rx_sop_i            (endpoint0_down_sop),
@@ -395,6 +400,7 @@ module system #(
       .clk_i               (clk_i),
       .rst_i               (rst_i),
       .link_up_i           (link_up_i),
+      .straps_i            (endpoint1_straps_i),
       .rx_valid_i          (endpoint1_down_valid),
       .rx_ready_o          (endpoint1_down_ready),
       .rx_sop_i            (endpoint1_down_sop),
