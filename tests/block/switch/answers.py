@@ -13,7 +13,8 @@ from sluicegate.switch.routing import Disposition, Header, RoutedTlp, TlpKind
 from tb.bridge.event_log import LogBatch
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
 from tb.scoreboards.tlp_batch import TlpBatch
-from tests.block.switch.model_prediction import EGRESS_LINK, INGRESS_PORT, ModelPrediction
+from tests.block.switch.links import EGRESS_LINK, INGRESS_PORT
+from tests.block.switch.model_prediction import ModelPrediction
 from tests.block.switch.port_programming import port_id
 
 COPIED = 0x7 << 20 | 1 << 23 | 1 << 19 | 0x3 << 12
