@@ -1,8 +1,8 @@
 """Simulation speed: a run with Python and all scoreboards against the bare C++ main on the same model, flags and traffic.
 
 Every test of the list with the tag `bench` is measured. Its native actions are recorded once and replayed by the bare main, so
-both do the same to the cycle; what the bare main counted must be what the run counted. CPU time, not wall clock; the run's includes
-the start of Python.
+both do the same to the cycle; what the bare main counted must be what the run counted. CPU time, not wall clock; the start of
+Python is in the run's.
 """
 
 from __future__ import annotations
