@@ -173,9 +173,8 @@ class IommuBench:
 
     def store(self, address: int, words: Sequence[int], big_endian: bool = False) -> None:
         """Write dwords as the CPU; :meth:`load` clears them again."""
-        order = "big" if big_endian else "little"
         for index, word in enumerate(words):
-            self.memory.write(address + 8 * index, word.to_bytes(8, order))
+            self.memory.write(address + 8 * index, word.to_bytes(8, "big" if big_endian else "little"))
             self._written.add(address + 8 * index)
 
     def set_fault(self, address: int) -> None:
@@ -189,18 +188,25 @@ class IommuBench:
 
     def translate(self, requests: Sequence[Request]) -> list[LoggedResponse]:
         """Send requests back to back and wait for all answers; they are returned in the order of the requests."""
+        self.send(requests)
+        return self.collect(len(requests))
+
+    def send(self, requests: Sequence[Request]) -> None:
+        """Queue requests; they go out back to back from the next cycle on."""
         records = np.zeros(len(requests), dtype=TRANSLATION_DTYPE)
         for record, request in zip(records, requests, strict=True):
             record["iova"] = request.iova
             record["device_id"] = request.device_id
             record["process_id"] = request.process_id
             record["bits"] = _request_bits(request)
-        first = self._requests
         self._sent.extend(requests)
         self._requests += len(requests)
         self._native.act(ActionKind.TRANSLATE, blob=records.tobytes())
+
+    def collect(self, count: int) -> list[LoggedResponse]:
+        """Wait for every request sent; the answers to the last ``count`` of them, in their order."""
         self._expect("translation responses", WakeKind.TRANSLATIONS, self._requests)
-        return [self._answers.pop(index) for index in range(first, self._requests)]
+        return [self._answers.pop(index) for index in range(self._requests - count, self._requests)]
 
     def program(self, configuration: IommuConfiguration) -> None:
         """Reset, then ``fctl`` and ``ddtp`` of ``configuration``; both must read back."""

@@ -131,8 +131,7 @@ class RtlUnderTest:
         fault = None
         if records:
             data = self._bench.memory.read(self._fault_page + 32 * self._fault_tail, 32)
-            order = "big" if self._big_endian else "little"
-            words = [int.from_bytes(data[at : at + 8], order) for at in range(0, 32, 8)]
+            words = [int.from_bytes(data[at : at + 8], "big" if self._big_endian else "little") for at in range(0, 32, 8)]
             fault = FaultRecord.unpack((words[0], words[1], words[2], words[3]))
             self._fault_tail = tail
             self._bench.write_register(Offset.FQH, tail, 4)
