@@ -15,7 +15,7 @@ from sluicegate.address import DmaAddress
 from sluicegate.dma.coherent import dma_alloc_coherent, dma_free_coherent
 from sluicegate.dma.cpu_buffer import CpuBuffer
 from sluicegate.dma.device import Device
-from sluicegate.driver.capability_list import find_capability
+from sluicegate.driver.config_access import ConfigAccess
 from sluicegate.driver.observer import RingLayout, SilentObserver, TransferObserver
 from sluicegate.endpoint.descriptor import (
     COMPLETION_BYTES,
@@ -164,11 +164,11 @@ class EndpointDriver:
         self._write(registers.MSIX_TABLE_ADDRESS_HIGH + entry, int(interrupt.dma) >> 32)
         self._write(registers.MSIX_TABLE_DATA + entry, interrupt.identity)
         self._write(registers.MSIX_TABLE_VECTOR_CONTROL + entry, 0)
-        offset = find_capability(self.platform, self.function, Capability.MSI_X)
+        access = ConfigAccess(self.platform, self.function)
+        offset = access.capabilities().get(Capability.MSI_X)
         if offset is None:
             raise EndpointError(f"{self.function} has no MSI-X capability")
-        control = self.platform.config_read(self.function, offset + _MSIX_CONTROL, 2)
-        self.platform.config_write(self.function, offset + _MSIX_CONTROL, control | _MSIX_ENABLE, 2)
+        access.update(offset + _MSIX_CONTROL, 0, _MSIX_ENABLE, 2)
 
     def stop(self) -> None:
         """Reset the endpoint, wait until nothing of it is in flight, and free the rings. Raises EndpointError when it hangs."""
