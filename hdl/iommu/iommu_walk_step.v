@@ -58,7 +58,9 @@ module iommu_walk_step (
     output wire                                 context_fill_o,
     // A leaf was read in a last-level table at this supervisor page: to be cached for its neighbours.
     output wire                                 table_fill_o,
-    output wire [43:0]                          table_fill_ppn_o
+    output wire [43:0]                          table_fill_ppn_o,
+    // G of the pointers above that table; the leaf's own G is no part of it.
+    output wire                                 table_fill_g_o
 );
   `include "iommu_records.vh"
 
@@ -746,6 +748,7 @@ module iommu_walk_step (
   assign context_fill_o = context_fill;
   assign table_fill_o = table_fill;
   assign table_fill_ppn_o = walk.address[55:12];
+  assign table_fill_g_o = walk.g;
 
 `ifndef SYNTHESIS
   initial begin

@@ -167,7 +167,8 @@ module iommu_walker #(
       .done_o          (step_done),
       .context_fill_o  (step_context_fill),
       .table_fill_o    (step_table_fill),
-      .table_fill_ppn_o(fill_ppn_o)
+      .table_fill_ppn_o(fill_ppn_o),
+      .table_fill_g_o  (fill_g_o)
   );
 
   assign next = step_walk;
@@ -182,7 +183,6 @@ module iommu_walker #(
   assign fill_context_o = step_context;
   assign fill_pbmt_o = next.table_pbmt;
   assign fill_w_o = next.table_w;
-  assign fill_g_o = next.g;
 
   // ---- Merging ---------------------------------------------------------------------------------------------------------------
   request_t start;

@@ -2,8 +2,8 @@
 
 It predicts from the driver's ledger (marks in the log) alone, never through the IOMMU or its model: the memory requests that each
 descriptor makes its endpoint send, the bytes at its destination when its completion appears, the completion itself, and that an
-interrupt follows a completion. Every write of a device to host memory must lie in a live mapping of that device, in its completion
-ring or at its interrupt target; everything else that changes is a failure.
+interrupt follows a completion. Every write of a device to host memory must lie in a live mapping of that device, in its
+completion ring or at its interrupt target; everything else that changes is a failure.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from tb.scoreboards.transfer_prediction import Descriptors, EndpointRules, in_ra
 
 DESCRIPTOR_BYTES = 64
 COMPLETION_BYTES = 16
+MESSAGE = 0
+"""Source of INTERRUPT records that came as a message."""
 
 
 class _Endpoint:
@@ -109,9 +111,8 @@ class TransferScoreboard(Scoreboard):
                     replica.store(address, payload[start : start + length])
             elif kind == EventKind.MARK:
                 self._mark(records[row])
-            elif kind == EventKind.INTERRUPT:
-                if source == 0:
-                    self._interrupt(records, row, argument)
+            elif kind == EventKind.INTERRUPT and source == MESSAGE:
+                self._interrupt(records, row, argument)
         while next_local < len(local):
             self._write_local(local, next_local)
             next_local += 1
@@ -135,7 +136,7 @@ class TransferScoreboard(Scoreboard):
             return
         self._fail(
             records[row],
-            f"{endpoint.rules.name} wrote {len(data)} bytes at {address:#x}, which is in no live mapping, ring or interrupt target of it",
+            f"{endpoint.rules.name} wrote {len(data)} bytes at {address:#x}, in no live mapping, ring or interrupt target of it",
             "iommu",
         )
 
@@ -333,8 +334,8 @@ class TransferScoreboard(Scoreboard):
                 byte = int(np.argmax(found != wanted))
                 self._fail(
                     record,
-                    f"{endpoint.rules.name}: when the transfer in slot {job.slot} completed, byte {byte} of its destination at {where} "
-                    f"was {int(found[byte]):#04x}, its source {int(wanted[byte]):#04x}",
+                    f"{endpoint.rules.name}: when the transfer in slot {job.slot} completed, byte {byte} of its destination at "
+                    f"{where} was {int(found[byte]):#04x}, its source {int(wanted[byte]):#04x}",
                 )
 
     def _interrupt(self, records: NDArray[np.void], row: int, identity: int) -> None:

@@ -56,8 +56,8 @@ def fabric_configuration(tree: PciTree) -> FabricConfiguration:
 class SystemTest(BaseTest):
     """Enumerates, then lets :meth:`drive` run in a thread that may block on the platform.
 
-    The protocol checker judges from the first cycle, the flow scoreboard from the end of enumeration: before it, routes change with
-    every write of the configuration itself.
+    The protocol checker judges from the first cycle, the flow scoreboard from the end of enumeration: before it, routes change
+    with every write of the configuration itself.
     """
 
     top = SYSTEM

@@ -31,9 +31,9 @@ class EnumerationTest(SystemTest):
             assert 1 << endpoint.SIZES_LOG2_LOCAL_BYTES.get(sizes) == bar[2].size
         written: dict[int, int] = {}
         for _ in range(ACCESSES):
-            bar = bars[int(random.integers(0, 2))][2]
+            memory = bars[int(random.integers(0, 2))][2]
             width = int(random.choice([4, 8]))
-            address = bar.phys + int(random.integers(0, min(bar.size, 1 << 14) // 8)) * 8
+            address = memory.phys + int(random.integers(0, min(memory.size, 1 << 14) // 8)) * 8
             if width == 4:
                 address += 4 * int(random.integers(0, 2))
             value = int(random.integers(0, 1 << 32)) << 32 | int(random.integers(0, 1 << 32))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from types import CodeType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,10 +260,21 @@ class MappingTable:
     direction: NDArray[np.uint8]
 
 
+class LedgerObserver(Protocol):
+    """Somebody who follows what a device has mapped."""
+
+    def on_mapped(self, mapping: Mapping) -> None:
+        """The mapping is complete; nothing has used it yet."""
+
+    def on_unmapped(self, mapping: Mapping) -> None:
+        """The mapping is gone, for streaming mappings with its invalidation."""
+
+
 class Ledger:
-    """Live mappings of one device."""
+    """Live mappings of one device. Each of ``observers`` is told of every change."""
 
     def __init__(self) -> None:
+        self.observers: Final[list[LedgerObserver]] = []
         self._live: dict[int, Mapping] = {}
         self._by_dma = RangeIndex()
 
@@ -277,11 +288,15 @@ class Ledger:
     def add(self, mapping: Mapping) -> None:
         self._live[id(mapping)] = mapping
         self._by_dma.add(mapping.dma, mapping.size, mapping)
+        for observer in self.observers:
+            observer.on_mapped(mapping)
 
     def remove(self, mapping: Mapping) -> None:
         del self._live[id(mapping)]
         self._by_dma.remove(mapping.dma, mapping)
         mapping.live = False
+        for observer in self.observers:
+            observer.on_unmapped(mapping)
 
     def at(self, dma: int) -> list[Mapping]:
         """Mappings whose first byte has that device address."""

@@ -237,7 +237,7 @@ def command_features(command: Command, configuration: IommuConfiguration) -> fro
         case InvalidateProcess():
             features.add(Feature.PROCESS_DIRECTORY)
         case SendInvalidate():
-            features.add(Feature.ATS)
+            features.update((Feature.ATS, Feature.ATS_INVALIDATION))
         case SendPageResponse():
             features.update((Feature.ATS, Feature.PAGE_REQUEST))
         case _:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from sluicegate.iommu.capabilities import Capabilities, DirectoryMode, IommuConfiguration
@@ -157,14 +158,16 @@ def device_id_limit(mode: DirectoryMode, capabilities: Capabilities) -> int:
     return 1 << min(bits, 24)
 
 
+@lru_cache(maxsize=4096)
 def decode_device_context(
-    words: tuple[int, ...], configuration: IommuConfiguration, features: set[Feature]
-) -> DeviceContext | None:
-    """Decode the 4 or 8 dwords of a device context whose V bit is set; None when it is misconfigured.
+    words: tuple[int, ...], configuration: IommuConfiguration
+) -> tuple[DeviceContext | None, frozenset[Feature]]:
+    """Decode the 4 or 8 dwords of a device context whose V bit is set.
 
-    Adds the features that the context needs to ``features``, misconfigured or not.
+    The context is None when it is misconfigured; the features are those it needs, misconfigured or not.
     """
     capabilities = configuration.capabilities
+    features: set[Feature] = set()
     control, iohgatp, attributes, fsc = words[:4]
 
     def bit(position: int) -> bool:
@@ -239,9 +242,9 @@ def decode_device_context(
             or reserved
         )
     if wrong or second_stage is None or first_stage is None:
-        return None
+        return None, frozenset(features)
     root = (fsc & PPN_MASK) << 12
-    return DeviceContext(
+    context = DeviceContext(
         enable_ats=enable_ats,
         enable_pri=enable_pri,
         t2gpa=t2gpa,
@@ -262,6 +265,7 @@ def decode_device_context(
         msi_address_mask=mask,
         msi_address_pattern=pattern,
     )
+    return context, frozenset(features)
 
 
 def decode_process_context(words: tuple[int, ...], capabilities: Capabilities, features: set[Feature]) -> ProcessContext | None:
@@ -347,7 +351,8 @@ def locate_device_context(port: WalkPort, configuration: IommuConfiguration, dev
     words = port.load(table + size * indices[0], size // 8, big_endian, DIRECTORY)
     if not words[0] & 1:
         raise TranslationFault(Cause.DDT_NOT_VALID)
-    context = decode_device_context(words, configuration, features)
+    context, needed = decode_device_context(words, configuration)
+    features |= needed
     if context is None:
         raise TranslationFault(Cause.DDT_MISCONFIGURED)
     return context

@@ -127,6 +127,7 @@ class Feature(Enum):
     MSI_FLAT = "msi_flat"
     MSI_MRIF = "msi_mrif"
     ATS = "ats"
+    ATS_INVALIDATION = "ats_invalidation"
     T2GPA = "t2gpa"
     PAGE_REQUEST = "page_request"
     BIG_ENDIAN = "big_endian"
@@ -291,6 +292,9 @@ class TranslationFault(Exception):
     """Ends a translation: the cause, and ``iotval2`` of the record."""
 
     def __init__(self, cause: Cause, iotval2: int = 0) -> None:
-        super().__init__(f"{cause.name} (iotval2 {iotval2:#x})")
+        super().__init__(cause, iotval2)
         self.cause = cause
         self.iotval2 = iotval2
+
+    def __str__(self) -> str:
+        return f"{self.cause.name} (iotval2 {self.iotval2:#x})"

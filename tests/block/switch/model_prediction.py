@@ -10,11 +10,7 @@ from tb.scoreboards.fabric import FabricConfiguration
 from tb.scoreboards.route import ANY_STATUS, Outcome, Route
 from tb.scoreboards.tlp_batch import TlpBatch
 from tb.scoreboards.tlp_types import CompletionStatus
-
-INGRESS_PORT = {1: 0, 2: 1, 4: 2}
-"""Port of each link that enters the switch (``tb/tops/switch_top.sv``)."""
-INGRESS_LINK = {port: link for link, port in INGRESS_PORT.items()}
-EGRESS_LINK = {0: 0, 1: 3, 2: 5}
+from tests.block.switch.links import EGRESS_LINK, INGRESS_PORT
 
 
 class ModelPrediction:

@@ -16,28 +16,20 @@ from tb.bridge.tops import SWITCH
 from tb.checkers.tlp_protocol import TlpProtocolChecker
 from tb.checkers.tlp_rules import LinkRules
 from tb.env.base_test import BaseTest
-from tb.scoreboards.fabric import BridgePort, DownstreamPort, FabricConfiguration, FabricLinks
+from tb.scoreboards.fabric import BridgePort, DownstreamPort, FabricConfiguration
 from tb.scoreboards.link_flow import SWITCH as SWITCH_BLOCK
 from tb.scoreboards.link_flow import LinkFlowScoreboard
 from tb.scoreboards.scoreboard import ScoreboardError
 from tb.scoreboards.tlp_types import AddressType
-from tests.block.switch.model_prediction import EGRESS_LINK, INGRESS_LINK, ModelPrediction
+from tests.block.switch.answers import AnswerChecker
+from tests.block.switch.links import EGRESS_LINK, INGRESS_LINK, LINKS
+from tests.block.switch.model_prediction import ModelPrediction
 from tests.block.switch.port_programming import PortAccess, access_tlp, port_accesses
 from tests.block.switch.traffic import random_configuration
 
 STATISTICS = ("forwarded", "redirected", "direct_peer", "unsupported", "acs_violation")
 ACCESSES_IN_FLIGHT = 16
 SETTLE_CYCLES = 100
-LINKS = FabricLinks(
-    endpoint_up=(2, 4),
-    endpoint_down=(3, 5),
-    switch_up=0,
-    switch_down=1,
-    memory_request=20,
-    memory_completion=21,
-    cpu_request=22,
-    cpu_completion=23,
-)
 
 
 class SwitchTest(BaseTest):
@@ -57,6 +49,7 @@ class SwitchTest(BaseTest):
             for link in self.top.links
         ]
         self.environment.add_scoreboard(TlpProtocolChecker(tuple(rules)))
+        self.environment.add_scoreboard(AnswerChecker(self.prediction))
         self.environment.simulation.add_consumer(self._collect_answers)
         self._answers: dict[int, tuple[int, int | None]] = {}
         self._left: Counter[int] = Counter()

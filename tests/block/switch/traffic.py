@@ -92,7 +92,8 @@ class SwitchTraffic:
         attributes |= POISONED * (data and self._chance(0.05))
         if attributes & TRANSLATION_REQUEST:
             dwords = 2
-        enables = 0 if atomic else 0x0F if dwords == 1 else 0xFF
+        code |= not data and not attributes & TRANSLATION_REQUEST and self._chance(0.05)  # locked read
+        enables = 0 if atomic else self._enables(dwords, bool(attributes & TRANSLATION_REQUEST))
         prefix = PASID_PREFIX | self._integer(1 << 20) if not attributes & TRANSLATED and self._chance(0.2) else None
         header: Header = (
             (data << 6 | four << 5 | code) << 24 | attributes | dwords & 0x3FF,
@@ -101,6 +102,14 @@ class SwitchTraffic:
             address & 0xFFFF_FFFF if four else 0,
         )
         return StimulusTlp(header, self._random.bytes(4 * dwords) if data else b"", prefix)
+
+    def _enables(self, dwords: int, full: bool) -> int:
+        """Last and first byte enables: any for one DW, contiguous otherwise."""
+        if full:
+            return 0xFF
+        if dwords == 1:
+            return self._integer(16)
+        return self._choose([0xF, 0x7, 0x3, 0x1]) << 4 | self._choose([0xF, 0xE, 0xC, 0x8])
 
     def completion(self, ingress: int) -> StimulusTlp:
         """A completion to any requester."""

@@ -40,6 +40,12 @@ def descriptor(
     return np.array([control, source, destination, 0, cookie, following, 0, 0], dtype=np.uint64)
 
 
+def requests(address: int, length: int, boundary: int) -> list[tuple[int, int, int]]:
+    """(address, offset, length) of the requests of one transfer."""
+    split = split_transfers(np.array([address], np.uint64), np.array([length], np.uint64), boundary)
+    return list(zip(split.address.tolist(), split.offset.tolist(), split.length.tolist(), strict=True))
+
+
 @dataclass
 class DriverLog(MachineLog):
     """One endpoint (0) with rings, an interrupt target and mapped buffers; ``completed`` counts its completions."""

@@ -1,0 +1,287 @@
+"""The IOMMU block testbench as blocking calls: registers, memory image, requests, and what the log says came of them.
+
+For code that runs in a thread of ``cocotb.task.bridge``. Time passes only in register reads, translations and waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from cocotb.task import resume
+from sluicegate.conformance.iommu_cases import MemoryImage
+from sluicegate.iommu.capabilities import IommuConfiguration
+from sluicegate.iommu.registers import Offset
+from sluicegate.iommu.request import (
+    AddressType,
+    FaultRecord,
+    MemoryType,
+    MemoryUpdate,
+    MrifTarget,
+    Permissions,
+    Request,
+    Response,
+    Status,
+)
+from sluicegate.platform import ADDRESS_MAP
+
+from tb.bridge.event_log import (
+    REQUEST_AT_SHIFT,
+    RESPONSE_MRIF,
+    RESPONSE_PBMT_SHIFT,
+    RESPONSE_PERMISSIONS_SHIFT,
+    RESPONSE_SIZE_SHIFT,
+    Actor,
+    EventKind,
+    LogBatch,
+    RequestBit,
+)
+from tb.bridge.memory import NativeMemory
+from tb.bridge.native import TRANSLATION_DTYPE, ActionKind, CpuOperation, Knob, WakeKind
+from tb.bridge.simulation import Simulation
+
+IDENTIFIERS = 64
+"""Requests in flight at most."""
+SETTLE_CYCLES = 96
+"""Longer than a fault record takes from its response to memory at any latency that the tests set."""
+FIXED_BIG_ENDIAN = 1 << 56
+"""Custom capability bit of the RTL: the value of ``fctl.BE`` when it is not writable."""
+_END = 1 << 27
+_STATUS = {0: Status.OK, 1: Status.UNSUPPORTED_REQUEST, 2: Status.COMPLETER_ABORT}
+_AT = {AddressType.UNTRANSLATED: 0, AddressType.TRANSLATION_REQUEST: 1, AddressType.TRANSLATED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedWrite:
+    """A write by the IOMMU: byte address and bytes."""
+
+    address: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedResponse:
+    """A response with the cycles of its request and response handshakes."""
+
+    response: Response
+    requested: int
+    answered: int
+
+    @property
+    def latency(self) -> int:
+        """Cycles from request to response."""
+        return self.answered - self.requested
+
+
+def offered_capabilities(configuration: IommuConfiguration) -> int:
+    """The static input that makes the RTL the IOMMU of ``configuration``."""
+    word = configuration.capabilities.word
+    fixed = configuration.big_endian and not word & _END
+    return word | (FIXED_BIG_ENDIAN if fixed else 0)
+
+
+def _request_bits(request: Request) -> int:
+    bits = RequestBit(0)
+    for bit, given in (
+        (RequestBit.PV, request.pasid_valid),
+        (RequestBit.PRIV, request.priv),
+        (RequestBit.EXEC, request.exec),
+        (RequestBit.WRITE, request.write),
+        (RequestBit.NO_WRITE, request.no_write),
+    ):
+        if given:
+            bits |= bit
+    return int(bits) | _AT[request.address_type] << REQUEST_AT_SHIFT
+
+
+class IommuBench:
+    """One core under test; create it before the first clock edge, use it from a bridge thread."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._native = simulation.native
+        self._native.act(ActionKind.SET_SPARSE_MEMORY, 1)
+        registers = ADDRESS_MAP.iommu_registers
+        self._native.act(ActionKind.SET_REGISTER_PAGE, registers.base, registers.size)
+        self._native.set_knob(Knob.TRANSLATION_IDENTIFIERS, IDENTIFIERS)
+        self._registers = registers.base
+        self.memory = NativeMemory(self._native)
+        self._expect = resume(simulation.expect)
+        self._cycles = resume(simulation.cycles)
+        self._restart = resume(self._restart_core)
+        self._written: set[int] = set()
+        self._faulted: set[int] = set()
+        self._in_flight: dict[int, tuple[Request, int]] = {}
+        self._sent: list[Request] = []
+        self._order: dict[int, int] = {}
+        self._answers: dict[int, LoggedResponse] = {}
+        self._accepted = 0
+        self._requests = 0
+        self.writes: list[LoggedWrite] = []
+        """Writes by the IOMMU since :meth:`forget_writes`."""
+        self.observed = 0
+        """Responses seen in the log."""
+        simulation.add_consumer(self._ingest)
+
+    @property
+    def requests(self) -> int:
+        """Requests that were sent."""
+        return self._requests
+
+    async def _restart_core(self, capabilities: int) -> None:
+        dut = self._simulation.dut
+        dut.capabilities.value = capabilities
+        dut.restart.value = 1
+        await self._simulation.cycles(4)
+        dut.restart.value = 0
+        await self._simulation.cycles(2)
+
+    def restart(self, capabilities: int) -> None:
+        """Reset the core; caches and registers are as after power-up."""
+        self._restart(capabilities)
+
+    def cycles(self, count: int) -> None:
+        """Let ``count`` cycles pass."""
+        self._cycles(count)
+
+    def write_register(self, offset: int, value: int, width: int) -> None:
+        """Posted write; a later :meth:`read_register` waits for it."""
+        self._native.act(ActionKind.SUBMIT_CPU_ACCESS, CpuOperation.MMIO_WRITE | width << 8, self._registers + offset, value)
+
+    def read_register(self, offset: int, width: int) -> int:
+        """Read 4 or 8 bytes."""
+        ticket = self._native.act(ActionKind.SUBMIT_CPU_ACCESS, CpuOperation.MMIO_READ | width << 8, self._registers + offset)
+        self._expect(f"answer of register {offset:#x}", WakeKind.CPU_ACCESS, ticket)
+        _, _, value = self._native.cpu_result(ticket)
+        self._native.act(ActionKind.FORGET_CPU_ACCESS, ticket)
+        return value
+
+    def load(self, image: MemoryImage) -> None:
+        """Make memory hold exactly ``image``, with its access errors and poison."""
+        for address in self._faulted:
+            self._native.act(ActionKind.SET_MEMORY_FAULT, address, 0)
+        for address in sorted(self._written - image.words.keys()):
+            self.memory.write_u64(address, 0)
+        for address, word in image.words.items():
+            self.memory.write_u64(address, word)
+        for addresses, status in ((image.access_fault, 1), (image.poison, 2)):
+            for address in addresses:
+                self._native.act(ActionKind.SET_MEMORY_FAULT, address, status)
+        self._written = set(image.words)
+        self._faulted = set(image.access_fault | image.poison)
+
+    def store(self, address: int, words: Sequence[int], big_endian: bool = False) -> None:
+        """Write dwords as the CPU; :meth:`load` clears them again."""
+        for index, word in enumerate(words):
+            self.memory.write(address + 8 * index, word.to_bytes(8, "big" if big_endian else "little"))
+            self._written.add(address + 8 * index)
+
+    def set_fault(self, address: int) -> None:
+        """Let the dword at ``address`` refuse access until the next :meth:`load`."""
+        self._native.act(ActionKind.SET_MEMORY_FAULT, address, 1)
+        self._faulted.add(address)
+
+    def forget_writes(self) -> None:
+        """Start a new list of writes."""
+        self.writes = []
+
+    def translate(self, requests: Sequence[Request]) -> list[LoggedResponse]:
+        """Send requests back to back and wait for all answers; they are returned in the order of the requests."""
+        self.send(requests)
+        return self.collect(len(requests))
+
+    def send(self, requests: Sequence[Request]) -> None:
+        """Queue requests; they go out back to back from the next cycle on."""
+        records = np.zeros(len(requests), dtype=TRANSLATION_DTYPE)
+        for record, request in zip(records, requests, strict=True):
+            record["iova"] = request.iova
+            record["device_id"] = request.device_id
+            record["process_id"] = request.process_id
+            record["bits"] = _request_bits(request)
+        self._sent.extend(requests)
+        self._requests += len(requests)
+        self._native.act(ActionKind.TRANSLATE, blob=records.tobytes())
+
+    def collect(self, count: int) -> list[LoggedResponse]:
+        """Wait for every request sent; the answers to the last ``count`` of them, in their order."""
+        self._expect("translation responses", WakeKind.TRANSLATIONS, self._requests)
+        return [self._answers.pop(index) for index in range(self._requests - count, self._requests)]
+
+    def program(self, configuration: IommuConfiguration) -> None:
+        """Reset, then ``fctl`` and ``ddtp`` of ``configuration``; both must read back."""
+        self.restart(offered_capabilities(configuration))
+        self.write_register(Offset.FCTL, configuration.fctl, 4)
+        self.write_register(Offset.DDTP, configuration.ddtp, 8)
+        fctl, ddtp = self.read_register(Offset.FCTL, 4), self.read_register(Offset.DDTP, 8)
+        if (fctl, ddtp) != (configuration.fctl, configuration.ddtp):
+            raise AssertionError(f"fctl {fctl:#x} and ddtp {ddtp:#x} read back; {configuration} was written")
+
+    def _ingest(self, batch: LogBatch) -> None:
+        for record in batch.records:
+            kind = int(record["kind"])
+            if kind == EventKind.TRANSLATION_REQUEST:
+                # The port takes requests in the order in which they were queued.
+                request = self._sent[self._accepted]
+                self._order[int(record["header"][0])] = self._accepted
+                self._in_flight[int(record["header"][0])] = (request, int(record["cycle"]))
+                self._accepted += 1
+            elif kind == EventKind.TRANSLATION_RESPONSE:
+                identifier = int(record["header"][0])
+                request, requested = self._in_flight.pop(identifier)
+                response = _decode_response(request, record)
+                self._answers[self._order.pop(identifier)] = LoggedResponse(response, requested, int(record["cycle"]))
+                self.observed += 1
+            elif kind == EventKind.MEMORY_WRITE and int(record["source"]) == Actor.IOMMU:
+                write = LoggedWrite(int(record["address"]), batch.payload_of(record).tobytes())
+                self.writes.append(write)
+                self._written.update(range(write.address & ~7, write.address + len(write.data), 8))
+
+
+def _decode_response(request: Request, record: np.void) -> Response:
+    """The response in a log record, without its fault."""
+    bits = int(record["header"][1])
+    status = _STATUS[bits & 3]
+    if status is not Status.OK:
+        return Response(status)
+    spa = int(record["address"])
+    mrif = None
+    if bits & RESPONSE_MRIF:
+        notice = (int(record["prefix"]) << 32 | int(record["header"][3])) << 12
+        mrif = MrifTarget(spa, int(record["header"][2]), notice)
+        spa = notice | request.iova & 0xFFF
+    permissions = None
+    if request.address_type is AddressType.TRANSLATION_REQUEST:
+        granted = bits >> RESPONSE_PERMISSIONS_SHIFT
+        permissions = Permissions(
+            read=bool(granted & 1),
+            write=bool(granted & 2),
+            exec=bool(granted & 4),
+            priv=bool(granted & 8),
+            global_=bool(granted & 16),
+            untranslated_only=bool(granted & 32),
+            # The port does not tell CXL devices from others: the adapter uses this bit for CXL devices only.
+            cxl_io=bool(granted & 64) and request.cxl,
+        )
+    memory_type = MemoryType(bits >> RESPONSE_PBMT_SHIFT & 3)
+    return Response(status, spa, bits >> RESPONSE_SIZE_SHIFT & 0x3F, memory_type, mrif=mrif, permissions=permissions)
+
+
+def with_fault(response: Response, fault: FaultRecord | None) -> Response:
+    """``response`` with the record that the fault queue received."""
+    return Response(
+        response.status,
+        response.spa,
+        response.page_shift,
+        response.memory_type,
+        mrif=response.mrif,
+        permissions=response.permissions,
+        fault=fault,
+    )
+
+
+def updates_in(writes: Sequence[LoggedWrite], excluded: range) -> tuple[MemoryUpdate, ...]:
+    """The page-table updates among the IOMMU's writes: those outside the fault queue."""
+    return tuple(
+        MemoryUpdate(write.address, int.from_bytes(write.data, "little")) for write in writes if write.address not in excluded
+    )
