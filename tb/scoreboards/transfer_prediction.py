@@ -83,6 +83,8 @@ class Descriptors:
         local = np.where(self.from_local, self.source, self.destination)
         size = np.uint64(local_size)
         outside = copy & ~invalid & ((local > size) | (self.length > size - np.minimum(local, size)))
+        # A flush is one zero-length read whatever the length field says.
+        self.length = np.where(flush, np.uint64(0), self.length)
         self.code = np.where(invalid, StatusCode.INVALID_DESCRIPTOR, np.where(outside, StatusCode.LOCAL_ADDRESS_OUT_OF_RANGE, 0))
         good = self.code == 0
         self.reads = good & copy & self.to_local
