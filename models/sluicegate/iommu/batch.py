@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sluicegate.iommu.capabilities import DirectoryMode, IommuConfiguration
 from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessContext, SecondStageMode
 from sluicegate.iommu.decoded_tables import ELSEWHERE, PAGE_SHIFTS, SIZE_SHIFT, DecodedTables, Indices, StageRules, Words
-from sluicegate.iommu.request import Request, Status, TranslationFault
+from sluicegate.iommu.request import Request, Status, Trace, TranslationFault
 from sluicegate.iommu.translate import Translation, translate
 from sluicegate.iommu.walk import UNLIMITED_SHIFT, Walker
 from sluicegate.memory import Memory
@@ -128,20 +128,32 @@ class _Context:
 class BatchTranslator:
     """Translates batches against one configuration and memory, and keeps the decoded tables between batches.
 
-    Call :meth:`invalidate` after each change of a table or context in memory; the translator answers as memory was when it
-    first looked.
+    Tell it of changes of tables and contexts in memory: :meth:`update` for single dwords (cheap for last-level entries),
+    :meth:`invalidate` for everything. Without that the translator answers as memory was when it first looked.
     """
 
     def __init__(self, configuration: IommuConfiguration, memory: Memory) -> None:
         self._configuration = configuration
         self._memory = memory
         self._contexts: dict[int, _Context] = {}
-        self._first_stages: dict[StageRules, DecodedTables] = {}
+        self._shared: dict[StageRules, DecodedTables] = {}
+        self._nested: list[DecodedTables] = []
+        self._walks: list[Trace] = []
+        """Reads that the contexts and the nested tables depend on."""
 
     def invalidate(self) -> None:
         """Forget everything that was read from memory."""
         self._contexts.clear()
-        self._first_stages.clear()
+        self._shared.clear()
+        self._nested.clear()
+        self._walks.clear()
+
+    def update(self, address: int) -> None:
+        """The dword at ``address`` (8-byte aligned) changed in memory: forget or renew what was made of it."""
+        pages = {read.address >> 12 for walk in self._walks for read in walk.reads}
+        tables = (*self._shared.values(), *self._nested)
+        if address >> 12 in pages or not all(decoded.update(address) for decoded in tables):
+            self.invalidate()
 
     def translate(self, requests: BatchRequest) -> BatchResponse:
         """Translate all ``requests``."""
@@ -213,6 +225,7 @@ class BatchTranslator:
 
     def _resolve(self, request: Request) -> _Context:
         translation = Translation(request, self._configuration, self._memory)
+        self._walks.append(translation.trace)
         try:
             device, process, walker = translation.locate()
         except TranslationFault as fault:
@@ -255,13 +268,15 @@ class BatchTranslator:
             except TranslationFault:
                 return None
 
-        return DecodedTables(self._memory, rules, self._configuration.capabilities.physical_address_bits, locate)
+        tables = DecodedTables(self._memory, rules, self._configuration.capabilities.physical_address_bits, locate)
+        self._nested.append(tables)
+        return tables
 
     def _shared_tables(self, rules: StageRules) -> DecodedTables:
-        tables = self._first_stages.get(rules)
+        tables = self._shared.get(rules)
         if tables is None:
             width = self._configuration.capabilities.physical_address_bits
-            tables = self._first_stages[rules] = DecodedTables(self._memory, rules, width)
+            tables = self._shared[rules] = DecodedTables(self._memory, rules, width)
         return tables
 
     # Groups
