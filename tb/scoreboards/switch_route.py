@@ -28,7 +28,8 @@ def in_windows(port: BridgePort, address: U64) -> Bool:
 def on_bus(port: BridgePort, target: U32) -> Bool:
     """Which IDs lie below the port."""
     bus = target >> np.uint32(8)
-    return (bus >= port.secondary) & (bus <= port.subordinate)
+    mask: Bool = np.less_equal(bus - np.uint32(port.secondary), np.uint32(port.subordinate - port.secondary))
+    return mask
 
 
 def predict_switch_route(configuration: FabricConfiguration, tlps: TlpBatch) -> Route:

@@ -53,9 +53,10 @@ class TranslationJoin:
 
 
 def _mix(address: U64, identity: U64) -> U64:
-    key = (address >> np.uint64(2)) * np.uint64(0x9E37_79B9_7F4A_7C15)
+    key: U64 = (address >> np.uint64(2)) * np.uint64(0x9E37_79B9_7F4A_7C15)
     key ^= key >> np.uint64(31)
-    return (key + identity) * np.uint64(0xBF58_476D_1CE4_E5B9)
+    key = (key + identity) * np.uint64(0xBF58_476D_1CE4_E5B9)
+    return key
 
 
 def _identity(device_id: U64, process_id: U64, bits: U64) -> U64:
