@@ -1,109 +1,107 @@
-"""All scoreboards of a run together: they judge each piece of the log in turn and stop at the first mismatch.
-
-Give :meth:`ScoreboardSuite.consume` to whoever drains the log. Short batches are gathered first, because each numpy call costs as
-much as tens of TLPs; :meth:`ScoreboardSuite.flush` judges what has been gathered, before a configuration changes for example.
-"""
+"""All scoreboards of a run, fed with the log piece by piece, and what they leave for the result file."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tb.bridge.event_log import EVENT_DTYPE, LogBatch
-from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardError, ScoreboardResult
+from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardError
 from tb.scoreboards.tlp_batch import JudgedBatch
-
-GATHERED_RECORDS = 16384
 
 
 class ScoreboardSuite:
-    """Runs ``scoreboards`` in their order on the log, and keeps its hash: equal runs have equal logs, bit for bit.
+    """Passes the log to each scoreboard in the order they were added; the first mismatch raises, and ends the judging.
 
-    ``gathered_records``: judge when at least so many have come.
+    ``gathered_records``: judge only when at least so many records have come. Each numpy call costs as much as tens of TLPs, so a
+    long run is judged several times faster in pieces of 16384 records; :meth:`flush` before anything changes that a scoreboard
+    should not yet know (a configuration, for example).
+
+    The log hash is SHA-256 over all records and all payload bytes, each in log order, so it does not depend on where the log was
+    cut into batches.
     """
 
-    def __init__(self, scoreboards: Sequence[Scoreboard], gathered_records: int = GATHERED_RECORDS) -> None:
-        if not scoreboards:
-            raise ValueError("a run without scoreboards proves nothing: give at least one")
-        self._scoreboards = tuple(scoreboards)
-        self._gathered_records = gathered_records
+    def __init__(self, gathered_records: int = 1) -> None:
+        self.gathered_records = gathered_records
+        self._scoreboards: list[Scoreboard] = []
+        self._records, self._payload = hashlib.sha256(), hashlib.sha256()
         self._waiting: list[LogBatch] = []
-        self._waiting_records = 0
-        self._record_hash, self._payload_hash = hashlib.sha256(), hashlib.sha256()
-        self._next_sequence = 0
-        self.failure: ScoreboardError | None = None
+        self._next_sequence: int | None = None
+        self._failure: ScoreboardError | None = None
 
-    @property
-    def log_hash(self) -> str:
-        """sha256 over the sha256 of all record bytes and that of all payload bytes judged; it does not depend on the batches."""
-        return hashlib.sha256(self._record_hash.digest() + self._payload_hash.digest()).hexdigest()
+    def add(self, scoreboard: Scoreboard) -> None:
+        """Let another scoreboard judge from the next batch on."""
+        self.flush()
+        self._scoreboards.append(scoreboard)
 
-    def consume(self, batch: LogBatch) -> None:
-        """Take the next records of the log; they must not change afterwards. Raises the first ScoreboardError."""
-        if self.failure is not None:
-            raise self.failure
+    def ingest(self, batch: LogBatch) -> None:
+        """Take the next records; they must not change afterwards. Raises ScoreboardError at the first mismatch."""
         if batch.records.size == 0:
             return
         first = int(batch.records["sequence"][0])
-        if first != self._next_sequence:
+        if self._next_sequence not in (None, first):
             raise ValueError(
                 f"the log goes on with record {first}, expected {self._next_sequence}: a batch was lost or given twice"
             )
         self._next_sequence = int(batch.records["sequence"][-1]) + 1
         self._waiting.append(batch)
-        self._waiting_records += batch.records.size
-        if self._waiting_records >= self._gathered_records:
+        if sum(waiting.records.size for waiting in self._waiting) >= self.gathered_records:
             self.flush()
 
     def flush(self) -> None:
-        """Judge everything consumed so far."""
+        """Judge everything that has come. Raises ScoreboardError at the first mismatch, and that one again ever after."""
+        if self._failure is not None:
+            raise self._failure
         if not self._waiting:
             return
         batch = _joined(self._waiting)
-        self._waiting, self._waiting_records = [], 0
-        self._record_hash.update(np.ascontiguousarray(batch.records).view(np.uint8).data)
-        self._payload_hash.update(batch.payload.data)
+        self._waiting = []
+        self._records.update(batch.records.view(np.uint8).data)
+        self._payload.update(batch.payload.data)
         try:
             for scoreboard in self._scoreboards:
                 scoreboard.ingest(batch)
         except ScoreboardError as failure:
-            self.failure = failure
+            self._failure = failure
             raise
 
-    def finish(self) -> dict[str, object]:
-        """Judge the rest and end all scoreboards; returns what ``test_result.json`` says about them."""
+    @property
+    def log_hash(self) -> str:
+        """Hash of what has been judged, in hexadecimal."""
+        return hashlib.sha256(self._records.digest() + self._payload.digest()).hexdigest()
+
+    def finish(self) -> dict[str, Any]:
+        """Verdicts of all scoreboards as the result file has them. Raises ScoreboardError for what is missing at the end.
+
+        ``links``: observed, expected and compared TLPs; two scoreboards that account for one link must agree.
+        """
         self.flush()
-        results = [scoreboard.finish() for scoreboard in self._scoreboards]
-        return summary(results, self.log_hash)
-
-
-def summary(results: Sequence[ScoreboardResult], log_hash: str) -> dict[str, object]:
-    """``links``, ``comparisons``, ``distinct``, ``log_hash`` and (under ``scoreboards``) other counts of a run, ready for JSON."""
-    links: dict[str, LinkCount] = {}
-    for result in results:
-        for name, count in result.links.items():
-            if name in links:
-                raise ValueError(f"two scoreboards account for link {name}")
-            links[name] = count
-    return {
-        "links": {
+        links: dict[str, LinkCount] = {}
+        comparisons: dict[str, int] = {}
+        distinct: dict[str, int] = {}
+        for scoreboard in self._scoreboards:
+            result = scoreboard.finish()
+            scoreboard.require_compared(result.compared)
+            comparisons[result.name] = result.compared
+            comparisons |= {f"{result.name}.{figure}": count for figure, count in result.figures.items()}
+            distinct |= result.distinct
+            for link, count in result.links.items():
+                if links.setdefault(link, count) != count:
+                    raise scoreboard.error(f"{link}: {count}, but another scoreboard has {links[link]}")
+        counts = {
             name: {"observed": count.observed, "expected": count.expected, "compared": count.compared}
-            for name, count in sorted(links.items())
-        },
-        "comparisons": {result.name: result.compared for result in results},
-        "distinct": {name: count for result in results for name, count in sorted(result.distinct.items())},
-        "scoreboards": {result.name: dict(sorted(result.figures.items())) for result in results},
-        "log_hash": log_hash,
-    }
+            for name, count in links.items()
+        }
+        return {"links": counts, "comparisons": comparisons, "distinct": distinct, "log_hash": self.log_hash}
 
 
 def _joined(batches: list[LogBatch]) -> JudgedBatch:
     """Consecutive batches as one."""
     if len(batches) == 1:
         only = batches[0]
-        return JudgedBatch(only.records, only.payload, only.payload_base)
+        return JudgedBatch(np.ascontiguousarray(only.records), only.payload, only.payload_base)
     records = np.empty(sum(batch.records.size for batch in batches), EVENT_DTYPE)
     position = 0
     for batch in batches:

@@ -71,7 +71,8 @@ def _downstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bo
 
 
 def _message(tlps: TlpBatch, routing: int) -> Bool:
-    return (tlps.kind == Kind.MESSAGE) & ((tlps.fmt_type & np.uint32(7)) == routing)
+    mask: Bool = (tlps.kind == Kind.MESSAGE) & ((tlps.fmt_type & np.uint32(7)) == routing)
+    return mask
 
 
 def _upstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bool, index: int, route: Route) -> None:
