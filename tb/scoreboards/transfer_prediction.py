@@ -174,4 +174,5 @@ def without_tag(tlps: TlpBatch) -> TlpBatch:
 
 def in_range(address: U64, base: int, size: int) -> Bool:
     """Which addresses lie in ``[base, base + size)``."""
-    return np.less(address - np.uint64(base), np.uint64(size))
+    mask: Bool = np.less(address - np.uint64(base), np.uint64(size))
+    return mask
