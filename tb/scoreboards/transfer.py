@@ -12,43 +12,21 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from sluicegate.driver.observer import RingLayout
 
 from tb.bridge.event_log import EVENT_DTYPE, Actor, EventFlag, EventKind, LogBatch
 from tb.checkers.tlp_rules import SOURCES
-from tb.scoreboards.dma_ledger import DeviceLedger
-from tb.scoreboards.flow_matcher import FlowMatcher
+from tb.scoreboards.endpoint_state import COMPLETION_BYTES, EndpointState
 from tb.scoreboards.marks import MarkKind, ring_layout
 from tb.scoreboards.replica import Replica
+from tb.scoreboards.request_judge import RequestJudge
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
 from tb.scoreboards.tlp_batch import Bool, TlpBatch
-from tb.scoreboards.tlp_types import Kind, TlpClass
-from tb.scoreboards.transfer_job import Job, LocalMemory, Part, resolve
-from tb.scoreboards.transfer_prediction import Descriptors, EndpointRules, in_range, predicted_requests, without_tag
+from tb.scoreboards.tlp_types import Kind
+from tb.scoreboards.transfer_job import Job, Part, resolve
+from tb.scoreboards.transfer_prediction import Descriptors, EndpointRules, predicted_requests
 
-DESCRIPTOR_BYTES = 64
-COMPLETION_BYTES = 16
 MESSAGE = 0
 """Source of INTERRUPT records that came as a message."""
-
-
-class _Endpoint:
-    """Everything known about one endpoint under test."""
-
-    def __init__(self, rules: EndpointRules) -> None:
-        self.rules = rules
-        self.ledger = DeviceLedger()
-        self.local = LocalMemory.of_size(rules.local_size)
-        self.rings: RingLayout | None = None
-        self.interrupt_target: tuple[int, int] | None = None
-        self.identity: int | None = None
-        self.chained: set[int] = set()
-        self.jobs: dict[int, Job] = {}
-        self.completions = 0
-        self.unreaped: list[bytes] = []
-        self.unannounced = 0
-        """Completions that asked for an interrupt, less the interrupts that came."""
-        self.awaiting_interrupt = False
 
 
 class TransferScoreboard(Scoreboard):
@@ -58,22 +36,19 @@ class TransferScoreboard(Scoreboard):
     block = "dma"
 
     def __init__(self, endpoints: tuple[EndpointRules, ...], cpu_requester: int = 0, interrupts: bool = True) -> None:
-        self._endpoints = {rules.device: _Endpoint(rules) for rules in endpoints}
-        self._by_up = {rules.up: self._endpoints[rules.device] for rules in endpoints}
+        self._endpoints = {rules.device: EndpointState(rules) for rules in endpoints}
+        by_up = {rules.up: self._endpoints[rules.device] for rules in endpoints}
+        self._requests = RequestJudge(self.name, self.block, by_up)
         self._by_down = {rules.down: self._endpoints[rules.device] for rules in endpoints}
-        self._up = np.zeros(SOURCES, np.bool_)
-        self._up[list(self._by_up)] = True
         self._down = np.zeros(SOURCES, np.bool_)
         self._down[list(self._by_down)] = True
         self._cpu = cpu_requester
         self._interrupts = interrupts
         self._replica = Replica()
-        self._matcher = FlowMatcher()
         self._next_job = 0
         self._guards: list[tuple[int, NDArray[np.uint8]]] = []
-        self._finished: dict[int, tuple[Job, int, int]] = {}
         self._combinations: set[tuple[int, int, str]] = set()
-        self._compared_bytes = self._compared_jobs = self._compared_requests = self._faulted_jobs = self._writes = 0
+        self._compared_bytes = self._compared_jobs = self._faulted_jobs = self._writes = 0
         self._batch: LogBatch = LogBatch(np.zeros(0, EVENT_DTYPE), np.zeros(0, np.uint8), 0)
 
     def ingest(self, batch: LogBatch) -> None:
@@ -82,10 +57,8 @@ class TransferScoreboard(Scoreboard):
         kind = records["kind"]
         tlps = TlpBatch.of(batch)
         local = self._down[tlps.link] & (tlps.kind == Kind.MEMORY_WRITE)
-        self._expected: list[tuple[TlpBatch, NDArray[np.int64]]] = []
-        self._finished.clear()
         self._walk(records[_BY_KIND[kind]], tlps.take(local))
-        self._match(tlps)
+        self._requests.match(tlps)
 
     # The records that matter, one by one and in order: writes of memory, marks, ports, interrupts.
 
@@ -205,7 +178,7 @@ class TransferScoreboard(Scoreboard):
             if guard:
                 self._guards.append((start, self._replica.view(start, guard).copy()))
 
-    def _submit(self, endpoint: _Endpoint, record: Any, slot: int, words: NDArray[np.uint64]) -> None:
+    def _submit(self, endpoint: EndpointState, record: Any, slot: int, words: NDArray[np.uint64]) -> None:
         rules, sequence, cycle = endpoint.rules, int(record["sequence"]), int(record["cycle"])
         descriptors = Descriptors(words, rules.local_size)
         entries = endpoint.rings.descriptor_entries if endpoint.rings else 1 << 16
@@ -244,10 +217,9 @@ class TransferScoreboard(Scoreboard):
             else:
                 job = None
         requests, rows = predicted_requests(descriptors, rules, sequence, cycle)
-        if len(requests):
-            self._expected.append((requests, owner[rows]))
+        self._requests.expect(requests, owner[rows])
 
-    def _reap(self, endpoint: _Endpoint, record: Any, taken: bytes) -> None:
+    def _reap(self, endpoint: EndpointState, record: Any, taken: bytes) -> None:
         for start in range(0, len(taken), COMPLETION_BYTES):
             entry = taken[start : start + COMPLETION_BYTES]
             if not endpoint.unreaped or endpoint.unreaped[0] != entry:
@@ -261,7 +233,7 @@ class TransferScoreboard(Scoreboard):
 
     # What the hardware did.
 
-    def _completion(self, endpoint: _Endpoint, record: Any, address: int, data: bytes) -> None:
+    def _completion(self, endpoint: EndpointState, record: Any, address: int, data: bytes) -> None:
         rings, name = endpoint.rings, endpoint.rules.name
         assert rings is not None
         entry, turn = endpoint.completions % rings.completion_entries, endpoint.completions // rings.completion_entries
@@ -295,14 +267,14 @@ class TransferScoreboard(Scoreboard):
                 endpoint.ledger.release(part.mapping)
         self._compared_jobs += 1
         self._faulted_jobs += code != 0
-        self._finished[job.number] = job, int(record["sequence"]), code
+        self._requests.finished(job, int(record["sequence"]), code)
         endpoint.completions += 1
         if job.interrupt:
             endpoint.unannounced += 1
             endpoint.awaiting_interrupt = True
         endpoint.unreaped.append(data)
 
-    def _compare(self, endpoint: _Endpoint, record: Any, job: Job, part: Part) -> None:
+    def _compare(self, endpoint: EndpointState, record: Any, job: Job, part: Part) -> None:
         """Compare the destination of a finished part with its source, or let the local memory become what it must be."""
         if not (part.reads or part.writes):
             return
@@ -348,66 +320,6 @@ class TransferScoreboard(Scoreboard):
                 endpoint.unannounced -= 1
                 endpoint.awaiting_interrupt = False
 
-    # Requests on the endpoints' links.
-
-    def _match(self, tlps: TlpBatch) -> None:
-        chosen = self._up[tlps.link] & (tlps.tlp_class != TlpClass.COMPLETION)
-        observed = without_tag(tlps.take(chosen))
-        if len(observed):
-            observed = observed.take(~self._own_traffic(observed))
-        parts = self._expected
-        if parts:
-            expected = TlpBatch(np.concatenate([part.words for part, _ in parts], axis=1), tlps.payload, tlps.payload_base)
-            owner = np.concatenate([numbers for _, numbers in parts])
-        else:
-            expected, owner = TlpBatch.none(), np.zeros(0, np.int64)
-        matches = self._matcher.match(expected, owner, observed)
-        if matches.unmatched.size:
-            row = int(matches.unmatched[0])
-            self._fail_request(observed, row, f"no descriptor in flight makes it send {observed.describe(row)}")
-        self._compared_requests += matches.rows.size
-        if not self._finished:
-            return
-        numbers = np.array(sorted(self._finished), np.int64)
-        ended = np.array([self._finished[number][1] for number in numbers.tolist()], np.uint64)
-        position = np.minimum(np.searchsorted(numbers, matches.ingress), numbers.size - 1)
-        late = (numbers[position] == matches.ingress) & (observed.sequence[matches.rows] > ended[position])
-        if late.any():
-            row = int(matches.rows[int(np.argmax(late))])
-            self._fail_request(observed, row, f"{observed.describe(row)} was sent after the completion of its descriptor")
-        failed = np.array([number for number, (_, _, code) in self._finished.items() if code], np.int64)
-        if failed.size:
-            self._matcher.withdraw(failed)
-        missing = np.isin(self._matcher.waiting_ingress, numbers)
-        if missing.any():
-            row = int(np.argmax(missing))
-            waiting = self._matcher.waiting
-            job = self._finished[int(self._matcher.waiting_ingress[row])][0]
-            self._fail_request(waiting, row, f"slot {job.slot} completed, but {waiting.describe(row)} was never sent for it")
-
-    def _own_traffic(self, observed: TlpBatch) -> Bool:
-        """Requests of the rings and interrupts, which no descriptor predicts: fetches, completions, MSI-X."""
-        own = np.zeros(len(observed), np.bool_)
-        address = observed.address
-        read = observed.kind == Kind.MEMORY_READ
-        for link, endpoint in self._by_up.items():
-            here = observed.link == link
-            rings = endpoint.rings
-            if rings is not None:
-                whole = (address | observed.length_dw << np.uint32(2)) & np.uint64(DESCRIPTOR_BYTES - 1) == 0
-                fetch = in_range(address, rings.descriptor_dma, rings.descriptor_entries * DESCRIPTOR_BYTES)
-                if endpoint.chained:
-                    fetch |= np.isin(address, np.fromiter(endpoint.chained, np.uint64))
-                own |= here & read & whole & fetch & (observed.first_be == 0xF)
-                own |= here & ~read & in_range(address, rings.completion_dma, rings.completion_entries * COMPLETION_BYTES)
-            if endpoint.interrupt_target is not None:
-                own |= here & ~read & (address == np.uint64(endpoint.interrupt_target[0])) & (observed.length_dw == 1)
-        return own
-
-    def _fail_request(self, tlps: TlpBatch, row: int, message: str) -> NoReturn:
-        name = self._by_up[int(tlps.link[row])].rules.name
-        raise self.error(f"{name}: {message}", int(tlps.cycle[row]), int(tlps.sequence[row]))
-
     def _fail(self, record: Any, message: str, block: str | None = None) -> NoReturn:
         raise self.error(message, int(record["cycle"]), int(record["sequence"]), block)
 
@@ -419,8 +331,7 @@ class TransferScoreboard(Scoreboard):
                 raise self.error(f"{name}: {len(slots)} transfers never completed, the first in ring slot {slots[0]}")
             if self._interrupts and endpoint.awaiting_interrupt:
                 raise self.error(f"{name}: a completion asked for an interrupt and none followed", block="endpoint")
-        if len(self._matcher.waiting):
-            self._fail_request(self._matcher.waiting, 0, f"{self._matcher.waiting.describe(0)} was never sent")
+        self._requests.finish()
         for start, contents in self._guards:
             held = self._replica.view(start, contents.size)
             if not np.array_equal(held, contents):
@@ -432,11 +343,11 @@ class TransferScoreboard(Scoreboard):
         figures = {
             "transfers": self._compared_jobs,
             "failed_transfers": self._faulted_jobs,
-            "requests": self._compared_requests,
+            "requests": self._requests.compared,
             "bytes": self._compared_bytes,
             "device_writes": self._writes,
         }
-        compared = self._compared_jobs + self._compared_requests
+        compared = self._compared_jobs + self._requests.compared
         distinct = {"offset, length, page state": len(self._combinations)}
         return ScoreboardResult(self.name, self.block, compared, distinct=distinct, figures=figures)
 
