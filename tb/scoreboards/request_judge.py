@@ -31,9 +31,8 @@ class RequestJudge:
         self.compared = 0
 
     def expect(self, requests: TlpBatch, jobs: NDArray[np.int64]) -> None:
-        """Descriptors handed over in this batch make their endpoint send ``requests``; ``jobs``: number of each one's transfer."""
-        if len(requests):
-            self._expected.append((requests, jobs))
+        """Descriptors of this batch make their endpoint send ``requests``; ``jobs``: number of each one's transfer."""
+        self._expected.append((requests, jobs))
 
     def finished(self, job: Job, sequence: int, code: int) -> None:
         """A transfer completed with ``code`` in this batch, at record ``sequence``."""

@@ -8,22 +8,23 @@ completion ring or at its interrupt target; everything else that changes is a fa
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tb.bridge.event_log import EVENT_DTYPE, Actor, EventFlag, EventKind, LogBatch
+from tb.bridge.event_log import EVENT_DTYPE, Actor, EventArray, EventFlag, EventKind, LogBatch
 from tb.checkers.tlp_rules import SOURCES
 from tb.scoreboards.endpoint_state import COMPLETION_BYTES, EndpointState
 from tb.scoreboards.marks import MarkKind, ring_layout
 from tb.scoreboards.replica import Replica
 from tb.scoreboards.request_judge import RequestJudge
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
+from tb.scoreboards.submissions import Submissions
 from tb.scoreboards.tlp_batch import Bool, TlpBatch
 from tb.scoreboards.tlp_types import Kind
 from tb.scoreboards.transfer_job import Job, Part, resolve
-from tb.scoreboards.transfer_prediction import Descriptors, EndpointRules, predicted_requests
+from tb.scoreboards.transfer_prediction import EndpointRules
 
 MESSAGE = 0
 """Source of INTERRUPT records that came as a message."""
@@ -35,20 +36,25 @@ class TransferScoreboard(Scoreboard):
     name = "transfer"
     block = "dma"
 
-    def __init__(self, endpoints: tuple[EndpointRules, ...], cpu_requester: int = 0, interrupts: bool = True) -> None:
+    def __init__(self, endpoints: tuple[EndpointRules, ...], interrupts: bool = True) -> None:
         self._endpoints = {rules.device: EndpointState(rules) for rules in endpoints}
         by_up = {rules.up: self._endpoints[rules.device] for rules in endpoints}
         self._requests = RequestJudge(self.name, self.block, by_up)
         self._by_down = {rules.down: self._endpoints[rules.device] for rules in endpoints}
         self._down = np.zeros(SOURCES, np.bool_)
         self._down[list(self._by_down)] = True
-        self._cpu = cpu_requester
+        self._peers = {
+            device: [other.local for other in self._endpoints.values() if other is not endpoint]
+            for device, endpoint in self._endpoints.items()
+        }
         self._interrupts = interrupts
         self._replica = Replica()
         self._next_job = 0
         self._guards: list[tuple[int, NDArray[np.uint8]]] = []
         self._combinations: set[tuple[int, int, str]] = set()
         self._compared_bytes = self._compared_jobs = self._faulted_jobs = self._writes = 0
+        self._records: EventArray = np.zeros(0, EVENT_DTYPE)
+        self._row = 0
         self._batch: LogBatch = LogBatch(np.zeros(0, EVENT_DTYPE), np.zeros(0, np.uint8), 0)
 
     def ingest(self, batch: LogBatch) -> None:
@@ -57,16 +63,23 @@ class TransferScoreboard(Scoreboard):
         kind = records["kind"]
         tlps = TlpBatch.of(batch)
         local = self._down[tlps.link] & (tlps.kind == Kind.MEMORY_WRITE)
+        self._submissions = Submissions(batch, self._endpoints, self._next_job)
+        self._next_job = self._submissions.next_job
+        for requests, jobs in self._submissions.requests:
+            self._requests.expect(requests, jobs)
         self._walk(records[_BY_KIND[kind]], tlps.take(local))
         self._requests.match(tlps)
 
     # The records that matter, one by one and in order: writes of memory, marks, ports, interrupts.
 
-    def _walk(self, records: NDArray[np.void], local: TlpBatch) -> None:
+    def _walk(self, records: EventArray, local: TlpBatch) -> None:
         batch, replica = self._batch, self._replica
-        payload = batch.payload.data
+        payload, base = batch.payload.data, batch.payload_base
+        self._records = records
         local_at = [*local.sequence.tolist(), 1 << 64]
         next_local = 0
+        marks = records[records["kind"] == EventKind.MARK]
+        operands = iter(np.ascontiguousarray(marks["header"]).view("<u8").tolist())
         columns = (
             records[name].tolist() for name in ("kind", "source", "flags", "address", "length", "argument", "sequence", "payload")
         )
@@ -74,41 +87,38 @@ class TransferScoreboard(Scoreboard):
             while local_at[next_local] < sequence:
                 self._write_local(local, next_local)
                 next_local += 1
-            if kind == EventKind.MEMORY_WRITE:
-                if flags & EventFlag.FAILED:
+            self._row = row
+            if kind == _MEMORY_WRITE:
+                if flags & _FAILED:
                     continue
-                start = position - batch.payload_base
-                if source == Actor.LINK:
-                    self._device_write(records, row, argument, address, payload[start : start + length])
+                data = payload[position - base : position - base + length]
+                if source == _LINK:
+                    self._device_write(argument, address, data)
                 else:
-                    replica.store(address, payload[start : start + length])
-            elif kind == EventKind.MARK:
-                self._mark(records[row])
-            elif kind == EventKind.INTERRUPT and source == MESSAGE:
-                self._interrupt(records, row, argument)
+                    replica.store(address, data)
+            elif kind == _MARK:
+                device, second = next(operands)
+                self._mark(argument, sequence, address, device, second, batch.payload[position - base : position - base + length])
+            elif source == MESSAGE:
+                self._interrupt(argument)
         while next_local < len(local):
             self._write_local(local, next_local)
             next_local += 1
 
-    def _device_write(self, records: NDArray[np.void], row: int, device: int, address: int, data: memoryview) -> None:
+    def _device_write(self, device: int, address: int, data: memoryview) -> None:
         self._writes += 1
         endpoint = self._endpoints.get(device)
         if endpoint is None:
-            self._fail(
-                records[row],
-                f"a write to {address:#x} by requester {device:#06x}, which is no endpoint under test",
-                "root_complex",
-            )
+            self._fail(f"a write to {address:#x} by requester {device:#06x}, which is no endpoint under test", "root_complex")
         if endpoint.ledger.may_write(address, len(data)):
             self._replica.store(address, data)
             rings = endpoint.rings
             if rings is not None and 0 <= address - rings.completion_physical < rings.completion_entries * COMPLETION_BYTES:
-                self._completion(endpoint, records[row], address, bytes(data))
+                self._completion(endpoint, address, bytes(data))
             return
         if endpoint.interrupt_target is not None and endpoint.interrupt_target[1] == address:
             return
         self._fail(
-            records[row],
             f"{endpoint.rules.name} wrote {len(data)} bytes at {address:#x}, in no live mapping, ring or interrupt target of it",
             "iommu",
         )
@@ -132,45 +142,39 @@ class TransferScoreboard(Scoreboard):
 
     # The driver's account.
 
-    def _mark(self, record: Any) -> None:
-        kind = MarkKind(int(record["argument"]))
-        address = int(record["address"])
-        low = [int(word) for word in record["header"]]
-        device, second = low[0] | low[1] << 32, low[2] | low[3] << 32
-        payload = self._batch.payload_of(record)
-        if kind is MarkKind.BUFFER:
-            self._buffer(record, address, payload, second)
+    def _mark(self, kind: int, sequence: int, address: int, device: int, second: int, payload: NDArray[np.uint8]) -> None:
+        if kind == MarkKind.BUFFER:
+            self._buffer(address, payload, second)
             return
         endpoint = self._endpoints.get(device)
         if endpoint is None:
-            raise ValueError(f"a {kind.name} mark names device {device:#06x}, for which no EndpointRules were given")
-        if kind is MarkKind.MAP:
+            raise ValueError(f"a {MarkKind(kind).name} mark names device {device:#06x}, for which no EndpointRules were given")
+        if kind == MarkKind.MAP:
             pieces = payload.view("<u8").reshape(-1, 2).tolist()
             endpoint.ledger.map(address, tuple((physical, size) for physical, size in pieces), second)
-        elif kind is MarkKind.UNMAP:
+        elif kind == MarkKind.UNMAP:
             endpoint.ledger.unmap(address)
-        elif kind is MarkKind.LOCAL_MEMORY:
+        elif kind == MarkKind.LOCAL_MEMORY:
             endpoint.local.bus_address = address
-        elif kind is MarkKind.RINGS:
+        elif kind == MarkKind.RINGS:
             if endpoint.rings is not None:
                 endpoint.ledger.forbid(endpoint.rings.completion_physical, endpoint.rings.completion_entries * COMPLETION_BYTES)
             endpoint.rings = ring_layout(payload)
             endpoint.ledger.allow(endpoint.rings.completion_physical, endpoint.rings.completion_entries * COMPLETION_BYTES)
             endpoint.completions = 0
-        elif kind is MarkKind.INTERRUPT_TARGET:
+        elif kind == MarkKind.INTERRUPT_TARGET:
             endpoint.interrupt_target = address, int(payload.view("<u8")[0])
             endpoint.identity = second
-        elif kind is MarkKind.SUBMIT:
-            self._submit(endpoint, record, second, payload.view("<u8").reshape(-1, 8))
+        elif kind == MarkKind.SUBMIT:
+            self._submit(endpoint, sequence, second)
         else:
-            self._reap(endpoint, record, payload.tobytes())
+            self._reap(endpoint, payload.tobytes())
 
-    def _buffer(self, record: Any, physical: int, contents: NDArray[np.uint8], guard: int) -> None:
+    def _buffer(self, physical: int, contents: NDArray[np.uint8], guard: int) -> None:
         held = self._replica.view(physical, contents.size)
         if not np.array_equal(held, contents):
             byte = int(np.argmax(held != contents))
             self._fail(
-                record,
                 f"memory at {physical + byte:#x} is {int(held[byte]):#04x}, the driver wrote {int(contents[byte]):#04x}",
                 "memory",
             )
@@ -178,103 +182,78 @@ class TransferScoreboard(Scoreboard):
             if guard:
                 self._guards.append((start, self._replica.view(start, guard).copy()))
 
-    def _submit(self, endpoint: EndpointState, record: Any, slot: int, words: NDArray[np.uint64]) -> None:
-        rules, sequence, cycle = endpoint.rules, int(record["sequence"]), int(record["cycle"])
-        descriptors = Descriptors(words, rules.local_size)
+    def _submit(self, endpoint: EndpointState, sequence: int, slot: int) -> None:
+        rules = endpoint.rules
         entries = endpoint.rings.descriptor_entries if endpoint.rings else 1 << 16
-        peers = [other.local for other in self._endpoints.values() if other is not endpoint]
-        owner = np.zeros(len(words), np.int64)
-        columns = (
-            descriptors.reads,
-            descriptors.writes,
-            descriptors.flushes,
-            descriptors.bus_address,
-            np.where(descriptors.from_local, descriptors.source, descriptors.destination),
-            descriptors.length,
-            descriptors.code,
-            descriptors.next,
-            descriptors.cookie,
-            descriptors.interrupt,
-        )
         job: Job | None = None
-        for row, (reads, writes, flushed, bus, local, length, code, following, cookie, interrupt) in enumerate(
-            zip(*(column.tolist() for column in columns), strict=True)
-        ):
-            part = Part(reads, writes, bus, local, length, flushed, code)
-            if code == 0 and (reads or writes or flushed):
-                resolve(part, endpoint.ledger, peers, self._replica)
+        for row in self._submissions.descriptors[sequence]:
+            part = Part(row.reads, row.writes, row.bus_address, row.local_offset, row.length, row.flushes, row.code)
+            if row.code == 0 and (row.reads or row.writes or row.flushes):
+                resolve(part, endpoint.ledger, self._peers[rules.device], self._replica)
             if job is None:
-                job = Job(self._next_job, rules.device, slot, cookie, interrupt, [], sequence)
+                job = Job(row.job, rules.device, slot, row.cookie, row.interrupt, [], sequence)
                 if slot in endpoint.jobs:
                     raise ValueError(f"the driver of {rules.name} submits to ring slot {slot}, whose transfer has not completed")
                 endpoint.jobs[slot] = job
-                self._next_job += 1
                 slot = (slot + 1) % entries
             job.parts.append(part)
-            owner[row] = job.number
-            if following:
-                endpoint.chained.add(following)
+            if row.following:
+                endpoint.chained.add(row.following)
             else:
                 job = None
-        requests, rows = predicted_requests(descriptors, rules, sequence, cycle)
-        self._requests.expect(requests, owner[rows])
 
-    def _reap(self, endpoint: EndpointState, record: Any, taken: bytes) -> None:
+    def _reap(self, endpoint: EndpointState, taken: bytes) -> None:
         for start in range(0, len(taken), COMPLETION_BYTES):
             entry = taken[start : start + COMPLETION_BYTES]
             if not endpoint.unreaped or endpoint.unreaped[0] != entry:
                 expected = endpoint.unreaped[0].hex() if endpoint.unreaped else "none"
                 self._fail(
-                    record,
-                    f"{endpoint.rules.name}: the driver reaped completion {entry.hex()}, the next one written is {expected}",
+                    f"{endpoint.rules.name}: the driver reaped completion {entry.hex()}, the next is {expected}",
                     "driver",
                 )
             endpoint.unreaped.pop(0)
 
     # What the hardware did.
 
-    def _completion(self, endpoint: EndpointState, record: Any, address: int, data: bytes) -> None:
+    def _completion(self, endpoint: EndpointState, address: int, data: bytes) -> None:
         rings, name = endpoint.rings, endpoint.rules.name
         assert rings is not None
         entry, turn = endpoint.completions % rings.completion_entries, endpoint.completions // rings.completion_entries
-        expected_address = rings.completion_physical + entry * COMPLETION_BYTES
-        if len(data) != COMPLETION_BYTES or address != expected_address:
+        expected = rings.completion_physical + entry * COMPLETION_BYTES
+        if len(data) != COMPLETION_BYTES or address != expected:
             self._fail(
-                record,
-                f"{name} wrote {len(data)} bytes at {address:#x}; the next completion is 16 bytes at {expected_address:#x}",
+                f"{name} wrote {len(data)} bytes at {address:#x}; the next completion is 16 bytes at {expected:#x}",
             )
         cookie, second = int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")
         count, code, slot, phase = second & 0x1FF_FFFF, second >> 32 & 0xFF, second >> 40 & 0xFFFF, second >> 63
         if phase == turn & 1:
-            self._fail(record, f"{name}: completion {endpoint.completions} has phase {phase}, expected {1 - (turn & 1)}")
+            self._fail(f"{name}: completion {endpoint.completions} has phase {phase}, expected {1 - (turn & 1)}")
         job = endpoint.jobs.pop(slot, None)
         if job is None:
-            self._fail(record, f"{name}: completion for ring slot {slot}, in which no transfer is in flight")
+            self._fail(f"{name}: completion for ring slot {slot}, in which no transfer is in flight")
         if cookie != job.cookie:
-            self._fail(record, f"{name}: completion of slot {slot} has cookie {cookie:#x}, expected {job.cookie:#x}")
+            self._fail(f"{name}: completion of slot {slot} has cookie {cookie:#x}, expected {job.cookie:#x}")
         if code not in job.codes:
-            self._fail(
-                record, f"{name}: transfer in slot {slot} completed with status {code}, expected {sorted(map(int, job.codes))}"
-            )
+            self._fail(f"{name}: transfer in slot {slot} completed with status {code}, expected {sorted(map(int, job.codes))}")
         if (code == 0 and count != job.length) or count > job.length:
-            self._fail(record, f"{name}: completion of slot {slot} reports {count} bytes, expected {job.length}")
+            self._fail(f"{name}: completion of slot {slot} reports {count} bytes, expected {job.length}")
         for part in job.parts:
             if code == 0:
-                self._compare(endpoint, record, job, part)
+                self._compare(endpoint, job, part)
             elif part.reads:
                 endpoint.local.known[part.local_offset : part.local_offset + part.length] = False
             if part.mapping is not None:
                 endpoint.ledger.release(part.mapping)
         self._compared_jobs += 1
         self._faulted_jobs += code != 0
-        self._requests.finished(job, int(record["sequence"]), code)
+        self._requests.finished(job, int(self._records["sequence"][self._row]), code)
         endpoint.completions += 1
         if job.interrupt:
             endpoint.unannounced += 1
             endpoint.awaiting_interrupt = True
         endpoint.unreaped.append(data)
 
-    def _compare(self, endpoint: EndpointState, record: Any, job: Job, part: Part) -> None:
+    def _compare(self, endpoint: EndpointState, job: Job, part: Part) -> None:
         """Compare the destination of a finished part with its source, or let the local memory become what it must be."""
         if not (part.reads or part.writes):
             return
@@ -305,23 +284,22 @@ class TransferScoreboard(Scoreboard):
             if not np.array_equal(found, wanted):
                 byte = int(np.argmax(found != wanted))
                 self._fail(
-                    record,
-                    f"{endpoint.rules.name}: when the transfer in slot {job.slot} completed, byte {byte} of its destination at "
-                    f"{where} was {int(found[byte]):#04x}, its source {int(wanted[byte]):#04x}",
+                    f"{endpoint.rules.name}: when the transfer in slot {job.slot} completed, byte {byte} "
+                    f"of its destination at {where} was {int(found[byte]):#04x}, its source {int(wanted[byte]):#04x}",
                 )
 
-    def _interrupt(self, records: NDArray[np.void], row: int, identity: int) -> None:
+    def _interrupt(self, identity: int) -> None:
         for endpoint in self._endpoints.values():
             if endpoint.identity == identity:
                 if endpoint.unannounced == 0:
-                    self._fail(
-                        records[row], f"{endpoint.rules.name}: interrupt {identity:#x} without a completion before it", "endpoint"
-                    )
+                    self._fail(f"{endpoint.rules.name}: interrupt {identity:#x} without a completion before it", "endpoint")
                 endpoint.unannounced -= 1
                 endpoint.awaiting_interrupt = False
 
-    def _fail(self, record: Any, message: str, block: str | None = None) -> NoReturn:
-        raise self.error(message, int(record["cycle"]), int(record["sequence"]), block)
+    def _fail(self, message: str, block: str | None = None) -> NoReturn:
+        """Fail at the record at hand."""
+        record = self._records[self._row]
+        raise self.error(message, int(record["cycle"]), int(self._records["sequence"][self._row]), block)
 
     def finish(self) -> ScoreboardResult:
         for endpoint in self._endpoints.values():
@@ -352,6 +330,8 @@ class TransferScoreboard(Scoreboard):
         return ScoreboardResult(self.name, self.block, compared, distinct=distinct, figures=figures)
 
 
+# Plain integers: the enums are slow, and these are compared once for each record.
+_MEMORY_WRITE, _MARK, _LINK, _FAILED = int(EventKind.MEMORY_WRITE), int(EventKind.MARK), int(Actor.LINK), int(EventFlag.FAILED)
 _BY_KIND: Bool = np.zeros(256, np.bool_)
 _BY_KIND[[EventKind.MEMORY_WRITE, EventKind.MARK, EventKind.INTERRUPT]] = True
 
