@@ -19,7 +19,7 @@ from tb.scoreboards.scoreboard import Scoreboard
 from tb.scoreboards.suite import ScoreboardSuite
 from tb.scoreboards.transfer import TransferScoreboard
 from tb.scoreboards.translation import TranslationScoreboard
-from tests.unit.scoreboards.driver_log import COPY, HOST, LOCAL, RING, RULES, DriverLog, descriptor
+from tests.unit.scoreboards.driver_log import COPY, HOST, LOCAL, RULES, DriverLog, descriptor
 from tests.unit.scoreboards.log_builder import words
 from tests.unit.scoreboards.machine_log import HIGH, IOVA, LINKS, REQUESTER, configuration
 
