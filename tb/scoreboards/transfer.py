@@ -50,9 +50,10 @@ class TransferScoreboard(Scoreboard):
         self._interrupts = interrupts
         self._replica = Replica()
         self._next_job = 0
-        self._guards: list[tuple[int, NDArray[np.uint8]]] = []
+        self._guards: dict[int, list[tuple[int, NDArray[np.uint8]]]] = {}
+        """Guard bytes before and behind each buffer, by the buffer's physical address."""
         self._combinations: set[tuple[int, int, str]] = set()
-        self._compared_bytes = self._compared_jobs = self._faulted_jobs = self._writes = 0
+        self._compared_bytes = self._compared_jobs = self._faulted_jobs = self._writes = self._guard_bytes = 0
         self._records: EventArray = np.zeros(0, EVENT_DTYPE)
         self._row = 0
         self._batch: LogBatch = LogBatch(np.zeros(0, EVENT_DTYPE), np.zeros(0, np.uint8), 0)
@@ -146,6 +147,9 @@ class TransferScoreboard(Scoreboard):
         if kind == MarkKind.BUFFER:
             self._buffer(address, payload, second)
             return
+        if kind == MarkKind.RELEASE:
+            self._check_guards(address)
+            return
         endpoint = self._endpoints.get(device)
         if endpoint is None:
             raise ValueError(f"a {MarkKind(kind).name} mark names device {device:#06x}, for which no EndpointRules were given")
@@ -178,9 +182,19 @@ class TransferScoreboard(Scoreboard):
                 f"memory at {physical + byte:#x} is {int(held[byte]):#04x}, the driver wrote {int(contents[byte]):#04x}",
                 "memory",
             )
-        for start in (physical - guard, physical + contents.size):
-            if guard:
-                self._guards.append((start, self._replica.view(start, guard).copy()))
+        places = (physical - guard, physical + contents.size) if guard else ()
+        self._guards[physical] = [(start, self._replica.view(start, guard).copy()) for start in places]
+
+    def _check_guards(self, physical: int) -> None:
+        """The guards of a buffer are as the driver left them; they are watched no longer."""
+        for start, contents in self._guards.pop(physical):
+            held = self._replica.view(start, contents.size)
+            if not np.array_equal(held, contents):
+                byte = int(np.argmax(held != contents))
+                raise self.error(
+                    f"guard byte at {start + byte:#x} changed from {int(contents[byte]):#04x} to {int(held[byte]):#04x}"
+                )
+            self._guard_bytes += contents.size
 
     def _submit(self, endpoint: EndpointState, sequence: int, slot: int) -> None:
         rules = endpoint.rules
@@ -310,13 +324,8 @@ class TransferScoreboard(Scoreboard):
             if self._interrupts and endpoint.awaiting_interrupt:
                 raise self.error(f"{name}: a completion asked for an interrupt and none followed", block="endpoint")
         self._requests.finish()
-        for start, contents in self._guards:
-            held = self._replica.view(start, contents.size)
-            if not np.array_equal(held, contents):
-                byte = int(np.argmax(held != contents))
-                raise self.error(
-                    f"guard byte at {start + byte:#x} changed from {int(contents[byte]):#04x} to {int(held[byte]):#04x}"
-                )
+        for physical in sorted(self._guards):
+            self._check_guards(physical)
         self.require_compared(self._compared_jobs)
         figures = {
             "transfers": self._compared_jobs,
@@ -324,6 +333,7 @@ class TransferScoreboard(Scoreboard):
             "requests": self._requests.compared,
             "bytes": self._compared_bytes,
             "device_writes": self._writes,
+            "guard_bytes": self._guard_bytes,
         }
         compared = self._compared_jobs + self._requests.compared
         distinct = {"offset, length, page state": len(self._combinations)}
