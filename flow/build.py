@@ -157,7 +157,7 @@ class Builder:
             for units, flags in ((fast, FAST_FLAGS), (slow, SLOW_FLAGS))
             for unit in units
         ]
-        self.pool.run_all(steps)
+        self.pool.run_all(steps, self.toolchain.compile_environment(self.project.root))
 
     def _compile_native(self, dut: Dut, defines: Defines, sources: Sequence[Path], model: Path, folder: Path) -> None:
         common = [*NATIVE_FLAGS, *defines.flags(), f"-ffile-prefix-map={self.project.root}=.", f"-I{model}"]
@@ -171,7 +171,8 @@ class Builder:
                     folder,
                 )
                 for path in sources
-            ]
+            ],
+            self.toolchain.compile_environment(self.project.root),
         )
 
     def _link(self, dut: Dut, variant: Variant, main_file: Path, model: Path, native: Path, folder: Path) -> None:

@@ -74,7 +74,7 @@ module descriptor_ring (
     feed = descriptor_valid_o && descriptor_ready_i;
 
     head_o = head_q;
-    running_o = running_q && !failed_q;
+    running_o = enable_i && setup_valid_i && !failed_q;
     fetch_code_o = fetch_code_q;
     if (failed_q) stop_reason_o = endpoint_regs_pkg::STOP_REASON_FETCH_FAILED;
     else if (!enable_i) stop_reason_o = endpoint_regs_pkg::STOP_REASON_NOT_ENABLED;

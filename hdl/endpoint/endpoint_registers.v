@@ -86,7 +86,7 @@ module endpoint_registers #(
   logic        ring_idle;
   logic        reset_done;
 
-  function [31:0] merge;
+  function automatic [31:0] merge;
     input [31:0] old;
     input [31:0] data;
     input [31:0] mask;

@@ -8,7 +8,7 @@ module pci_config_type0 #(
   parameter [15:0] VENDOR_ID = 16'h1234,
   parameter [15:0] DEVICE_ID = 16'h5345,
   parameter [7:0] REVISION_ID = 8'h01,
-  parameter [23:0] CLASS_CODE = 24'h120000,
+  parameter [23:0] CLASS_CODE = 24'h088000,
   // Largest payload: code 0..5 = 128..4096 bytes
   parameter [2:0] MAX_PAYLOAD_SUPPORTED = 3'd2,
   // Size of BAR2 in bytes, a power of two of at least 1 MiB
@@ -114,7 +114,7 @@ module pci_config_type0 #(
   end
 
   // New contents of a word: written bytes where `mask` allows, the rest as before.
-  function [31:0] merge;
+  function automatic [31:0] merge;
     input [31:0] old;
     input [31:0] data;
     input [31:0] mask;

@@ -436,13 +436,9 @@ class TransferScoreboard(Scoreboard):
             "bytes": self._compared_bytes,
             "device_writes": self._writes,
         }
-        return ScoreboardResult(
-            self.name,
-            self.block,
-            self._compared_jobs + self._compared_requests,
-            distinct=len(self._combinations),
-            figures=figures,
-        )
+        compared = self._compared_jobs + self._compared_requests
+        distinct = {"offset, length, page state": len(self._combinations)}
+        return ScoreboardResult(self.name, self.block, compared, distinct=distinct, figures=figures)
 
 
 _BY_KIND: Bool = np.zeros(256, np.bool_)

@@ -83,6 +83,8 @@ class Descriptors:
         local = np.where(self.from_local, self.source, self.destination)
         size = np.uint64(local_size)
         outside = copy & ~invalid & ((local > size) | (self.length > size - np.minimum(local, size)))
+        # A flush is one zero-length read whatever the length field says.
+        self.length = np.where(flush, np.uint64(0), self.length)
         self.code = np.where(invalid, StatusCode.INVALID_DESCRIPTOR, np.where(outside, StatusCode.LOCAL_ADDRESS_OUT_OF_RANGE, 0))
         good = self.code == 0
         self.reads = good & copy & self.to_local
@@ -172,4 +174,5 @@ def without_tag(tlps: TlpBatch) -> TlpBatch:
 
 def in_range(address: U64, base: int, size: int) -> Bool:
     """Which addresses lie in ``[base, base + size)``."""
-    return np.less(address - np.uint64(base), np.uint64(size))
+    mask: Bool = np.less(address - np.uint64(base), np.uint64(size))
+    return mask

@@ -77,7 +77,6 @@ class TranslationScoreboard(Scoreboard):
         self._recorded: dict[tuple[int, int], bool] = {}
         self._faults = FaultLog()
         self._compared = self._ambiguous = self._saw_old = self._saw_new = self._faulted = self._exempt = 0
-        self._distinct: set[int] = set()
         self._end = 0
 
     def ingest(self, batch: LogBatch) -> None:
@@ -244,7 +243,6 @@ class TranslationScoreboard(Scoreboard):
         if len(pairs) == 0:
             return
         self._compared += len(pairs)
-        self._distinct.update(np.unique(pairs.iova & np.uint64(0xFFF)).tolist())
         special = self._affected(pairs) | (pairs.address_type != AddressType.UNTRANSLATED)
         for ending in self._endings:
             special |= pairs.requested_at < np.uint64(ending.sequence)

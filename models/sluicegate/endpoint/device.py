@@ -23,8 +23,8 @@ BAR0_BYTES: Final = 16384
 LOCAL_MEMORY_BYTES: Final = 2 << 20
 VECTORS: Final = registers.MSIX_TABLE_DATA_INSTANCES
 MAGIC: Final = 0x4547_4C53
-VENDOR_ID: Final = 0x1DED
-DEVICE_ID: Final = 0x5347
+VENDOR_ID: Final = 0x1234
+DEVICE_ID: Final = 0x5345
 _INDEX_MASK: Final = 0xFFFF
 _MSIX_CONTROL: Final = 2
 _RING: Final = range(registers.RING_BASE_LOW, registers.RING_STATUS + 4, 4)
@@ -190,6 +190,7 @@ class EndpointDevice:
                 raw = self._bus.dma_read(self._function.requester_id, address, DESCRIPTOR_BYTES)
             except BusError as error:
                 self._failed = error.status
+                interrupt = True
                 status = StatusCode.INVALID_DESCRIPTOR if status is StatusCode.SUCCESS else status
                 break
             dwords = [int.from_bytes(raw[8 * i : 8 * i + 8], "little") for i in range(DESCRIPTOR_BYTES // 8)]
@@ -202,8 +203,9 @@ class EndpointDevice:
                 outcome = self._engine.run(descriptor)
                 interrupt = interrupt or descriptor.interrupt
                 address = descriptor.next
-            moved += outcome.bytes
-            status = outcome.status if status is StatusCode.SUCCESS else status
+            if status is StatusCode.SUCCESS:  # bytes behind the first error do not count
+                moved += outcome.bytes
+                status = outcome.status
         self._complete(Completion(cookie, status, moved, slot, self._phase()), interrupt)
 
     def _complete(self, completion: Completion, interrupt: bool) -> None:

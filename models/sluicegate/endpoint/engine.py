@@ -65,15 +65,15 @@ class Engine:
             return Outcome(StatusCode.INVALID_DESCRIPTOR, 0)
         if descriptor.opcode is Opcode.NOP:
             return Outcome(StatusCode.SUCCESS, 0)
+        local = descriptor.destination if descriptor.destination_space is Space.LOCAL else descriptor.source
+        if descriptor.opcode is Opcode.COPY and local + descriptor.length > len(self._local):
+            return Outcome(StatusCode.LOCAL_RANGE, 0)
         if self.abort:
             return Outcome(StatusCode.ABORTED, 0)
         if not self.bus_master:
             return Outcome(StatusCode.BUS_MASTER_DISABLED, 0)
         if descriptor.opcode is Opcode.FLUSH:
-            return self._flush(descriptor.source, descriptor.length, 0)
-        local = descriptor.destination if descriptor.destination_space is Space.LOCAL else descriptor.source
-        if local + descriptor.length > len(self._local):
-            return Outcome(StatusCode.LOCAL_RANGE, 0)
+            return self._flush(descriptor.source, 0, 0)
         if descriptor.destination_space is Space.LOCAL:
             return self._read(descriptor)
         return self._write(descriptor)
