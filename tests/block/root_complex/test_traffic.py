@@ -54,6 +54,7 @@ class TrafficTest(BaseTest):
     def prepare(self) -> None:
         self.random = np.random.default_rng(self.settings.seed)
         self.platform = SimulationPlatform(self.environment.simulation)
+        self.faults = 0
         windows = (WINDOW32, WINDOW64)
         port = BridgePort(SECONDARY, SUBORDINATE, windows)
         unused = DownstreamPort(0, 0)
@@ -78,6 +79,7 @@ class TrafficTest(BaseTest):
         await simulation.cycles(QUIET_CYCLES)
         simulation.drain()
         await cocotb.task.bridge(self._check_faults)()
+        self._check_statistics()
 
     def _set_up(self) -> None:
         """Root port, IOMMU, and a domain over RAM and both windows."""
@@ -93,7 +95,8 @@ class TrafficTest(BaseTest):
         self.driver.enable()
         self.domain = PageTableDomain(self.driver)
         targets = [int(allocator.alloc(PAGE)) for _ in range(24)]
-        targets += [ADDRESS_MAP.high_ram.end - PAGE * place for place in range(1, 9)]
+        targets += [int(allocator.alloc(PAGE, limit=(1 << 32) - 1)) for _ in range(8)]
+        assert {target >> 32 != 0 for target in targets} == {True, False}, "RAM below and above 4 GiB"
         targets += [WINDOW32.base, WINDOW32.end - PAGE, WINDOW64.base, WINDOW64.end - PAGE]
         # Nothing lives there: reads end with UR of the root complex.
         targets.append(WINDOW64.end)
@@ -116,11 +119,22 @@ class TrafficTest(BaseTest):
             self.domain.sync_map(SCRATCH_IOVA, PAGE)
             self.domain.unmap(SCRATCH_IOVA, PAGE)
             self.domain.iotlb_sync(SCRATCH_IOVA, PAGE)
-            self.faults = getattr(self, "faults", 0) + len(self.driver.drain_faults().records)
+            self.faults += len(self.driver.drain_faults().records)
 
     def _check_faults(self) -> None:
         self.faults += len(self.driver.drain_faults().records)
         assert self.faults > 0, "the traffic provoked no fault: it did not test refusals"
+
+    @staticmethod
+    def _check_statistics() -> None:
+        """Every kind of refusal must have happened, and no read may count as lost."""
+
+        def count(name: str) -> int:
+            return int(getattr(cocotb.top, f"stat_{name}").value)
+
+        for name in ("posted_dropped", "nonposted_refused", "upstream_posted_refused", "message", "l1_hit", "miss"):
+            assert count(name) > 0, f"stat_{name} stayed 0: the traffic does not reach this case"
+        assert count("read_lost") == 0, "the fence gave reads up although memory answers every one"
 
 
 @cocotb.test()
