@@ -122,8 +122,10 @@ class EngineScoreboard(Scoreboard):
         length = int(descriptors.length[0]) if reads or bool(descriptors.writes[0]) else 0
         bus = int(descriptors.bus_address[0])
         local = int(descriptors.destination[0] if reads else descriptors.source[0])
+        code = int(descriptors.code[0])
+        transferred = 0 if code else length
         operation = _Operation(
-            identifier, int(descriptors.cookie[0]), int(descriptors.code[0]), length, reads, local, bus, length, len(requests)
+            identifier, int(descriptors.cookie[0]), code, transferred, reads, local, bus, length, len(requests)
         )
         self._operations.append(operation)
         self._expected += len(requests)
@@ -187,9 +189,7 @@ class EngineScoreboard(Scoreboard):
         operation = self._operations.popleft()
         code, transferred = int(record["header"][0]), int(record["header"][1])
         seen = (int(record["argument"]), int(record["address"]), code, transferred)
-        due = (operation.identifier, operation.cookie, operation.code, operation.transferred if not operation.code else None)
-        if operation.code and operation.requests == 0 and operation.length + operation.transferred >= 0:
-            due = (*due[:3], self._transferred(operation))
+        due = (operation.identifier, operation.cookie, operation.code, operation.transferred)
         if seen != due:
             raise self.error(f"status (id, cookie, code, bytes) {seen} where {due} is due", *where)
         if operation.requests:
@@ -199,9 +199,6 @@ class EngineScoreboard(Scoreboard):
             place = slice(operation.local, operation.local + operation.length)
             self._local[place] = self._host.view(operation.bus, operation.length)
             self._known[place] = operation.code == StatusCode.SUCCESS
-
-    def _transferred(self, operation: _Operation) -> int:
-        return operation.transferred if operation.code in {fault.code for fault in self._faults} else 0
 
     def finish(self) -> ScoreboardResult:
         missing = len(self._writes) + len(self._reads) + len(self._flushes)
