@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cocotb
 import numpy as np
 from sluicegate.endpoint.descriptor import Descriptor, pack_descriptors
@@ -71,7 +73,7 @@ class EngineTest(BaseTest):
 
     def set_function(self, bus_master: bool = True, abort: bool = False, short_tags: bool = False) -> None:
         """Set the function's inputs; they take effect at the next clock edge."""
-        dut = cocotb.top
+        dut: Any = cocotb.top
         dut.set_max_payload.value = (self.max_payload // 128).bit_length() - 1
         dut.set_max_read_request.value = (self.max_read_request // 128).bit_length() - 1
         dut.set_short_tags.value = int(short_tags)
@@ -98,13 +100,14 @@ class EngineTest(BaseTest):
     async def check_idle(self) -> None:
         """Nothing may be left in flight: no tag lost."""
         await self.environment.simulation.cycles(SETTLE_CYCLES)
-        assert int(cocotb.top.stat_idle.value) == 1, "the engine has a tag or an operation in use after its last status"
+        dut: Any = cocotb.top
+        assert int(dut.stat_idle.value) == 1, "the engine has a tag or an operation in use after its last status"
 
-    def read(self, source: int, destination: int, length: int, **options: bool) -> Descriptor:
+    def read(self, source: int, destination: int, length: int, **options: Any) -> Descriptor:
         """Host to local memory."""
         return Descriptor(source=source, destination=destination, length=length, cookie=self._cookie(), **options)
 
-    def write(self, source: int, destination: int, length: int, peer: bool = False, **options: bool) -> Descriptor:
+    def write(self, source: int, destination: int, length: int, peer: bool = False, **options: Any) -> Descriptor:
         """Local memory to host, or to a peer (which differs by its flush)."""
         return Descriptor(
             source_space=Space.LOCAL,
