@@ -77,6 +77,7 @@ class EngineScoreboard(Scoreboard):
         self._local = np.zeros(local_size, np.uint8)
         self._known = np.zeros(local_size, np.bool_)
         self._faults: list[FaultRange] = []
+        self._stop = StatusCode.SUCCESS
         self._operations: deque[_Operation] = deque()
         self._writes: deque[_Expected] = deque()
         self._reads: deque[_Expected] = deque()
@@ -87,6 +88,10 @@ class EngineScoreboard(Scoreboard):
     def add_fault(self, fault: FaultRange) -> None:
         """Reads of this range fail from now on."""
         self._faults.append(fault)
+
+    def set_stop(self, code: StatusCode) -> None:
+        """Every operation accepted from now on ends with this code before it begins; SUCCESS: they run again."""
+        self._stop = code
 
     def ingest(self, batch: LogBatch) -> None:
         tlps = TlpBatch.of(batch)
@@ -118,6 +123,9 @@ class EngineScoreboard(Scoreboard):
 
     def _descriptor(self, identifier: int, raw: NDArray[np.uint8]) -> None:
         descriptors = Descriptors(np.ascontiguousarray(raw).view("<u8").reshape(1, 8), self._rules.local_size)
+        if self._stop and (descriptors.reads | descriptors.writes | descriptors.flushes)[0]:
+            descriptors.code[:] = self._stop
+            descriptors.reads[:] = descriptors.writes[:] = descriptors.flushes[:] = False
         requests, _ = predicted_requests(descriptors, self._rules, 0, 0)
         reads = bool(descriptors.reads[0])
         length = int(descriptors.length[0]) if reads or bool(descriptors.writes[0]) else 0
@@ -135,7 +143,7 @@ class EngineScoreboard(Scoreboard):
         first, span = requests.first_byte.tolist(), requests.byte_span.tolist()
         for row, kind in enumerate(requests.kind.tolist()):
             zero = requests.first_be[row] == 0
-            offset = first[row] - bus
+            offset = max(first[row] - bus, 0)  # a flush names the DW
             expected = _Expected(tuple(words[row]), prefixed[row], operation, offset, span[row])
             queue = self._writes if kind == Kind.MEMORY_WRITE else self._flushes if zero else self._reads
             queue.append(expected)

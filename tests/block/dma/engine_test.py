@@ -64,7 +64,7 @@ class EngineTest(BaseTest):
             agent.set_stalls(int(self.random.choice([0, 0, 8000, 40000])))
         if self.random.integers(0, 2):
             self.environment.agents["engine_request"].set_credits(4, 300, delay=int(self.random.integers(0, 40)))
-        link = COMPLETION_LINK
+        link = REQUEST_LINK
         native.set_knob(Knob.COMPLETER_LATENCY, int(self.random.integers(1, 200)), link=link)
         native.set_knob(Knob.COMPLETER_JITTER, int(self.random.choice([0, 50, 400])), link=link)
         native.set_knob(Knob.COMPLETER_INTERLEAVE_CHANCE, int(self.random.choice([0, 20000, 65535])), link=link)
@@ -98,8 +98,8 @@ class EngineTest(BaseTest):
         await simulation.expect(f"status {self._submitted}", WakeKind.STATUSES, self._submitted, timeout=timeout)
 
     async def check_idle(self) -> None:
-        """Nothing may be left in flight: no tag lost."""
-        await self.environment.simulation.cycles(SETTLE_CYCLES)
+        """Nothing may be left in flight: no tag lost; a tag may be in quarantine until twice the timeout."""
+        await self.environment.simulation.cycles(SETTLE_CYCLES + 2 * self.timeout)
         dut: Any = cocotb.top
         assert int(dut.stat_idle.value) == 1, "the engine has a tag or an operation in use after its last status"
 
