@@ -10,11 +10,13 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flow import benches, regress, testlist, verdict
+from flow import benches, catalogue, job, regress, testlist, verdict
+from flow.build import Builder, Variant
 from flow.errors import UserError
 from flow.project import Project
 from flow.verilate import Main
@@ -22,6 +24,7 @@ from flow.verilate import Main
 Better = Literal["higher", "lower"]
 COUNTED_BY = "native"
 RESULTS = "bench.json"
+JOURNAL = "journal.bin"
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,41 @@ class Bench:
     def __init__(self, project: Project) -> None:
         self.project = project
 
-    def simulate(self, test: str, seed: int = 1, main: Main = Main.FAST) -> Path:
-        """Runs a test, waves and coverage off; returns its run folder. A run that fails measures nothing."""
+    def tests(self, tag: str) -> list[str]:
+        """Names of the tests with this tag whose DUT is in the checkout."""
+        if not self.project.testlist_file.is_file():
+            return []
+        duts = catalogue.load(self.project)
+        tests = testlist.load(self.project).values()
+        return [test.name for test in tests if tag in test.tags and catalogue.find(duts, test.dut).available(self.project)]
+
+    def simulate(self, test: str, seed: int = 1, main: Main = Main.FAST, journal: bool = False) -> Path:
+        """Runs a test alone, waves and coverage off; returns its run folder. A run that fails measures nothing.
+
+        With `journal`, its native actions are recorded in the run folder for `replay_bare`.
+        """
         entry = testlist.find(testlist.load(self.project), test)
-        outcome = regress.run(self.project, f"bench-{main.value}", [(entry, seed)], regress.Options(main=main, jobs=1))
-        result = outcome.results[0]
+        name = f"bench-{main.value}" + ("-journal" if journal else "")
+        folder = self.project.runs / name / f"{test}-{seed}"
+        env = {"SLUICEGATE_JOURNAL": str(folder / JOURNAL)} if journal else {}
+        options = regress.Options(main=main, jobs=1, env=env, quiet=True)
+        result = regress.run(self.project, name, [(entry, seed)], options).results[0]
         if not result.passed:
             raise UserError(f"The bench cannot measure '{test}': its run failed: {result.reasons[0]}.")
-        return outcome.folder / f"{test}-{seed}"
+        return folder
+
+    def replay_bare(self, test: str, recorded: Path, cycles: int) -> str:
+        """Replays the journal of a run on the bare main of the same model; returns the line of JSON it prints."""
+        entry = testlist.find(testlist.load(self.project), test)
+        dut = catalogue.find(catalogue.load(self.project), entry.dut)
+        build = Builder(self.project).build(dut, Variant(Main.BARE))
+        manifest = job.read(recorded)
+        plusargs = [word for word in manifest.command[1:] if word.startswith("+verilator")]
+        command = [str(build.executable), str(recorded / JOURNAL), str(cycles), *plusargs]
+        done = subprocess.run(command, cwd=recorded, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or not done.stdout.strip():
+            raise UserError(f"The bare main could not replay '{test}'.", (done.stderr or done.stdout).strip()[-500:])
+        return done.stdout.strip().splitlines()[-1]
 
 
 def native_figures(folder: Path) -> dict[str, tuple[float, str]]:
@@ -110,6 +140,3 @@ def render(figures: list[Figure]) -> str:
     missed = sum(figure.met is False for figure in figures)
     lines.append(f"{len(figures)} figures, {sum(figure.met is True for figure in figures)} met, {missed} missed")
     return "\n".join(lines)
-
-
-__all__ = ["Bench", "Figure", "cpu_seconds", "measure", "native_figures", "render", "write"]

@@ -24,7 +24,7 @@ from flow.compiler import CompilerPool, Step
 from flow.errors import UserError
 from flow.locking import exclusive
 from flow.project import Project
-from flow.runtime import runtime_libraries
+from flow.runtime import NEUTRAL, runtime_libraries
 from flow.toolchain import Toolchain, find_toolchain, lz4_header_present
 from flow.verilate import Defines, Main, Waves
 
@@ -94,9 +94,10 @@ class Builder:
         entering += [FAST_FLAGS, SLOW_FLAGS, defines.flags(), vpi]
         model_key = self._key(f"{dut.name}-model", entering)
 
+        # Waves and coverage are the business of model and main: the native code is the same for all.
         native = dut.native_files(self.project)
         headers = dut.native_include_dirs(self.project)
-        entering = [native, headers, NATIVE_FLAGS, defines.flags()]
+        entering = [native, headers, NATIVE_FLAGS]
         if any(verilate.PREFIX in path.read_text(errors="replace") for path in native):
             entering.append(model_key)
         native_key = self._key("native", entering)
@@ -107,7 +108,7 @@ class Builder:
         def make_executable(folder: Path) -> None:
             self._cached(model_key, lambda work: self._compile_model(dut, defines, vpi, work))
             model = self.project.cache / model_key
-            self._cached(native_key, lambda work: self._compile_native(dut, defines, native, model, work))
+            self._cached(native_key, lambda work: self._compile_native(dut, NEUTRAL, native, model, work))
             self._link(dut, variant, main_file, model, self.project.cache / native_key, folder)
 
         fresh = self._cached(key, make_executable)
@@ -156,7 +157,7 @@ class Builder:
             for units, flags in ((fast, FAST_FLAGS), (slow, SLOW_FLAGS))
             for unit in units
         ]
-        self.pool.run_all(steps)
+        self.pool.run_all(steps, self.toolchain.compile_environment(self.project.root))
 
     def _compile_native(self, dut: Dut, defines: Defines, sources: Sequence[Path], model: Path, folder: Path) -> None:
         common = [*NATIVE_FLAGS, *defines.flags(), f"-ffile-prefix-map={self.project.root}=.", f"-I{model}"]
@@ -170,7 +171,8 @@ class Builder:
                     folder,
                 )
                 for path in sources
-            ]
+            ],
+            self.toolchain.compile_environment(self.project.root),
         )
 
     def _link(self, dut: Dut, variant: Variant, main_file: Path, model: Path, native: Path, folder: Path) -> None:

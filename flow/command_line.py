@@ -13,10 +13,26 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from flow import bench, catalogue, conformance, determinism, faults, job, lint, regress, report, suite, summary, testlist
+from flow import (
+    bench,
+    catalogue,
+    conformance,
+    determinism,
+    documentation,
+    faults,
+    job,
+    lint,
+    registers,
+    regress,
+    report,
+    suite,
+    summary,
+    testlist,
+)
 from flow.build import Builder
 from flow.errors import UserError
 from flow.launchers import launcher
+from flow.lint_check import Finding
 from flow.project import Project
 from flow.verilate import Main
 
@@ -129,6 +145,19 @@ def determinism_command(project: Project, arguments: argparse.Namespace) -> int:
     return FAILED if differences else 0
 
 
+def docs_command(project: Project, arguments: argparse.Namespace) -> int:
+    found = documentation.links_and_commands(project)
+    faults = found.faults if isinstance(found, Finding) else ()
+    for fault in faults:
+        print(fault)
+    print(f"register pages: {project.relative(documentation.write(project))}")
+    return FAILED if faults else 0
+
+
+def registers_command(project: Project, arguments: argparse.Namespace) -> int:
+    return registers.main([])
+
+
 def job_command(project: Project, arguments: argparse.Namespace) -> int:
     entry = job.read(project.root / arguments.folder)
     results = []
@@ -195,6 +224,9 @@ def make_parser() -> Parser:
     added.add_argument("test")
     added.add_argument("seed", type=testlist.parse_seed)
     added.add_argument("--mains", default="fast,stock,unmodified", help="mains to compare, the reference first")
+
+    command("docs", docs_command, "check the documentation and render the register pages")
+    command("registers", registers_command, "write what follows from the SystemRDL")
 
     added = command("job", job_command, "execute the job of a run folder (what a launcher starts)")
     added.add_argument("folder", type=Path)

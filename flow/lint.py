@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from flow import lint_native, lint_python, lint_verilog
+from flow import documentation, lint_native, lint_python, lint_verilog
 from flow.lint_check import Check, Finding, Skipped
 from flow.project import Project
 
@@ -31,7 +31,8 @@ class Report:
 
 def run(project: Project, only: Sequence[str] = ()) -> Report:
     """Runs all checks, or those whose name contains one of `only`, and prints a line for each."""
-    checks = [*lint_verilog.checks(project), *lint_native.checks(project), *lint_python.checks(project)]
+    modules = (lint_verilog, lint_native, lint_python, documentation)
+    checks = [check for module in modules for check in module.checks(project)]
     chosen = [check for check in checks if not only or any(word in check.name for word in only)]
     passed = failed = skipped = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as executor:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from flow import catalogue, verilate
-from flow.build import NATIVE_FLAGS
 from flow.lint_check import Check, Finding, Skipped, output_of
 from flow.project import Project
-from flow.toolchain import find_toolchain
-from flow.verilate import Defines, Waves
+from flow.runtime import NEUTRAL
+from flow.toolchain import Toolchain, find_toolchain
+
+FLAGS = ("-std=gnu++20", "-Wall", "-Wextra", "-fsyntax-only")
 
 
 def checks(project: Project) -> list[Check]:
@@ -23,25 +27,39 @@ def _warnings(project: Project) -> Finding | Skipped:
     if not sources:
         return Skipped("no native code is in this checkout yet")
     toolchain = find_toolchain()
-    include = toolchain.verilator_root / "include"
-    defines = Defines(Waves.NONE, coverage=False)
-    faults: list[str] = []
-    covered = 0
+    # What was clean once stays clean: reading the headers of every file again takes most of a minute.
+    entering = [path.read_bytes() for path in sorted(project.root.glob("tb/native/*.[ch]*"))]
+    digest = hashlib.sha256(b"\0".join([*entering, toolchain.cxx_version.encode(), " ".join(FLAGS).encode()]))
+    stamp = project.build / "lint" / f"native-{digest.hexdigest()[:20]}"
+    if stamp.is_file():
+        return Finding(f"{len(sources)} files, unchanged since they were clean")
     with tempfile.TemporaryDirectory() as folder:
-        # A main includes the header that Verilator generates; any top will do, its code is not compiled.
-        duts = [dut for dut in catalogue.load(project).values() if dut.available(project)]
-        if duts:
-            command = verilate.verilate_command(toolchain, project, duts[0], defines, True, Path(folder))
-            output_of(command, project.root, toolchain.environment())
-        generated = (Path(folder) / f"{verilate.PREFIX}.h").is_file()
-        for path in sources:
-            if f'"{verilate.PREFIX}' in path.read_text() and not generated:
-                continue
-            covered += 1
-            command = [toolchain.cxx, *NATIVE_FLAGS, "-fsyntax-only", *defines.flags(), f"-I{folder}", "-Itb/native"]
-            command += [f"-isystem{include}", f"-isystem{include / 'vltstd'}", project.relative(path)]
-            status, lines = output_of(command, project.root)
-            found = [line for line in lines if ": warning:" in line or "error:" in line]
-            faults += found or (lines[-1:] if status else [])
-    left = f", {len(sources) - covered} wait for a model to include" if covered < len(sources) else ""
-    return Finding(f"{covered} files{left}", tuple(faults))
+        generated = _generate_header(project, toolchain, Path(folder))
+        checked = [path for path in sources if generated or f'"{verilate.PREFIX}' not in path.read_text()]
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as executor:
+            results = executor.map(lambda path: _check_file(project, toolchain, Path(folder), path), checked)
+            faults = [line for lines in results for line in lines]
+    if not faults and len(checked) == len(sources):
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
+    left = f", {len(sources) - len(checked)} wait for a model to include" if len(checked) < len(sources) else ""
+    return Finding(f"{len(checked)} files{left}", tuple(faults))
+
+
+def _generate_header(project: Project, toolchain: Toolchain, folder: Path) -> bool:
+    """A main includes the header that Verilator generates; any top will do, its code is not compiled."""
+    for dut in catalogue.load(project).values():
+        if dut.available(project):
+            command = verilate.verilate_command(toolchain, project, dut, NEUTRAL, True, folder)
+            status, _ = output_of(command, project.root, toolchain.environment())
+            if status == 0:
+                return True
+    return False
+
+
+def _check_file(project: Project, toolchain: Toolchain, folder: Path, path: Path) -> list[str]:
+    include = toolchain.verilator_root / "include"
+    command = [toolchain.cxx, *FLAGS, *NEUTRAL.flags(), f"-I{folder}", "-Itb/native"]
+    command += [f"-isystem{include}", f"-isystem{include / 'vltstd'}", project.relative(path)]
+    status, lines = output_of(command, project.root)
+    return [line for line in lines if ": warning:" in line or "error:" in line] or (lines[-1:] if status else [])

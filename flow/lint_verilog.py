@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,16 +136,14 @@ def _verilator(project: Project) -> Finding | Skipped:
     toolchain = find_toolchain()
     waivers = [WAIVERS] if (project.root / WAIVERS).is_file() else []
     base = [str(toolchain.verilator), "--lint-only", "-Wall", "--assert", *waivers, *rtl.search_path()]
-    faults: dict[str, None] = {}
+    found: dict[int | None, list[str]] = {width: [] for width in (None, *WIDTHS)}
     for module, width in rtl.elaborations():
         command = [*base, "--top-module", module.stem, *([f"-GDATA_W={width}"] if width else [])]
         command += [project.relative(path) for path in (*rtl.packages, module)]
         status, lines = output_of(command, project.root, toolchain.environment())
-        found = [line for line in lines if line.startswith("%")]
-        if status != 0 and not found:
-            found = lines[-1:]
-        faults.update(dict.fromkeys(_with_width(line, width) for line in found if "Exiting due to" not in line))
-    return Finding(f"{len(rtl.modules)} modules, {len(rtl.elaborations())} elaborations", tuple(faults))
+        messages = [line for line in lines if line.startswith("%") and "Exiting due to" not in line]
+        found[width] += messages or (lines[-1:] if status else [])
+    return Finding(f"{len(rtl.modules)} modules, {len(rtl.elaborations())} elaborations", _over_widths(found))
 
 
 def _testbench_tops(project: Project) -> Finding | Skipped:
@@ -189,17 +188,16 @@ def _slang(project: Project) -> Finding | Skipped:
     rtl = find_rtl(project)
     if not rtl.modules:
         return _no_rtl()
-    faults: dict[str, None] = {}
+    found: dict[int | None, list[str]] = {}
     files = [project.relative(path) for path in (*rtl.packages, *rtl.modules)]
     tops = [word for module in rtl.modules for word in ("--top", module.stem)]
     for width in WIDTHS:
         arguments = ["-Wextra", "-Wno-useless-cast", "--error-limit", "0", f"-GDATA_W={width}", *tops, *files]
         status, lines = output_of([sys.executable, str(SLANG), *arguments], project.root)
-        found = [line for line in lines if re.search(r": (error|warning):", line) and "DATA_W" not in line]
-        if status != 0 and not found and not any("DATA_W" in line for line in lines):
-            found = lines[-1:]
-        faults.update(dict.fromkeys(_with_width(line, width) for line in found))
-    return Finding(f"{len(rtl.modules)} modules at {len(WIDTHS)} widths", tuple(faults))
+        # slang warns of modules that have no parameter DATA_W to override.
+        messages = [line for line in lines if re.search(r": (error|warning):", line) and "DATA_W" not in line]
+        found[width] = messages or (lines[-1:] if status and not any("DATA_W" in line for line in lines) else [])
+    return Finding(f"{len(rtl.modules)} modules at {len(WIDTHS)} widths", _over_widths(found))
 
 
 def _yosys(project: Project) -> Finding | Skipped:
@@ -225,8 +223,18 @@ def _beside_python(name: str) -> str | None:
     return str(path) if path.is_file() else None
 
 
-def _with_width(line: str, width: int | None) -> str:
-    return f"{line} [DATA_W={width}]" if width else line
+def _over_widths(found: Mapping[int | None, Sequence[str]]) -> tuple[str, ...]:
+    """Messages once each; one that some widths do not give names those that do."""
+    widths: dict[str, list[int]] = {}
+    for width, lines in found.items():
+        for line in lines:
+            known = widths.setdefault(line, [])
+            if width is not None and width not in known:
+                known.append(width)
+    return tuple(
+        line if len(known) in (0, len(WIDTHS)) else f"{line} [DATA_W={' '.join(map(str, known))}]"
+        for line, known in widths.items()
+    )
 
 
 def _no_rtl() -> Skipped:

@@ -15,6 +15,8 @@ from flow.regress import Outcome
 
 PAGE = Path(__file__).with_name("report.html")
 SHOWN_HOLES = 12
+SHOWN_RUNS = 10
+"""Failing runs listed of each signature."""
 Cell = str | int | float
 
 
@@ -70,10 +72,13 @@ def _failures(project: Project, outcome: Outcome) -> str:
     blocks = []
     for bucket, results in summary.buckets(outcome.failures):
         items = []
-        for result in results:
+        for result in results[:SHOWN_RUNS]:
             log = f"../{(outcome.folder / f'{result.test}-{result.seed}' / verdict.LOG).relative_to(project.build)}"
-            reasons = "".join(f"<br>{_text(reason)}" for reason in result.reasons)
-            items.append(f"<li><code>{_text(result.reproduce)}</code> <a href='{_text(log)}'>log</a>{reasons}</li>")
+            first, *others = map(_text, result.reasons)
+            more = f"<details><summary>and {len(others)} more</summary>{'<br>'.join(others)}</details>" if others else ""
+            items.append(f"<li><code>{_text(result.reproduce)}</code> <a href='{_text(log)}'>log</a><br>{first}{more}</li>")
+        if len(results) > SHOWN_RUNS:
+            items.append(f"<li>and {len(results) - SHOWN_RUNS} more runs, listed in summary.json</li>")
         blocks.append(f"<h3>{len(results)} &times; {_text(bucket)}</h3><ul>{''.join(items)}</ul>")
     return "".join(blocks)
 

@@ -37,7 +37,8 @@ def runtime_libraries(
 def _library(
     project: Project, toolchain: Toolchain, pool: CompilerPool, objects: Sequence[str], compile_flags: Sequence[str]
 ) -> Path:
-    entering = [toolchain.fingerprint(), objects, NEUTRAL.flags(), list(compile_flags)]
+    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    entering = [toolchain.fingerprint(), recipe, objects, NEUTRAL.flags(), list(compile_flags)]
     key = hashlib.sha256(json.dumps(entering, sort_keys=True).encode()).hexdigest()[:16]
     library = project.runtime / key / LIBRARY
     if library.is_file():
@@ -68,7 +69,8 @@ def _compile(
                 folder,
             )
             for name in objects
-        ]
+        ],
+        toolchain.compile_environment(folder),
     )
     pool.run(Step("Archiving Verilator's runtime", ["ar", "-rcs", LIBRARY, *(f"{name}.o" for name in objects)], folder))
     for name in objects:

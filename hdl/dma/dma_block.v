@@ -26,9 +26,11 @@ module dma_block #(
   input  wire               enable_relaxed_ordering_i,
   input  wire               enable_no_snoop_i,
   input  wire               enable_id_ordering_i,
+  input  wire  [2:0]        pasid_enable_i,
   input  wire  [31:0]       completion_timeout_i,
   input  wire               abort_i,
   output wire               idle_o,
+  output wire               quiet_o,
 
   // Descriptors and statuses (docs/interfaces.md section 7)
   input  wire               descriptor_valid_i,
@@ -216,9 +218,11 @@ module dma_block #(
     .enable_relaxed_ordering_i   (enable_relaxed_ordering_i),
     .enable_no_snoop_i           (enable_no_snoop_i),
     .enable_id_ordering_i        (enable_id_ordering_i),
+    .pasid_enable_i              (pasid_enable_i),
     .completion_timeout_i        (completion_timeout_i),
     .abort_i                     (abort_i),
     .idle_o                      (idle_o),
+    .quiet_o                     (quiet_o),
     .descriptor_valid_i          (descriptor_valid_i),
     .descriptor_ready_o          (descriptor_ready_o),
     .descriptor_data_i           (descriptor_data_i),

@@ -14,6 +14,8 @@ module dma_dispatcher #(
   input  wire                        enable_id_ordering_i,
   input  wire                        enable_relaxed_ordering_i,
   input  wire                        enable_no_snoop_i,
+  // PASID control: {privileged, execute, PASID} enabled; a descriptor that uses a disabled PASID is invalid
+  input  wire  [2:0]                 pasid_enable_i,
   // Why nothing may start: status code, 0 = go on
   input  wire  [3:0]                 stop_code_i,
 
@@ -83,7 +85,7 @@ module dma_dispatcher #(
 
     // A copy has exactly one local side; the other is on the link and ends within the 64-bit address space.
     invalid = (opcode != dma_pkg::OPCODE_NOP && !is_copy && !is_flush) || source_space == 2'd3 || destination_space == 2'd3 ||
-        (is_flush && from_local) ||
+        (is_flush && from_local) || (descriptor_data_i[11] && !pasid_enable_i[0] && opcode != dma_pkg::OPCODE_NOP) ||
         (is_copy && (to_local == from_local || length == 25'd0 || (link_end[64] && link_end[63:0] != 64'd0)));
     outside = is_copy && ({1'b0, local_address} + {40'd0, length} > 65'(LOCAL_MEMORY_BYTES));
 
@@ -100,7 +102,8 @@ module dma_dispatcher #(
                     descriptor_data_i[10] && enable_no_snoop_i};
     prefix_valid_o = descriptor_data_i[11];
     // Execute is a property of reads that ask for code; writes and flushes do not.
-    prefix_o = {8'h91, 2'b00, descriptor_data_i[212], descriptor_data_i[213] && is_read, descriptor_data_i[211:192]};
+    prefix_o = {8'h91, 2'b00, descriptor_data_i[212] && pasid_enable_i[2], descriptor_data_i[213] && pasid_enable_i[1] && is_read,
+                descriptor_data_i[211:192]};
     flush_o = code_o == 4'd0 &&
         (is_flush || (is_copy && from_local && (descriptor_data_i[12] || destination_space == dma_pkg::SPACE_PEER)));
 

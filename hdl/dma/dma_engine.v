@@ -35,12 +35,16 @@ module dma_engine #(
   input  wire                        enable_relaxed_ordering_i,
   input  wire                        enable_no_snoop_i,
   input  wire                        enable_id_ordering_i,
+  // PASID control: {privileged, execute, PASID} enabled
+  input  wire  [2:0]                 pasid_enable_i,
   // Completion timeout in cycles, below 2^30; 0 = never
   input  wire  [31:0]                completion_timeout_i,
   // While 1 operations end with status 6, at the next TLP where they have begun
   input  wire                        abort_i,
   // 1: no operation and no tag in use
   output logic                       idle_o,
+  // 1: no TLP is on its way to the posted or non-posted stream
+  output logic                       quiet_o,
 
   // Descriptors
   input  wire                        descriptor_valid_i,
@@ -147,6 +151,7 @@ module dma_engine #(
     .enable_id_ordering_i     (enable_id_ordering_i),
     .enable_relaxed_ordering_i(enable_relaxed_ordering_i),
     .enable_no_snoop_i        (enable_no_snoop_i),
+    .pasid_enable_i           (pasid_enable_i),
     .stop_code_i              (stop_code),
     .descriptor_valid_i       (descriptor_valid_i),
     .descriptor_ready_o       (descriptor_ready_o),
@@ -269,6 +274,8 @@ module dma_engine #(
 
   logic                   flush_valid;
   logic                   flush_ready;
+  logic                   flush_request_ready;
+  logic                   flush_cancel;
   logic [OPERATION_W-1:0] flush_operation;
   logic [63:0]            flush_address;
   logic [24:0]            flush_offset;
@@ -348,8 +355,8 @@ module dma_engine #(
     .copy_attributes_i     (chunk_attributes),
     .copy_prefix_valid_i   (chunk_prefix_valid),
     .copy_prefix_i         (chunk_prefix),
-    .flush_valid_i         (flush_valid),
-    .flush_ready_o         (flush_ready),
+    .flush_valid_i         (flush_valid && stop_code == 4'd0),
+    .flush_ready_o         (flush_request_ready),
     .flush_address_i       (flush_address),
     .flush_offset_i        (flush_offset),
     .flush_operation_i     (flush_operation),
@@ -428,7 +435,25 @@ module dma_engine #(
     .stat_timeout_o       (stat_timeout_o)
   );
 
+  // While stopped a flush is not sent; its event takes a cycle that the completer leaves free.
+  logic                   table_event_valid;
+  logic [OPERATION_W-1:0] table_event_operation;
+  logic                   table_event_finished;
+  logic [3:0]             table_event_code;
+  logic [24:0]            table_event_offset;
+
+  always_comb begin
+    flush_cancel = flush_valid && stop_code != 4'd0 && !event_valid;
+    flush_ready = stop_code != 4'd0 ? flush_cancel : flush_request_ready;
+    table_event_valid = event_valid || flush_cancel;
+    table_event_operation = flush_cancel ? flush_operation : event_operation;
+    table_event_finished = flush_cancel || event_finished;
+    table_event_code = flush_cancel ? stop_code : event_code;
+    table_event_offset = flush_cancel ? flush_offset : event_offset;
+  end
+
   // Write side.
+  logic                   write_side_idle;
   logic                   range_valid;
   logic                   range_ready;
   logic [OPERATION_W-1:0] range_operation;
@@ -485,6 +510,7 @@ module dma_engine #(
     .flush_length_o          (range_length),
     .flush_prefix_valid_o    (range_prefix_valid),
     .flush_prefix_o          (range_prefix),
+    .idle_o                  (write_side_idle),
     .issued_valid_o          (write_issued_valid),
     .issued_operation_o      (write_issued_operation),
     .issued_requests_o       (write_issued_requests),
@@ -536,11 +562,11 @@ module dma_engine #(
     .write_issued_requests_i (write_issued_requests),
     .write_issued_code_i     (write_issued_code),
     .write_issued_offset_i   (write_issued_offset),
-    .event_valid_i           (event_valid),
-    .event_operation_i       (event_operation),
-    .event_finished_i        (event_finished),
-    .event_code_i            (event_code),
-    .event_offset_i          (event_offset),
+    .event_valid_i           (table_event_valid),
+    .event_operation_i       (table_event_operation),
+    .event_finished_i        (table_event_finished),
+    .event_code_i            (table_event_code),
+    .event_offset_i          (table_event_offset),
     .status_valid_o          (status_valid_o),
     .status_ready_i          (status_ready_i),
     .status_id_o             (status_id_o),
@@ -552,6 +578,7 @@ module dma_engine #(
 
   always_comb begin
     idle_o = operations_empty && tags_used == '0;
+    quiet_o = write_side_idle && !nonposted_valid_o;
     stat_read_request_o = nonposted_valid_o && nonposted_ready_i;
     stat_write_beat_o = posted_valid_o && posted_ready_i;
     stat_completion_beat_o = completion_valid_i && completion_ready_o;

@@ -34,6 +34,9 @@ module dma_payload_reader #(
   input  wire                        read_data_valid_i,
   input  wire  [DATA_W-1:0]          read_data_i,
 
+  // 1: no header and no beat is held
+  output logic                       idle_o,
+
   // TLP stream, with marks (out_mark_o: no TLP, sop and eop are 1)
   output logic                       out_valid_o,
   input  wire                        out_ready_i,
@@ -90,6 +93,7 @@ module dma_payload_reader #(
   always_comb begin
     last_beat = span_q <= 13'(LANES);
     span_dwords = 11'((span_q + 13'd3) >> 2);
+    idle_o = !busy_q && reserved_q == 4'd0;
     room = reserved_q != 4'(DEPTH);
     read_valid_o = busy_q && !mark_q && room;
     read_address_o = address_q;

@@ -25,7 +25,7 @@ package dma_pkg;
   localparam [3:0] STATUS_MALFORMED_COMPLETION = 4'd9;
 
   // Bytes of a range that starts `lead` bytes into its first DW, rounded up to DWs: 1..1024 (0 bytes ask for 1 DW).
-  function [10:0] span_dwords;
+  function automatic [10:0] span_dwords;
     input [1:0] lead;
     input [12:0] length;
     reg [12:0] rounded;
@@ -36,7 +36,7 @@ package dma_pkg;
   endfunction
 
   // First byte enables of a dense range; 0 bytes give 0000, the zero-length request.
-  function [3:0] first_byte_enables;
+  function automatic [3:0] first_byte_enables;
     input [1:0] lead;
     input [12:0] length;
     reg [3:0] upto;
@@ -48,7 +48,7 @@ package dma_pkg;
   endfunction
 
   // Last byte enables of a dense range; 0000 when it fits in one DW.
-  function [3:0] last_byte_enables;
+  function automatic [3:0] last_byte_enables;
     input [1:0] lead;
     input [12:0] length;
     reg [1:0] tail;
@@ -62,7 +62,7 @@ package dma_pkg;
 
   // Memory request header for `length` bytes at `address` (a range inside one 4 KiB page). `attributes` = {IDO, RO, NS}.
   // Addresses below 4 GiB take the 3 DW form (PCIe Base, Memory Request header). TC 0, untranslated.
-  function [127:0] memory_request_header;
+  function automatic [127:0] memory_request_header;
     input write;
     input [63:0] address;
     input [12:0] length;

@@ -61,6 +61,9 @@ module dma_write_requester #(
   output logic                       flush_prefix_valid_o,
   output logic [31:0]                flush_prefix_o,
 
+  // 1: no TLP between the splitter and the stream
+  output logic                       idle_o,
+
   // An operation has left: flush requests that follow, error code and offset
   output logic                       issued_valid_o,
   output logic [OPERATION_W-1:0]     issued_operation_o,
@@ -157,6 +160,7 @@ module dma_write_requester #(
     .read_address_o       (read_address_o),
     .read_data_valid_i    (read_data_valid_i),
     .read_data_i          (read_data_i),
+    .idle_o               (idle_o),
     .out_valid_o          (out_valid),
     .out_ready_i          (out_ready),
     .out_mark_o           (out_mark),

@@ -19,7 +19,7 @@ module root_complex #(
     // Translations of device requests in flight, a power of two.
     parameter int TRANSLATIONS = 32,
     // Bits of the ids of the IOMMU's memory port.
-    parameter int MEM_ID_W = 5,
+    parameter int MEM_ID_W = 8,
     // Regions that the memory link serves (sluicegate.platform.AddressMap), multiples of 4 KiB.
     parameter [63:0] LOW_RAM_BASE = 64'h8000_0000,
     parameter [63:0] LOW_RAM_SIZE = 64'h0400_0000,
@@ -246,12 +246,16 @@ module root_complex #(
   wire [63:0]     xlate_req_iova;
   wire            xlate_rsp_valid, xlate_rsp_ready;
   wire [55:0]     xlate_rsp_spa;
-  wire [1:0]      unused_xlate_rsp_pbmt;
-  wire [7:0]      unused_xlate_rsp_permissions;
-  wire [5:0]      unused_xlate_rsp_size;
-  wire            unused_xlate_rsp_mrif;
-  wire [10:0]     unused_xlate_rsp_mrif_nid;
-  wire [43:0]     unused_xlate_rsp_mrif_nppn;
+  wire [1:0]      xlate_rsp_pbmt;
+  wire [7:0]      xlate_rsp_permissions;
+  wire [5:0]      xlate_rsp_size;
+  wire            xlate_rsp_mrif;
+  wire [10:0]     xlate_rsp_mrif_nid;
+  wire [43:0]     xlate_rsp_mrif_nppn;
+  // A TLP needs status and address of a translation only; MRIF and ATS completions are not built here.
+  wire            unused_translation = &{
+    1'b0, xlate_rsp_pbmt, xlate_rsp_permissions, xlate_rsp_size, xlate_rsp_mrif, xlate_rsp_mrif_nid, xlate_rsp_mrif_nppn
+  };
   wire            drain_req, drain_reads, drain_writes, drain_ack;
 
   riscv_iommu #(
@@ -278,12 +282,12 @@ module root_complex #(
       .xlate_rsp_id_o         (xlate_rsp_id),
       .xlate_rsp_status_o     (xlate_rsp_status),
       .xlate_rsp_spa_o        (xlate_rsp_spa),
-      .xlate_rsp_pbmt_o       (unused_xlate_rsp_pbmt),
-      .xlate_rsp_permissions_o(unused_xlate_rsp_permissions),
-      .xlate_rsp_size_o       (unused_xlate_rsp_size),
-      .xlate_rsp_mrif_o       (unused_xlate_rsp_mrif),
-      .xlate_rsp_mrif_nid_o   (unused_xlate_rsp_mrif_nid),
-      .xlate_rsp_mrif_nppn_o  (unused_xlate_rsp_mrif_nppn),
+      .xlate_rsp_pbmt_o       (xlate_rsp_pbmt),
+      .xlate_rsp_permissions_o(xlate_rsp_permissions),
+      .xlate_rsp_size_o       (xlate_rsp_size),
+      .xlate_rsp_mrif_o       (xlate_rsp_mrif),
+      .xlate_rsp_mrif_nid_o   (xlate_rsp_mrif_nid),
+      .xlate_rsp_mrif_nppn_o  (xlate_rsp_mrif_nppn),
       .mem_req_valid_o        (iommu_mem_req_valid_o),
       .mem_req_ready_i        (iommu_mem_req_ready_i),
       .mem_req_id_o           (iommu_mem_req_id_o),

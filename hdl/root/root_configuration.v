@@ -2,9 +2,9 @@
 // The functions of bus 0: host bridge 00:00.0 (type-0 header, read only) and root port 00:01.0 (pci_config_type1). One access
 // per cycle; `data_o` and `found_o` are combinational, writes take effect in the next cycle.
 module root_configuration #(
-    // IDs of the host bridge.
-    parameter [15:0] VENDOR_ID = 16'h1234,
-    parameter [15:0] DEVICE_ID = 16'h5348
+    // IDs of the host bridge. Linux routes peer-to-peer traffic through host bridges on a list of its own only; these are on it.
+    parameter [15:0] HOST_BRIDGE_VENDOR_ID = 16'h8086,
+    parameter [15:0] HOST_BRIDGE_DEVICE_ID = 16'h09A2
 ) (
     input  wire        clk_i,
     input  wire        rst_i,
@@ -47,7 +47,7 @@ module root_configuration #(
 
   always_comb begin
     case (request_register_i)
-      10'h000: host_bridge_data = {DEVICE_ID, VENDOR_ID};
+      10'h000: host_bridge_data = {HOST_BRIDGE_DEVICE_ID, HOST_BRIDGE_VENDOR_ID};
       10'h002: host_bridge_data = 32'h0600_0001;
       default: host_bridge_data = 32'd0;
     endcase
@@ -62,7 +62,6 @@ module root_configuration #(
   wire        unused_acs_vector;
 
   pci_config_type1 #(
-      .VENDOR_ID(VENDOR_ID),
       .PORT_TYPE(PORT_TYPE_ROOT)
   ) u_root_port (
       .clk_i                (clk_i),

@@ -107,7 +107,11 @@ module switch_route_up #(
       local_message = is_message && fmt_type[2:0] == 3'd4;
     end
 
-    if (!may_master) forward = '0;
+    // Source Validation and Translation Blocking are checked first, a violation of Egress Control is one of forwarding.
+    if (!may_master) begin
+      forward = '0;
+      violation = !is_completion && acs_violation;
+    end
     if ((is_memory || is_io) && !bus_master_enable_i[0]) forward = forward & ~UPSTREAM;
     if (is_atomic) forward = forward & ~atomic_egress_block_i;
   end

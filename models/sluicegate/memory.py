@@ -72,6 +72,7 @@ class SparseMemory:
 
     def __init__(self) -> None:
         self._pages: dict[int, NDArray[np.uint8]] = {}
+        self._dwords: dict[int, NDArray[np.uint64]] = {}
         self.access_fault: set[int] = set()
         self.poison: set[int] = set()
 
@@ -98,6 +99,7 @@ class SparseMemory:
         page = self._pages.get(number)
         if page is None:
             page = self._pages[number] = np.zeros(PAGE_SIZE, dtype=np.uint8)
+            self._dwords[number] = page.view("<u8")
         return page
 
     def read(self, address: int, length: int) -> bytes:
@@ -140,11 +142,8 @@ class SparseMemory:
         _require_aligned(address)
         if self.access_fault or self.poison:
             self._check(address, 8, write=False)
-        page = self._pages.get(address >> PAGE_SHIFT)
-        if page is None:
-            return 0
-        offset = address & _PAGE_MASK
-        return int.from_bytes(page[offset : offset + 8].tobytes(), "little")
+        dwords = self._dwords.get(address >> PAGE_SHIFT)
+        return 0 if dwords is None else dwords.item((address & _PAGE_MASK) >> 3)
 
     def write_u64(self, address: int, value: int) -> None:
         _require_aligned(int(address))
@@ -172,16 +171,16 @@ class SparseMemory:
         if starts.size * _RUN_LENGTH_WORTHWHILE < wanted.size:
             bounds = [0, *starts.tolist(), wanted.size]
             for start, end in pairwise(bounds):
-                page = self._pages.get(int(numbers[start]))
-                if page is not None:
-                    result[start:end] = page.view("<u8")[offsets[start:end]]
+                dwords = self._dwords.get(int(numbers[start]))
+                if dwords is not None:
+                    result[start:end] = dwords[offsets[start:end]]
             return result
         distinct, inverse = np.unique(numbers, return_inverse=True)
         words = np.zeros((distinct.size, PAGE_SIZE // 8), dtype=np.uint64)
         for row, number in enumerate(distinct.tolist()):
-            page = self._pages.get(number)
-            if page is not None:
-                words[row] = page.view("<u8")
+            dwords = self._dwords.get(number)
+            if dwords is not None:
+                words[row] = dwords
         result[...] = words[inverse, offsets]
         return result
 

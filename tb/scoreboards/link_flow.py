@@ -20,8 +20,9 @@ from tb.scoreboards.flow_matcher import FlowMatcher, payload_mismatch
 from tb.scoreboards.root_route import predict_root_route, predict_translated_route
 from tb.scoreboards.route import Outcome, Route, RoutingPrediction
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
-from tb.scoreboards.switch_route import predict_switch_route
+from tb.scoreboards.switch_route import BROADCAST, predict_switch_route
 from tb.scoreboards.tlp_batch import I64, Rows, TlpBatch
+from tb.scoreboards.tlp_types import Kind
 from tb.scoreboards.translation_join import TranslationJoin
 from tb.scoreboards.translation_pairs import TranslationPairer
 
@@ -85,7 +86,8 @@ class LinkFlowScoreboard(Scoreboard):
     def ingest(self, batch: LogBatch) -> None:
         tlps = TlpBatch.of(batch)
         pairs = self._pairer.ingest(batch) if self._root else None
-        expected, answered = [], []
+        expected: list[tuple[TlpBatch, I64]] = []
+        answered: list[tuple[TlpBatch, I64]] = []
         for ingress, prediction in self._predictions:
             entering = _mask(ingress)[tlps.link]
             if self._root and ingress[-1] == self._configuration.links.switch_up:
@@ -149,7 +151,10 @@ class LinkFlowScoreboard(Scoreboard):
         if different is not None:
             self._fail_payload(matches.causes, matches.ingress, left, different)
         self._count(self._compared, left.link)
-        self._account(self._compared, matches.ingress)
+        # A broadcast message is accounted for once, when its first copy is found.
+        copies = (left.kind == Kind.MESSAGE) & ((left.fmt_type & np.uint32(7)) == BROADCAST)
+        copies &= (left.link != self._configuration.links.endpoint_down[0]) & self._source_only[matches.ingress]
+        self._account(self._compared, matches.ingress[~copies])
         path = matches.ingress << 8 | left.link
         for value in np.unique(path).tolist():
             rows = np.flatnonzero(path == value)

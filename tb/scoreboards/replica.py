@@ -39,19 +39,21 @@ class Replica(Memory):
 
     def apply_writes(self, batch: LogBatch, writes: EventArray) -> None:
         """Apply MEMORY_WRITE records of ``batch``, already chosen with :func:`memory_writes`."""
-        low_base, low_end, low_store = self._low.base, self._low.end, self._low.store
-        high_base, high_end, high_store = self._high.base, self._high.end, self._high.store
         source = batch.payload.data
         starts = (writes["payload"] - np.uint64(batch.payload_base)).tolist()
         for address, start, length in zip(writes["address"].tolist(), starts, writes["length"].tolist(), strict=True):
-            if high_base <= address and address + length <= high_end:
-                offset = address - high_base
-                high_store[offset : offset + length] = source[start : start + length]
-            elif low_base <= address and address + length <= low_end:
-                offset = address - low_base
-                low_store[offset : offset + length] = source[start : start + length]
-            else:
-                self._sparse.write(address, source[start : start + length])
+            self.store(address, source[start : start + length])
+
+    def store(self, address: int, data: memoryview) -> None:
+        """:meth:`write` for the bytes of one record, without its checks."""
+        end = address + len(data)
+        high, low = self._high, self._low
+        if high.base <= address and end <= high.end:
+            high.store[address - high.base : end - high.base] = data
+        elif low.base <= address and end <= low.end:
+            low.store[address - low.base : end - low.base] = data
+        else:
+            self._sparse.write(address, data)
 
     def _region(self, address: int, length: int) -> _Flat | None:
         for flat in (self._high, self._low):

@@ -13,7 +13,7 @@ from tb.scoreboards.route import ANY_STATUS, Outcome, Route
 from tb.scoreboards.tlp_batch import U32, U64, Bool, TlpBatch
 from tb.scoreboards.tlp_types import AddressType, CompletionStatus, Kind, TlpClass
 
-_TO_ROOT, _BY_ID, _BROADCAST = 0, 2, 3
+_TO_ROOT, _BY_ID, BROADCAST = 0, 2, 3
 
 
 def in_windows(port: BridgePort, address: U64) -> Bool:
@@ -28,7 +28,8 @@ def in_windows(port: BridgePort, address: U64) -> Bool:
 def on_bus(port: BridgePort, target: U32) -> Bool:
     """Which IDs lie below the port."""
     bus = target >> np.uint32(8)
-    return (bus >= port.secondary) & (bus <= port.subordinate)
+    mask: Bool = np.less_equal(bus - np.uint32(port.secondary), np.uint32(port.subordinate - port.secondary))
+    return mask
 
 
 def predict_switch_route(configuration: FabricConfiguration, tlps: TlpBatch) -> Route:
@@ -61,7 +62,7 @@ def _downstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bo
         route.to_type0 |= attached & below
         # A downstream port reaches device 0 only.
         route.refuse(attached & (target >> np.uint32(3) & np.uint32(31) != 0), nonposted, CompletionStatus.UR)
-    route.egress[entering & _message(tlps, _BROADCAST)] = Outcome.BROADCAST
+    route.egress[entering & _message(tlps, BROADCAST)] = Outcome.BROADCAST
     internal = type1 & (target >> np.uint32(8) == configuration.upstream.secondary)
     own = internal & (target >> np.uint32(3) & np.uint32(31) < len(configuration.ports)) & (target & np.uint32(7) == 0)
     own |= config & ~type1 & (target & np.uint32(0xFF) == 0)
@@ -70,7 +71,8 @@ def _downstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bo
 
 
 def _message(tlps: TlpBatch, routing: int) -> Bool:
-    return (tlps.kind == Kind.MESSAGE) & ((tlps.fmt_type & np.uint32(7)) == routing)
+    mask: Bool = (tlps.kind == Kind.MESSAGE) & ((tlps.fmt_type & np.uint32(7)) == routing)
+    return mask
 
 
 def _upstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bool, index: int, route: Route) -> None:

@@ -92,7 +92,8 @@ class TlpBatch:
 
     @cached_property
     def has_prefix(self) -> Bool:
-        return np.not_equal(self._word(_META) & np.uint32(int(EventFlag.PREFIX_VALID) << 16), 0)
+        mask: Bool = (self._word(_META) & np.uint32(int(EventFlag.PREFIX_VALID) << 16)) != 0
+        return mask
 
     @cached_property
     def prefix(self) -> U32:
@@ -120,10 +121,12 @@ class TlpBatch:
 
     @cached_property
     def is_completion(self) -> Bool:
-        return np.equal(self.tlp_class, TlpClass.COMPLETION)
+        mask: Bool = self.tlp_class == TlpClass.COMPLETION
+        return mask
 
     def _h0_bit(self, position: int) -> Bool:
-        return np.not_equal(self._word(_H0) & np.uint32(1 << position), 0)
+        mask: Bool = (self._word(_H0) & np.uint32(1 << position)) != 0
+        return mask
 
     @cached_property
     def four_dw(self) -> Bool:
@@ -223,7 +226,7 @@ class TlpBatch:
     def carry(self, rows: Rows | Bool) -> TlpBatch:
         """The chosen rows with a copy of their payload only, to keep beyond the life of this batch."""
         kept = self.take(rows)
-        parts = [kept.payload_of(row) for row in range(len(kept))]
+        parts = [kept.payload_of(row) for row in np.flatnonzero(kept.length_bytes).tolist()]
         payload = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
         ends = np.cumsum(kept.length_bytes, dtype=np.int64)
         return kept.at_payload(payload, ends - kept.length_bytes)

@@ -138,7 +138,7 @@ def dma_free_attrs(dev: Device, size: int, cpu: CpuBuffer | None, dma: DmaAddres
         cpu_address=phys,
         attrs=(attrs & ~int(DmaAttrs.NO_WARN)) if attrs else None,
     )
-    if entry is None:
+    if entry is None or entry.kind is not MappingKind.COHERENT:
         return
     dev.remove_mapping(entry)
     memory: DeviceCoherentMemory | None = dev.coherent_memory

@@ -216,7 +216,7 @@ def match_unmap(
     if size is not None and entry.size != size:
         debug.report(DebugClass.FREE_DIFFERENT_SIZE, device, f"{size} bytes given for {entry!r}")
     if entry.kind is not kind:
-        debug.report(DebugClass.FREE_WRONG_FUNCTION, device, f"the {kind.value} call was used for {entry!r}")
+        debug.report(DebugClass.FREE_WRONG_FUNCTION, device, f"the {kind.label} call was used for {entry!r}")
     elif cpu_address is not None and entry.phys != cpu_address:
         debug.report(DebugClass.FREE_DIFFERENT_CPU_ADDRESS, device, f"CPU address {cpu_address:#x} given for {entry!r}")
     if kind is MappingKind.SG and entry.kind is kind and sg_call_ents != entry.sg_call_ents:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from types import CodeType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,38 +23,27 @@ if TYPE_CHECKING:
 
 
 class MappingKind(Enum):
-    """Which family of calls made a mapping (dma-debug's entry types, finer)."""
+    """Which family of calls made a mapping (dma-debug's entry types, finer).
 
-    SINGLE = "single"
-    PAGE = "page"
-    PHYS = "phys"
-    SG = "sg"
-    COHERENT = "coherent"
-    NONCOHERENT = "noncoherent"
-    RESOURCE = "resource"
-    IOVA = "iova"
-    PEER = "peer"
+    ``label`` names it in reports; ``error_must_be_checked``: the driver has to test the result of the map call before it unmaps;
+    ``streaming``: CPU and device take turns in owning the bytes.
+    """
 
-    @property
-    def error_must_be_checked(self) -> bool:
-        """Whether the driver has to call ``dma_mapping_error`` (or the peer variant) before it unmaps."""
-        return self in _CHECKED_KINDS
+    SINGLE = ("single", True, True)
+    PAGE = ("page", True, True)
+    PHYS = ("phys", True, True)
+    SG = ("sg", False, True)
+    COHERENT = ("coherent", False, False)
+    NONCOHERENT = ("noncoherent", False, True)
+    RESOURCE = ("resource", True, False)
+    IOVA = ("iova", False, True)
+    PEER = ("peer", True, False)
 
-    @property
-    def streaming(self) -> bool:
-        """Whether CPU and device take turns in owning the bytes."""
-        return self in _STREAMING_KINDS
-
-
-_CHECKED_KINDS: Final = {MappingKind.SINGLE, MappingKind.PAGE, MappingKind.PHYS, MappingKind.RESOURCE, MappingKind.PEER}
-_STREAMING_KINDS: Final = {
-    MappingKind.SINGLE,
-    MappingKind.PAGE,
-    MappingKind.PHYS,
-    MappingKind.SG,
-    MappingKind.NONCOHERENT,
-    MappingKind.IOVA,
-}
+    def __init__(self, label: str, error_must_be_checked: bool, streaming: bool) -> None:
+        # Plain attributes: a property of an enum costs the mapping path more than the rest of its bookkeeping.
+        self.label = label
+        self.error_must_be_checked = error_must_be_checked
+        self.streaming = streaming
 
 
 class Piece(NamedTuple):
@@ -69,11 +58,14 @@ class Mapping:
     """One live mapping (for a scatterlist: one returned segment).
 
     ``dma`` and ``size`` are what the driver got; ``pieces`` say where each byte really is. ``cpu_owned`` lists the
-    half-open ranges of device addresses that a sync gave to the CPU. ``code`` and ``line`` are the place of the map call.
+    half-open ranges of device addresses that a sync gave to the CPU. ``visible``: the device may use it (links are not, before
+    their sync). ``bus_address``: a peer's bus address, which switches route and no IOMMU sees. ``code`` and ``line`` are the
+    place of the map call.
     """
 
     __slots__ = (
         "attrs",
+        "bus_address",
         "code",
         "cpu_owned",
         "device",
@@ -106,6 +98,7 @@ class Mapping:
         sg_call_ents: int = 0,
         sg_mapped_ents: int = 0,
         visible: bool = True,
+        bus_address: bool = False,
     ) -> None:
         self.device = device
         self.kind = kind
@@ -120,6 +113,7 @@ class Mapping:
         self.sg_call_ents = sg_call_ents
         self.sg_mapped_ents = sg_mapped_ents
         self.visible = visible
+        self.bus_address = bus_address
         self.error_checked = False
         self.live = True
         self.cpu_owned: tuple[tuple[int, int], ...] = ()
@@ -173,9 +167,13 @@ class Mapping:
             at = max(at, last)
         return at < end
 
+    def cpu_owns(self, start: int, end: int) -> bool:
+        """Whether the CPU owns any byte of ``[start, end)``."""
+        return any(first < end and start < last for first, last in self.cpu_owned)
+
     def __repr__(self) -> str:
         return (
-            f"<{self.kind.value} mapping of {self.device.name}: {self.dma:#x}+{self.size:#x} -> {self.phys:#x} "
+            f"<{self.kind.label} mapping of {self.device.name}: {self.dma:#x}+{self.size:#x} -> {self.phys:#x} "
             f"{self.direction.name}, mapped at {self.site}>"
         )
 
@@ -266,10 +264,21 @@ class MappingTable:
     direction: NDArray[np.uint8]
 
 
+class LedgerObserver(Protocol):
+    """Somebody who follows what a device has mapped."""
+
+    def on_mapped(self, mapping: Mapping) -> None:
+        """The mapping is complete; nothing has used it yet."""
+
+    def on_unmapped(self, mapping: Mapping) -> None:
+        """The mapping is gone, for streaming mappings with its invalidation."""
+
+
 class Ledger:
-    """Live mappings of one device."""
+    """Live mappings of one device. Each of ``observers`` is told of every change."""
 
     def __init__(self) -> None:
+        self.observers: Final[list[LedgerObserver]] = []
         self._live: dict[int, Mapping] = {}
         self._by_dma = RangeIndex()
 
@@ -283,11 +292,15 @@ class Ledger:
     def add(self, mapping: Mapping) -> None:
         self._live[id(mapping)] = mapping
         self._by_dma.add(mapping.dma, mapping.size, mapping)
+        for observer in self.observers:
+            observer.on_mapped(mapping)
 
     def remove(self, mapping: Mapping) -> None:
         del self._live[id(mapping)]
         self._by_dma.remove(mapping.dma, mapping)
         mapping.live = False
+        for observer in self.observers:
+            observer.on_unmapped(mapping)
 
     def at(self, dma: int) -> list[Mapping]:
         """Mappings whose first byte has that device address."""

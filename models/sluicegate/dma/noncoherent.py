@@ -67,7 +67,7 @@ def dma_free_pages(dev: Device, size: int, page: Page, dma: DmaAddress | int, di
         direction,
         cpu_address=int(page.phys),
     )
-    if entry is None:
+    if entry is None or entry.kind is not MappingKind.NONCOHERENT:
         return
     dev.backend.unmap_pages(dev, entry.dma, entry.size, 0)
     dev.remove_mapping(entry)
@@ -150,7 +150,7 @@ def dma_free_noncontiguous(dev: Device, size: int, table: SgTable, dir: DmaDirec
         direction,
         sg_call_ents=table.orig_nents,
     )
-    if entry is None:
+    if entry is None or entry.kind is not MappingKind.SG:
         return
     dev.backend.unmap_pages(dev, entry.dma, entry.size, 0)
     dev.remove_mapping(entry)

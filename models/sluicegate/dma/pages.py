@@ -52,6 +52,7 @@ class PageAllocator:
         self.ram: Final = tuple(sorted(ram, key=lambda region: region.base))
         if not self.ram:
             raise ValueError("a host needs at least one region of RAM")
+        self._ranges: Final = tuple((region.base, region.end) for region in self.ram)
         self.kmalloc_minalign: Final = max(8, kmalloc_minalign)
         self._tree: Final = IovaTree(PAGE_SIZE, 1)
         end = 0
@@ -79,7 +80,10 @@ class PageAllocator:
 
     def is_ram(self, phys: int) -> bool:
         """Whether RAM answers at ``phys``."""
-        return any(region.base <= phys < region.end for region in self.ram)
+        for base, end in self._ranges:  # noqa: SIM110 (on the mapping path a generator would cost more than the test)
+            if base <= phys < end:
+                return True
+        return False
 
     def reserve(self, region: Region) -> None:
         """Keep a part of RAM from being allocated (boot code, an image). Call before the first allocation there."""

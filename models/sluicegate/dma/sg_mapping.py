@@ -61,11 +61,24 @@ def _map(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection, attrs: in
                 entry.clear_dma()
             raise
     code, line = caller()
-    for pieces in _segment_pieces(entries, count):
+    for entry, pieces in zip(entries, _segment_pieces(entries, count), strict=False):
         first = pieces[0]
         size = sum(piece.length for piece in pieces)
         mapping = Mapping(
-            dev, MappingKind.SG, first.dma, size, direction, attrs, first.phys, code, line, tuple(pieces), nents, count
+            dev,
+            MappingKind.SG,
+            first.dma,
+            size,
+            direction,
+            attrs,
+            first.phys,
+            code,
+            line,
+            tuple(pieces),
+            nents,
+            count,
+            True,
+            entry.is_bus_address,
         )
         dev.add_mapping(mapping)
     return count

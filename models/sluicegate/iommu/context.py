@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from sluicegate.iommu.capabilities import Capabilities, DirectoryMode, IommuConfiguration
@@ -80,22 +81,22 @@ BARE_CONTEXT: Final = ProcessContext(FirstStageMode.BARE, 0, 0)
 class DeviceContext:
     """A valid and well-configured device context."""
 
-    enable_ats: bool
-    enable_pri: bool
-    t2gpa: bool
-    disable_fault_reporting: bool
-    prg_response_pasid_required: bool
-    update_second_stage_ad: bool
-    update_first_stage_ad: bool
-    default_process: bool
-    first_stage_big_endian: bool
-    second_stage: SecondStageMode
-    second_stage_root: int
-    gscid: int
-    process_directory: ProcessDirectoryMode | None
+    enable_ats: bool = False
+    enable_pri: bool = False
+    t2gpa: bool = False
+    disable_fault_reporting: bool = False
+    prg_response_pasid_required: bool = False
+    update_second_stage_ad: bool = False
+    update_first_stage_ad: bool = False
+    default_process: bool = False
+    first_stage_big_endian: bool = False
+    second_stage: SecondStageMode = SecondStageMode.BARE
+    second_stage_root: int = 0
+    gscid: int = 0
+    process_directory: ProcessDirectoryMode | None = None
     """None when ``PDTV`` is 0 and ``first_stage`` holds the context."""
-    process_directory_root: int
-    first_stage: ProcessContext
+    process_directory_root: int = 0
+    first_stage: ProcessContext = BARE_CONTEXT
     msi_enabled: bool = False
     msi_root: int = 0
     msi_address_mask: int = 0
@@ -157,14 +158,16 @@ def device_id_limit(mode: DirectoryMode, capabilities: Capabilities) -> int:
     return 1 << min(bits, 24)
 
 
+@lru_cache(maxsize=4096)
 def decode_device_context(
-    words: tuple[int, ...], configuration: IommuConfiguration, features: set[Feature]
-) -> DeviceContext | None:
-    """Decode the 4 or 8 dwords of a device context whose V bit is set; None when it is misconfigured.
+    words: tuple[int, ...], configuration: IommuConfiguration
+) -> tuple[DeviceContext | None, frozenset[Feature]]:
+    """Decode the 4 or 8 dwords of a device context whose V bit is set.
 
-    Adds the features that the context needs to ``features``, misconfigured or not.
+    The context is None when it is misconfigured; the features are those it needs, misconfigured or not.
     """
     capabilities = configuration.capabilities
+    features: set[Feature] = set()
     control, iohgatp, attributes, fsc = words[:4]
 
     def bit(position: int) -> bool:
@@ -239,9 +242,9 @@ def decode_device_context(
             or reserved
         )
     if wrong or second_stage is None or first_stage is None:
-        return None
+        return None, frozenset(features)
     root = (fsc & PPN_MASK) << 12
-    return DeviceContext(
+    context = DeviceContext(
         enable_ats=enable_ats,
         enable_pri=enable_pri,
         t2gpa=t2gpa,
@@ -262,6 +265,7 @@ def decode_device_context(
         msi_address_mask=mask,
         msi_address_pattern=pattern,
     )
+    return context, frozenset(features)
 
 
 def decode_process_context(words: tuple[int, ...], capabilities: Capabilities, features: set[Feature]) -> ProcessContext | None:
@@ -279,6 +283,39 @@ def decode_process_context(words: tuple[int, ...], capabilities: Capabilities, f
         enable_supervisory=bool(attributes & 2),
         sum=bool(attributes & 4),
     )
+
+
+def encode_device_context(context: DeviceContext, capabilities: Capabilities) -> tuple[int, ...]:
+    """The 4 (base format) or 8 dwords of a valid device context, RCID and MCID 0: the inverse of decoding."""
+    control = (
+        1
+        | context.enable_ats << 1
+        | context.enable_pri << 2
+        | context.t2gpa << 3
+        | context.disable_fault_reporting << 4
+        | (context.process_directory is not None) << 5
+        | context.prg_response_pasid_required << 6
+        | context.update_second_stage_ad << 7
+        | context.update_first_stage_ad << 8
+        | context.default_process << 9
+        | context.first_stage_big_endian << 10
+    )
+    if context.process_directory is None:
+        fsc = context.first_stage.mode << 60 | context.first_stage.root >> 12
+    else:
+        fsc = context.process_directory << 60 | context.process_directory_root >> 12
+    iohgatp = context.second_stage << 60 | context.gscid << 44 | context.second_stage_root >> 12
+    words = (control, iohgatp, context.first_stage.pscid << 12, fsc)
+    if not capabilities.msi_flat:
+        return words
+    msiptp = int(context.msi_enabled) << 60 | context.msi_root >> 12
+    return (*words, msiptp, context.msi_address_mask, context.msi_address_pattern, 0)
+
+
+def encode_process_context(context: ProcessContext) -> tuple[int, int]:
+    """The two dwords of a valid process context."""
+    attributes = 1 | context.enable_supervisory << 1 | context.sum << 2 | context.pscid << 12
+    return attributes, context.mode << 60 | context.root >> 12
 
 
 def directory_pointer(entry: int, not_valid: Cause, misconfigured: Cause) -> int:
@@ -314,7 +351,8 @@ def locate_device_context(port: WalkPort, configuration: IommuConfiguration, dev
     words = port.load(table + size * indices[0], size // 8, big_endian, DIRECTORY)
     if not words[0] & 1:
         raise TranslationFault(Cause.DDT_NOT_VALID)
-    context = decode_device_context(words, configuration, features)
+    context, needed = decode_device_context(words, configuration)
+    features |= needed
     if context is None:
         raise TranslationFault(Cause.DDT_MISCONFIGURED)
     return context

@@ -77,7 +77,7 @@ def translate_msi(port: WalkPort, configuration: IommuConfiguration, device: Dev
         raise misconfigured
     notice = (high >> 10 & PPN_MASK) << 12
     identity = high & 0x3FF | (high >> 60 & 1) << 10
-    target = MrifTarget((low >> 7 & ((1 << 47) - 1)) << 9, identity, notice)
+    target = MrifTarget((low >> 7 & ((1 << 47) - 1)) << 9, identity, notice, not device.disable_fault_reporting)
     return MsiMapping(notice | gpa & 0xFFF, target)
 
 

@@ -214,11 +214,15 @@ class FaultRecord:
 
 @dataclass(frozen=True, slots=True)
 class MrifTarget:
-    """A memory-resident interrupt file: its byte address, and the notice MSI (identity and byte address)."""
+    """A memory-resident interrupt file: its byte address, and the notice MSI (identity and byte address).
+
+    ``faults_reported`` is False when the device context suppresses records of faults on the file.
+    """
 
     address: int
     notice_identity: int
     notice_address: int
+    faults_reported: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +292,9 @@ class TranslationFault(Exception):
     """Ends a translation: the cause, and ``iotval2`` of the record."""
 
     def __init__(self, cause: Cause, iotval2: int = 0) -> None:
-        super().__init__(f"{cause.name} (iotval2 {iotval2:#x})")
+        super().__init__(cause, iotval2)
         self.cause = cause
         self.iotval2 = iotval2
+
+    def __str__(self) -> str:
+        return f"{self.cause.name} (iotval2 {self.iotval2:#x})"

@@ -28,6 +28,7 @@ from sluicegate.iommu.request import (
     Request,
     Response,
     Status,
+    Trace,
     TranslationFault,
 )
 from sluicegate.iommu.walk import UNLIMITED_SHIFT, Access, Mapping, Walker
@@ -53,12 +54,21 @@ class Translation:
         self.pscid_valid = False
         """True when the translation is tagged with the PSCID of ``process``."""
 
+    @property
+    def trace(self) -> Trace:
+        """What the translation has read and updated so far."""
+        return self._port.trace
+
     def run(self) -> Response:
         """Translate; every fault is turned into its response."""
         try:
             return self._translate()
         except TranslationFault as fault:
             return self._faulted(fault)
+
+    def reports(self, cause: Cause) -> bool:
+        """Whether a fault of this translation is recorded (``DC.tc.DTF``)."""
+        return self.device is None or not self.device.disable_fault_reporting or cause.reported_when_faults_disabled
 
     def _faulted(self, fault: TranslationFault) -> Response:
         request = self._request
@@ -70,10 +80,9 @@ class Translation:
                 cause=fault.cause,
                 trace=self._port.trace,
             )
-        reporting = self.device is None or not self.device.disable_fault_reporting or fault.cause.reported_when_faults_disabled
         return Response(
             ats.failure_status(fault.cause) if probe else Status.UNSUPPORTED_REQUEST,
-            fault=fault_record(request, fault) if reporting else None,
+            fault=fault_record(request, fault) if self.reports(fault.cause) else None,
             cause=fault.cause,
             trace=self._port.trace,
         )

@@ -7,10 +7,11 @@ order of checks, and with it the cause that wins, is normative.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from sluicegate.iommu.capabilities import IommuConfiguration
-from sluicegate.iommu.context import PPN_MASK, DeviceContext, ProcessContext
+from sluicegate.iommu.context import PPN_MASK, DeviceContext, ProcessContext, SecondStageMode
 from sluicegate.iommu.port import PROCESS_DIRECTORY, LoadCauses, WalkPort
 from sluicegate.iommu.request import AddressType, Cause, Feature, MemoryType, Request, TranslationFault
 
@@ -68,19 +69,24 @@ class Access:
     @classmethod
     def of(cls, request: Request) -> Access:
         """The access that ``request`` asks for (specification, *Process to translate an IOVA*)."""
-        untranslated = request.address_type is AddressType.UNTRANSLATED
-        probe = request.address_type is AddressType.TRANSLATION_REQUEST
-        reads = probe or not request.write
-        execute = reads and request.exec and (untranslated or request.pasid_valid)
-        read = reads and not (request.exec and untranslated)
-        return cls(
-            read=read,
-            write=not request.no_write if probe else request.write,
-            exec=execute,
-            priv=request.pasid_valid and request.priv,
-            probe=probe,
-            causes=_EXECUTE_CAUSES if execute else _READ_CAUSES if read else _WRITE_CAUSES,
-        )
+        return _access(request.address_type, request.write, request.exec, request.no_write, request.pasid_valid, request.priv)
+
+
+@lru_cache(maxsize=256)
+def _access(address_type: AddressType, write: bool, exec_: bool, no_write: bool, pasid_valid: bool, priv: bool) -> Access:
+    untranslated = address_type is AddressType.UNTRANSLATED
+    probe = address_type is AddressType.TRANSLATION_REQUEST
+    reads = probe or not write
+    execute = reads and exec_ and (untranslated or pasid_valid)
+    read = reads and not (exec_ and untranslated)
+    return Access(
+        read=read,
+        write=not no_write if probe else write,
+        exec=execute,
+        priv=pasid_valid and priv,
+        probe=probe,
+        causes=_EXECUTE_CAUSES if execute else _READ_CAUSES if read else _WRITE_CAUSES,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +214,14 @@ class Walker:
             raise fault
         table = context.root
         level = levels - 1
+        nested = device.second_stage is not SecondStageMode.BARE
         global_ = 0
         while True:
             entry_gpa = table + 8 * (iova >> (12 + 9 * level) & 0x1FF)
-            entry = self.translate_pointer(entry_gpa, self._page_table)
+            entry = self.translate_pointer(entry_gpa, self._page_table) if nested else None
+            entry_address = entry_gpa if entry is None else entry.address
             port.trace.first_stage_reads += 1
-            pte = port.load_dword(entry.address, big_endian, self._page_table)
+            pte = port.load_dword(entry_address, big_endian, self._page_table)
             if self._malformed(pte, level):
                 raise fault
             if not pte & (PTE_R | PTE_X):
@@ -237,9 +245,9 @@ class Walker:
             if updated != pte:
                 if not device.update_first_stage_ad:
                     raise fault
-                if not entry.write:
+                if entry is not None and not entry.write:
                     raise TranslationFault(access.causes.guest_page, entry_gpa & ~3 | 3)
-                if not port.update_dword(entry.address, pte, updated, big_endian, self._page_table):
+                if not port.update_dword(entry_address, pte, updated, big_endian, self._page_table):
                     continue
             return self._mapping(updated | global_, page)
 

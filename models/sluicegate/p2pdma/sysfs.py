@@ -11,8 +11,8 @@ from sluicegate.dma.host import Host
 from sluicegate.p2pdma.api import PeerBuffer, pci_alloc_p2pmem, pci_has_p2pmem
 from sluicegate.p2pdma.registry import P2pdma
 
-_TRUE: Final = ("y", "Y", "t", "T", "1")
-_FALSE: Final = ("n", "N", "f", "F", "0")
+_TRUE: Final = ("y", "Y", "t", "T")
+_FALSE: Final = ("n", "N", "f", "F")
 
 
 class P2pmemGroup:
@@ -64,9 +64,10 @@ def pci_p2pdma_enable_store(host: Host, page: str, choice: P2pmemChoice) -> int:
                 return -Errno.ENODEV
             choice.enabled, choice.provider = True, device
             return 0
-    if text[:1] in _TRUE or text[:2].lower() == "on":
+    # A digit must stand alone: "0000:01:00.0" is a device that does not exist, not a 0.
+    if text == "1" or text[:1] in _TRUE or text[:2].lower() == "on":
         choice.enabled, choice.provider = True, None
-    elif text[:1] in _FALSE or text[:2].lower() == "of":
+    elif text == "0" or text[:1] in _FALSE or text[:2].lower() == "of":
         choice.enabled, choice.provider = False, None
     else:
         return -Errno.ENODEV

@@ -299,14 +299,15 @@ def _from_downstream(configuration: SwitchConfiguration, ingress: int, tlp: Rout
         source_valid = port.secondary <= tlp.requester_bus <= port.subordinate
         if blocked_at_ingress(port.acs, source_valid, tlp.address_type):
             return _VIOLATION
+    if tlp.kind in (TlpKind.MEMORY, TlpKind.IO) and not port.bus_master:
+        return _UNSUPPORTED
     match tlp.kind:
         case TlpKind.MEMORY:
             claimed_above = configuration.ports[UPSTREAM_PORT].claims_address(tlp.address)
             below = ingress if port.claims_address(tlp.address) else configuration.claiming(tlp.address)
-            decision = _claimed(configuration, ingress, tlp, below, claimed_above)
-            return _as_master(configuration, ingress, decision)
+            return _as_upstream_master(configuration, _claimed(configuration, ingress, tlp, below, claimed_above))
         case TlpKind.IO:
-            return _as_master(configuration, ingress, _forward(UPSTREAM_PORT))
+            return _as_upstream_master(configuration, _forward(UPSTREAM_PORT))
         case TlpKind.COMPLETION:
             return _by_id(configuration, ingress, tlp)
         case TlpKind.MESSAGE:
@@ -359,9 +360,7 @@ def _claimed(
             return Decision(Disposition.FORWARDED, (below,), direct_peer=True)
 
 
-def _as_master(configuration: SwitchConfiguration, ingress: int, decision: Decision) -> Decision:
-    """Memory and I/O requests need Bus Master Enable of each bridge that they pass from its secondary side."""
-    if decision.disposition is not Disposition.FORWARDED:
-        return decision
-    crossed = {ingress} | ({UPSTREAM_PORT} & set(decision.egress))
-    return decision if all(configuration.ports[number].bus_master for number in crossed) else _UNSUPPORTED
+def _as_upstream_master(configuration: SwitchConfiguration, decision: Decision) -> Decision:
+    """Memory and I/O requests leave the upstream port only with its Bus Master Enable."""
+    blocked = UPSTREAM_PORT in decision.egress and not configuration.ports[UPSTREAM_PORT].bus_master
+    return _UNSUPPORTED if blocked else decision

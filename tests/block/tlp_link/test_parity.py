@@ -1,6 +1,6 @@
 """The same stimulus and seed through pin-level models and through native agents: the logs must be equal to the bit.
 
-One module for both DUTs; ``tests/flow/test_parity.py`` runs both and compares their log hashes.
+One module for both DUTs; ``tests/flow/test_main_parity.py`` runs both and compares their log hashes.
 """
 
 from __future__ import annotations

@@ -12,23 +12,22 @@ if TYPE_CHECKING:
     from sluicegate.dma.device import Device
 
 _PERMISSIONS: Final = {
+    DmaDirection.BIDIRECTIONAL: IommuProt.READ | IommuProt.WRITE,
     DmaDirection.TO_DEVICE: IommuProt.READ,
     DmaDirection.FROM_DEVICE: IommuProt.WRITE,
-    DmaDirection.BIDIRECTIONAL: IommuProt.READ | IommuProt.WRITE,
 }
-# Every combination once: building an IntFlag costs a microsecond.
-_PROT: Final = {
-    (direction, coherent, mmio, privileged): permission
+# Every combination once, by direction and three flags: building an IntFlag costs a microsecond.
+_PROT: Final = [
+    permission
     | (IommuProt.MMIO if mmio else IommuProt.CACHE if coherent else IommuProt.NONE)
     | (IommuProt.PRIV if privileged else IommuProt.NONE)
-    for direction, permission in _PERMISSIONS.items()
+    for permission in _PERMISSIONS.values()
     for coherent in (False, True)
     for mmio in (False, True)
     for privileged in (False, True)
-}
+]
 
 
 def iommu_prot(device: Device, direction: DmaDirection, attrs: int) -> IommuProt:
-    """Protection of a mapping (``dma_info_to_prot``); NONE for a direction that no transfer has."""
-    key = (direction, device.coherent, attrs & MMIO != 0, attrs & PRIVILEGED != 0)
-    return _PROT.get(key, IommuProt.NONE)
+    """Protection of a mapping (``dma_info_to_prot``)."""
+    return _PROT[direction << 3 | device.coherent << 2 | (attrs & MMIO != 0) << 1 | (attrs & PRIVILEGED != 0)]

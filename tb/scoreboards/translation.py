@@ -1,0 +1,467 @@
+"""The translation scoreboard: every answer of the IOMMU is one that the tables in memory allowed.
+
+It rebuilds the tables from the log and judges each request over its window, from request to response. Entries that did not change
+have one answer, given by the golden model for whole batches. An entry that changed in the window may be seen old or new; one that
+was valid when it was replaced may be seen old until the fence behind its invalidation has completed; one that was not valid is
+never seen old by a request that came after the write. Every fault must have its record in the fault queue, and every record its
+fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from sluicegate.iommu.batch import BatchRequest, BatchTranslator
+from sluicegate.iommu.capabilities import Capabilities, IommuConfiguration
+from sluicegate.iommu.request import AddressType, FaultRecord, Request, Response, Status, TransactionType
+from sluicegate.iommu.translate import translate
+from sluicegate.platform import ADDRESS_MAP, AddressMap
+
+from tb.bridge.event_log import Actor, EventFlag, EventKind, LogBatch, RequestBit
+from tb.scoreboards.fault_log import FAULT_RECORD_BYTES, ExpectedFault, FaultKey, FaultLog, describe, record_key
+from tb.scoreboards.iommu_state import COMMAND_BYTES, IommuState
+from tb.scoreboards.replica import Replica
+from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
+from tb.scoreboards.table_history import Change, TableHistory
+from tb.scoreboards.table_map import TableKind, TableMap
+from tb.scoreboards.table_memory import TableMemory
+from tb.scoreboards.tlp_batch import Bool
+from tb.scoreboards.translation_pairs import TranslationPairer, TranslationPairs
+
+MAX_OUTCOMES = 256
+_AMBIGUOUS_PERCENT = 1
+_OBSERVED_STATUS = {Status.OK: 0, Status.UNSUPPORTED_REQUEST: 1, Status.COMPLETER_ABORT: 2}
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """A configuration that was in force until ``sequence``."""
+
+    configuration: IommuConfiguration
+    sequence: int
+
+
+class TranslationScoreboard(Scoreboard):
+    """Judges one IOMMU with the given capabilities.
+
+    ``race``: the test provokes ambiguous answers, and both the old and the new must be seen; otherwise at most 1 % of the
+    answers may be ambiguous. ``access_faults`` and ``poison``: aligned dwords where the test lets memory fail.
+    """
+
+    name = "translation"
+    block = "iommu"
+
+    def __init__(
+        self,
+        capabilities: Capabilities,
+        race: bool = False,
+        address_map: AddressMap = ADDRESS_MAP,
+        access_faults: set[int] | None = None,
+        poison: set[int] | None = None,
+    ) -> None:
+        self._state = IommuState(capabilities)
+        self._race = race
+        self._replica = Replica(address_map)
+        self._memory = TableMemory(
+            self._replica, address_map, set() if access_faults is None else access_faults, set() if poison is None else poison
+        )
+        self._map = TableMap()
+        self._history = TableHistory()
+        self._pairer = TranslationPairer(self.name)
+        self._translator = BatchTranslator(self._state.configuration, self._memory)
+        self._translator_is_current = True
+        self._endings: list[_Ending] = []
+        self._commands_written: dict[int, int] = {}
+        self._recorded: dict[tuple[int, int], bool] = {}
+        self._faults = FaultLog()
+        self._compared = self._ambiguous = self._saw_old = self._saw_new = self._faulted = self._exempt = 0
+        self._end = 0
+
+    def ingest(self, batch: LogBatch) -> None:
+        records = batch.records
+        if records.size == 0:
+            return
+        pairs = self._pairer.ingest(batch)
+        wanted = _RELEVANT[records["kind"]]
+        if self._map.incomplete:
+            wanted |= (records["kind"] == EventKind.MEMORY_READ) & (records["source"] == Actor.IOMMU)
+        pairs = self._walk(batch, records[wanted], pairs)
+        self._judge(pairs)
+        self._end = int(records["sequence"][-1]) + 1
+        waiting = self._pairer.outstanding
+        oldest = int(TranslationPairs(waiting, waiting).requested_at.min()) if waiting.size else self._end
+        self._history.forget(oldest)
+        self._endings = [ending for ending in self._endings if ending.sequence > oldest]
+        self._refuse_idle_records(waiting)
+
+    # The log, record by record: tables, registers, commands, fault records.
+
+    def _walk(self, batch: LogBatch, records: np.ndarray[Any, np.dtype[np.void]], pairs: TranslationPairs) -> TranslationPairs:
+        """Apply the records; returns the pairs that are still to be judged when all are applied."""
+        replica, payload, base = self._replica, batch.payload.data, batch.payload_base
+        columns = (records[name].tolist() for name in ("kind", "source", "flags", "address", "length", "sequence", "payload"))
+        for row, (kind, source, flags, address, length, sequence, position) in enumerate(zip(*columns, strict=True)):
+            if kind == EventKind.MEMORY_WRITE:
+                if flags & EventFlag.FAILED:
+                    continue
+                data = payload[position - base : position - base + length]
+                if source == Actor.IOMMU:
+                    replica.store(address, data)
+                    self._iommu_write(records[row], address, bytes(data) if length == FAULT_RECORD_BYTES else b"")
+                    continue
+                if address >> 12 in self._map.pages or address + length - 1 >> 12 in self._map.pages:
+                    self._table_write(address, data, sequence)
+                    continue
+                replica.store(address, data)
+                if source == Actor.CPU:
+                    self._note_commands(address, length, sequence)
+            elif kind == EventKind.REGISTER_WRITE:
+                pairs = self._register_write(records[row], sequence, pairs)
+            elif kind == EventKind.IOMMU_COMMAND:
+                self._command(records[row], sequence)
+            elif self._state.command_queue.slot(address, COMMAND_BYTES) is None:
+                self._map.learn(address >> 12, length)
+        return pairs
+
+    def _note_commands(self, address: int, length: int, sequence: int) -> None:
+        queue = self._state.command_queue
+        for at in range(address & -COMMAND_BYTES, address + length, COMMAND_BYTES):
+            slot = queue.slot(at, COMMAND_BYTES)
+            if slot is not None:
+                self._commands_written[slot] = sequence
+
+    def _command(self, record: Any, sequence: int) -> None:
+        words = [int(word) for word in record["header"]]
+        slot = self._state.commands % self._state.command_queue.entries
+        self._state.commands += 1
+        submitted = self._commands_written.get(slot, sequence)
+        self._history.command(words[0] | words[1] << 32, words[2] | words[3] << 32, submitted, sequence)
+
+    def _register_write(self, record: Any, sequence: int, pairs: TranslationPairs) -> TranslationPairs:
+        before = self._state.configuration
+        changed = self._state.write(record)
+        self._note_fault_queue(sequence)
+        if not changed:
+            return pairs
+        now = self._state.configuration
+        earlier = pairs.answered_at < np.uint64(sequence)
+        self._state.configuration = before
+        self._judge(pairs.take(earlier))
+        self._state.configuration = now
+        self._endings.append(_Ending(before, sequence))
+        self._translator = BatchTranslator(now, self._memory)
+        self._rebuild()
+        return pairs.take(~earlier)
+
+    def _rebuild(self) -> None:
+        former = self._map
+        self._map = TableMap.walk(self._replica, self._state.configuration)
+        if self._history.changes:
+            for page, table in former.pages.items():
+                self._map.pages.setdefault(page, table)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._translator_is_current = False
+        self._recorded.clear()
+
+    def _table_write(self, address: int, data: memoryview, sequence: int) -> None:
+        first = address & ~7
+        count = (address + len(data) - first + 7) >> 3
+        before = np.frombuffer(self._replica.read(first, 8 * count), "<u8")
+        structure = False
+        entry_valid = {
+            dword: self._valid_entry(first + 8 * dword) for dword in range(count) if (first + 8 * dword) >> 12 in self._map.pages
+        }
+        self._replica.store(address, data)
+        after = np.frombuffer(self._replica.read(first, 8 * count), "<u8")
+        for dword in np.flatnonzero(before != after).tolist():
+            at, old = first + 8 * dword, int(before[dword])
+            page = self._map.pages.get(at >> 12)
+            if page is None:
+                continue
+            low, high = page.iova_range(at)
+            self._history.changes.append(Change(at, old, sequence, entry_valid[dword], bool(old & 0xE), page, low, high))
+            structure |= page.kind in (TableKind.DIRECTORY, TableKind.CONTEXT) or page.level > 0
+        if structure:
+            self._rebuild()
+        elif (before != after).any():
+            self._changed()
+
+    def _valid_entry(self, address: int) -> bool:
+        page = self._map.pages[address >> 12]
+        head = self._replica.read_u64(address & -page.entry if page.entry > 8 else address)
+        return bool(head & 1 or (self._state.capabilities.end and head >> 56 & 1))
+
+    def _iommu_write(self, record: Any, address: int, data: bytes) -> None:
+        state = self._state
+        slot = state.fault_queue.slot(address, FAULT_RECORD_BYTES) if state.fault_queue.on else None
+        if slot is None:
+            if address >> 12 in self._map.pages:
+                self._changed()
+            return
+        if slot != state.fault_tail or not data:
+            self._fail(
+                record,
+                f"fault record of {len(data)} bytes written to entry {slot}, expected 32 bytes in entry {state.fault_tail}",
+            )
+        state.fault_tail = (state.fault_tail + 1) % state.fault_queue.entries
+        self._note_fault_queue(int(record["sequence"]))
+        words = np.frombuffer(data, ">u8" if state.configuration.big_endian else "<u8").tolist()
+        fault = FaultRecord.unpack((words[0], words[1], words[2], words[3]))
+        wrong = self._faults.record(fault, int(record["sequence"]), int(record["cycle"]))
+        if wrong is not None:
+            self._fail(record, wrong)
+
+    def _note_fault_queue(self, sequence: int) -> None:
+        state = self._state
+        if state.fault_queue_full:
+            state.overflow = True
+        elif state.overflow and not self._faults.expected:
+            # Nothing was lost while it was full.
+            state.overflow = False
+        self._faults.lossy(sequence, not state.fault_queue.on or state.overflow)
+
+    def _refuse_idle_records(self, waiting: np.ndarray[Any, np.dtype[np.uint32]]) -> None:
+        """A record may be ahead of its response, but not of its request."""
+        if not self._faults.records:
+            return
+        open_requests = TranslationPairs(waiting, waiting)
+        keys = {_key(self._request(open_requests, row)) for row in range(len(open_requests))}
+        for key, records in self._faults.records.items():
+            if key not in keys:
+                record, sequence, cycle = records[0]
+                raise self.error(
+                    f"fault record (cause {int(record.cause)}) of {describe(key)}, which did not fault", cycle, sequence
+                )
+
+    # Requests.
+
+    def _judge(self, pairs: TranslationPairs) -> None:
+        if len(pairs) == 0:
+            return
+        self._compared += len(pairs)
+        special = self._affected(pairs) | (pairs.address_type != AddressType.UNTRANSLATED)
+        for ending in self._endings:
+            special |= pairs.requested_at < np.uint64(ending.sequence)
+        rows = np.flatnonzero(~special)
+        if rows.size:
+            wrong = self._judge_batch(pairs.take(rows))
+            special[rows[wrong]] = True
+        if special.any():
+            history = self._history.by_address()
+            for row in np.flatnonzero(special).tolist():
+                self._judge_one(pairs, row, history)
+
+    def _affected(self, pairs: TranslationPairs) -> Bool:
+        """Requests for which some entry on their way may be seen with more than the value that it has now."""
+        affected = np.zeros(len(pairs), np.bool_)
+        changes = self._history.changes
+        if not changes:
+            return affected
+        order = np.argsort(pairs.iova, kind="stable")
+        iova, asked = pairs.iova[order], pairs.requested_at
+        begin = np.searchsorted(iova, np.array([change.first for change in changes], np.uint64), "left").tolist()
+        end = np.searchsorted(iova, np.array([change.last for change in changes], np.uint64), "right").tolist()
+        for change, low, high in zip(changes, begin, end, strict=True):
+            if low < high:
+                rows = order[low:high]
+                seen = asked[rows] < np.uint64(change.retired_at if change.valid else change.written_at)
+                seen |= asked[rows] < np.uint64(change.written_at)
+                for device in np.unique(pairs.device_id[rows[seen]]).tolist():
+                    if change.page.responsible_for(change.address, device):
+                        affected[rows[seen & (pairs.device_id[rows] == device)]] = True
+        return affected
+
+    def _judge_batch(self, pairs: TranslationPairs) -> Bool:
+        """Judge requests with one answer each; returns those that differ from it, mask of shape ``[n]``."""
+        if not self._translator_is_current:
+            self._translator.invalidate()
+            self._translator_is_current = True
+        self._memory.choices, self._memory.chosen = {}, {}
+        self._memory.updates.clear()
+        requests = BatchRequest(
+            pairs.device_id,
+            pairs.process_id,
+            pairs.has(RequestBit.PV),
+            pairs.has(RequestBit.PRIV),
+            pairs.has(RequestBit.EXEC),
+            pairs.has(RequestBit.WRITE),
+            pairs.iova,
+        )
+        answer = self._translator.translate(requests)
+        success = pairs.status == 0
+        wrong = success != (answer.status == Status.OK)
+        wrong |= success & ((pairs.spa != answer.spa) | (pairs.size > answer.page_shift))
+        wrong |= pairs.status == 2
+        if self._memory.updates:
+            # An A or D bit that should be in memory is not: find the request.
+            wrong[:] = True
+        for row in np.flatnonzero(~success & ~wrong).tolist():
+            request = self._request(pairs, row)
+            cause = int(answer.cause[row])
+            if self._is_recorded(request, cause):
+                self._expect_fault(pairs, row, request, {cause})
+            self._faulted += 1
+        return np.asarray(wrong)
+
+    def _is_recorded(self, request: Request, cause: int) -> bool:
+        """Is this fault of this device recorded, or suppressed by DTF?"""
+        known = self._recorded.get((request.device_id, cause))
+        if known is None:
+            known = translate(request, self._state.configuration, self._memory).fault is not None
+            self._recorded[request.device_id, cause] = known
+        return known
+
+    def _judge_one(self, pairs: TranslationPairs, row: int, history: dict[int, list[Change]]) -> None:
+        asked, answered = int(pairs.requested_at[row]), int(pairs.answered_at[row])
+        request = self._request(pairs, row)
+        choices = {}
+        for address, changes in history.items():
+            now = next((change.old for change in changes if change.written_at > answered), None)
+            current = self._replica.read_u64(address) if now is None else now
+            seen = [change.old for change in changes if change.visible(asked, answered)]
+            choices[address] = tuple(dict.fromkeys((current, *reversed(seen))))
+        configurations = [self._state.configuration]
+        configurations += [ending.configuration for ending in self._endings if asked < ending.sequence < answered]
+        outcomes = [answer for configuration in configurations for answer in self._outcomes(request, configuration, choices)]
+        fitting = [answer for answer in outcomes if self._fits(pairs, row, request, answer)]
+        if not fitting:
+            self._fail_answer(pairs, row, request, outcomes)
+        if len({(answer.status, answer.spa) for answer in outcomes}) > 1:
+            self._ambiguous += 1
+            if fitting[0] is outcomes[0]:
+                self._saw_new += 1
+            else:
+                self._saw_old += 1
+        if request.address_type is AddressType.TRANSLATED and fitting[0].status is Status.OK:
+            self._exempt += 1
+        if all(answer.fault is not None for answer in fitting):
+            self._faulted += 1
+            self._expect_fault(pairs, row, request, {int(answer.fault.cause) for answer in fitting if answer.fault is not None})
+
+    def _outcomes(
+        self, request: Request, configuration: IommuConfiguration, choices: dict[int, tuple[int, ...]]
+    ) -> list[Response]:
+        """Every answer that some choice of values gives, the one with the newest values first."""
+        memory = self._memory
+        memory.choices = choices
+        found: list[Response] = []
+        waiting = [dict[int, int]()]
+        while waiting and len(found) < MAX_OUTCOMES:
+            chosen = waiting.pop()
+            memory.chosen = dict(chosen)
+            memory.updates.clear()
+            found.append(translate(request, configuration, memory))
+            path = dict(chosen)
+            for address, value in memory.chosen.items():
+                if address not in chosen:
+                    waiting += [{**path, address: other} for other in choices[address][1:]]
+                    path[address] = value
+        memory.choices, memory.chosen = {}, {}
+        return found
+
+    def _fits(self, pairs: TranslationPairs, row: int, request: Request, answer: Response) -> bool:
+        status = int(pairs.status[row])
+        if status != _OBSERVED_STATUS[answer.status]:
+            return False
+        if status or answer.spa is None:
+            return True
+        if answer.trace.updates and request.address_type is AddressType.UNTRANSLATED:
+            return False
+        if int(pairs.memory_type[row]) != answer.memory_type and answer.mrif is None:
+            return False
+        return answer.mrif is not None or (int(pairs.spa[row]) == answer.spa and int(pairs.size[row]) <= answer.page_shift)
+
+    def _request(self, pairs: TranslationPairs, row: int) -> Request:
+        bits = int(pairs.bits[row])
+        return Request(
+            int(pairs.device_id[row]),
+            int(pairs.iova[row]),
+            write=bool(bits & RequestBit.WRITE),
+            address_type=AddressType(int(pairs.address_type[row])),
+            process_id=int(pairs.process_id[row]),
+            pasid_valid=bool(bits & RequestBit.PV),
+            priv=bool(bits & RequestBit.PRIV),
+            exec=bool(bits & RequestBit.EXEC),
+            no_write=bool(bits & RequestBit.NO_WRITE),
+        )
+
+    def _expect_fault(self, pairs: TranslationPairs, row: int, request: Request, causes: set[int]) -> None:
+        fault = ExpectedFault(causes, int(pairs.answered_at[row]), int(pairs.cycle[row]))
+        wrong = self._faults.expect(_key(request), fault)
+        if wrong is not None:
+            raise self.error(wrong, fault.cycle, fault.sequence)
+
+    def _fail_answer(self, pairs: TranslationPairs, row: int, request: Request, outcomes: list[Response]) -> NoReturn:
+        expected = sorted({_describe_answer(answer) for answer in outcomes})
+        observed = f"status {int(pairs.status[row])}"
+        if int(pairs.status[row]) == 0:
+            observed = f"{int(pairs.spa[row]):#x} (range 2^{int(pairs.size[row])})"
+        raise self.error(
+            f"{describe(_key(request))}: IOVA {request.iova:#x} was answered with {observed}, expected {' or '.join(expected)}",
+            int(pairs.cycle[row]),
+            int(pairs.answered_at[row]),
+        )
+
+    def _fail(self, record: Any, message: str) -> NoReturn:
+        raise self.error(message, int(record["cycle"]), int(record["sequence"]))
+
+    def finish(self) -> ScoreboardResult:
+        waiting = self._pairer.outstanding
+        if waiting.size:
+            first = describe(_key(self._request(TranslationPairs(waiting, waiting), 0)))
+            raise self.error(f"{waiting.shape[1]} translation requests were never answered, the first for {first}")
+        missing = self._faults.missing(self._end)
+        if missing is not None:
+            key, fault = missing
+            raise self.error(f"no fault record for {describe(key)}, cause {sorted(fault.causes)}", fault.cycle, fault.sequence)
+        for key in self._faults.records:
+            raise self.error(f"fault record of {describe(key)}, which did not fault")
+        self.require_compared(self._compared)
+        if self._race and not (self._saw_old and self._saw_new):
+            raise self.error(
+                f"a race test must see both answers of ambiguous requests: {self._saw_old} saw the old, {self._saw_new} the new"
+            )
+        if not self._race and self._ambiguous * 100 > self._compared * _AMBIGUOUS_PERCENT:
+            raise self.error(f"{self._ambiguous} of {self._compared} answers were ambiguous, more than {_AMBIGUOUS_PERCENT} %")
+        figures = {
+            "ambiguous": self._ambiguous,
+            "ambiguous_old": self._saw_old,
+            "ambiguous_new": self._saw_new,
+            "faults": self._faulted,
+            "fault_records": self._faults.compared,
+            "fault_records_dropped": self._faults.excused,
+            "translated_exempt": self._exempt,
+        }
+        return ScoreboardResult(self.name, self.block, self._compared, figures=figures)
+
+
+_RELEVANT: Bool = np.zeros(256, np.bool_)
+_RELEVANT[[EventKind.MEMORY_WRITE, EventKind.REGISTER_WRITE, EventKind.IOMMU_COMMAND]] = True
+
+
+def _key(request: Request) -> FaultKey:
+    valid = request.pasid_valid
+    return record_key(
+        FaultRecord(
+            0,
+            TransactionType(request.transaction_type),
+            request.device_id,
+            request.process_id if valid else 0,
+            valid,
+            valid and request.priv,
+            request.iova,
+        )
+    )
+
+
+def _describe_answer(answer: Response) -> str:
+    if answer.status is not Status.OK:
+        return f"status {_OBSERVED_STATUS[answer.status]} (cause {int(answer.cause or 0)})"
+    if answer.spa is None:
+        return "success without translation"
+    updates = " after an update of A and D in memory" if answer.trace.updates else ""
+    return f"{answer.spa:#x} (range at most 2^{answer.page_shift}){updates}"
