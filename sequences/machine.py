@@ -134,3 +134,15 @@ def _start_endpoint(machine: Machine, function: PciFunction, mode: FirstStageMod
     driver.probe()
     driver.start(log2_entries, InterruptTarget(DmaAddress(imsic.base), imsic.base, identity))
     return Endpoint(function, device, domain, backend, driver, LocalMemory(bars[2].size))
+
+
+def shut_down(machine: Machine) -> None:
+    """Stop every endpoint, check that the drivers left nothing mapped, and turn the IOMMU off."""
+    imsic = machine.platform.address_map.imsic
+    for endpoint in machine.endpoints:
+        endpoint.driver.stop()
+        endpoint.device.assert_clean()
+        endpoint.domain.unmap(imsic.base, PAGE_SIZE)
+        endpoint.domain.detach(endpoint.bdf)
+        endpoint.domain.free()
+    machine.iommu.disable()

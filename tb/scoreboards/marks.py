@@ -33,6 +33,8 @@ class MarkKind(IntEnum):
     """second operand = first slot; payload = descriptors"""
     REAP = 8
     """payload = completions"""
+    RELEASE = 9
+    """address = physical"""
 
 
 class MarkWriter(Protocol):
@@ -56,6 +58,9 @@ class MarkingObserver:
 
     def on_buffer(self, physical: int, contents: NDArray[np.uint8], guard: int) -> None:
         self._write(MarkKind.BUFFER, int(physical), 0, guard, contents.tobytes())
+
+    def on_release(self, physical: int) -> None:
+        self._write(MarkKind.RELEASE, int(physical), 0, 0, b"")
 
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None:
         self._write(MarkKind.LOCAL_MEMORY, int(bus_address), device, size, b"")

@@ -43,6 +43,9 @@ class TransferObserver(Protocol):
     def on_buffer(self, physical: int, contents: NDArray[np.uint8], guard: int) -> None:
         """A buffer has been filled with ``contents``; nobody may change the ``guard`` bytes before and behind it."""
 
+    def on_release(self, physical: int) -> None:
+        """The buffer announced at ``physical`` is about to be freed; its guards are nobody's any more."""
+
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None:
         """The local memory of ``device`` answers at ``bus_address``."""
 
@@ -70,6 +73,8 @@ class SilentObserver:
     def on_unmap(self, device: int, dma_address: int) -> None: ...
 
     def on_buffer(self, physical: int, contents: NDArray[np.uint8], guard: int) -> None: ...
+
+    def on_release(self, physical: int) -> None: ...
 
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None: ...
 
