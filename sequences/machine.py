@@ -75,6 +75,7 @@ class Endpoint:
     backend: DmaIommu
     driver: EndpointDriver
     local: LocalMemory
+    observer: TransferObserver
 
     @property
     def bdf(self) -> Bdf:
@@ -133,7 +134,7 @@ def _start_endpoint(machine: Machine, function: PciFunction, mode: FirstStageMod
     driver = EndpointDriver(machine.platform, device, function.bdf, bars[0], bars[2], machine.observer)
     driver.probe()
     driver.start(log2_entries, InterruptTarget(DmaAddress(imsic.base), imsic.base, identity))
-    return Endpoint(function, device, domain, backend, driver, LocalMemory(bars[2].size))
+    return Endpoint(function, device, domain, backend, driver, LocalMemory(bars[2].size), machine.observer)
 
 
 def shut_down(machine: Machine) -> None:

@@ -66,7 +66,8 @@ def map_buffer(endpoint: Endpoint, buffer: CpuBuffer, direction: DmaDirection) -
 
 
 def unmap_buffer(endpoint: Endpoint, address: DmaAddress, buffer: CpuBuffer, direction: DmaDirection) -> None:
-    """Undo :func:`map_buffer`."""
+    """Undo :func:`map_buffer`; accesses in flight may see either."""
+    endpoint.observer.on_revoke(endpoint.bdf.requester_id, int(address))
     dma_unmap_single(endpoint.device, address, buffer.size, direction)
 
 

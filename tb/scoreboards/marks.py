@@ -35,6 +35,8 @@ class MarkKind(IntEnum):
     """payload = completions"""
     RELEASE = 9
     """address = physical"""
+    REVOKE = 10
+    """address = DMA address"""
 
 
 class MarkWriter(Protocol):
@@ -52,6 +54,9 @@ class MarkingObserver:
     def on_map(self, device: int, dma_address: int, segments: Sequence[tuple[int, int]], direction: int) -> None:
         pieces = np.array([(int(physical), length) for physical, length in segments], dtype="<u8")
         self._write(MarkKind.MAP, int(dma_address), device, int(direction), pieces.tobytes())
+
+    def on_revoke(self, device: int, dma_address: int) -> None:
+        self._write(MarkKind.REVOKE, int(dma_address), device, 0, b"")
 
     def on_unmap(self, device: int, dma_address: int) -> None:
         self._write(MarkKind.UNMAP, int(dma_address), device, 0, b"")

@@ -156,6 +156,8 @@ class TransferScoreboard(Scoreboard):
         if kind == MarkKind.MAP:
             pieces = payload.view("<u8").reshape(-1, 2).tolist()
             endpoint.ledger.map(address, tuple((physical, size) for physical, size in pieces), second)
+        elif kind == MarkKind.REVOKE:
+            endpoint.ledger.revoke(address)
         elif kind == MarkKind.UNMAP:
             endpoint.ledger.unmap(address)
         elif kind == MarkKind.LOCAL_MEMORY:

@@ -37,6 +37,9 @@ class TransferObserver(Protocol):
         both, 1 to the device, 2 from the device).
         """
 
+    def on_revoke(self, device: int, dma_address: int) -> None:
+        """The driver is about to unmap what begins at ``dma_address``: until :meth:`on_unmap` an access may succeed or fail."""
+
     def on_unmap(self, device: int, dma_address: int) -> None:
         """The mapping that begins at ``dma_address`` is gone: call it when its invalidation has completed."""
 
@@ -69,6 +72,8 @@ class SilentObserver:
     """An observer that looks away."""
 
     def on_map(self, device: int, dma_address: int, segments: Sequence[tuple[int, int]], direction: int) -> None: ...
+
+    def on_revoke(self, device: int, dma_address: int) -> None: ...
 
     def on_unmap(self, device: int, dma_address: int) -> None: ...
 
