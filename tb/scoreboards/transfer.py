@@ -238,6 +238,7 @@ class TransferScoreboard(Scoreboard):
                 self._next_job += 1
                 slot = (slot + 1) % entries
             job.parts.append(part)
+            job.interrupt = job.interrupt or interrupt
             owner[row] = job.number
             if following:
                 endpoint.chained.add(following)

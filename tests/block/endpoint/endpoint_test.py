@@ -104,7 +104,7 @@ class EndpointTest(BaseTest):
         self.environment.add_scoreboard(self.answers)
         rules = (
             LinkRules(UP, "endpoint0_up", "endpoint", completions_on=DOWN, max_payload=256, max_read_request=512),
-            LinkRules(DOWN, "endpoint0_down", "testbench", completions_on=UP, max_payload=256),
+            LinkRules(DOWN, "endpoint0_down", "testbench", completions_on=UP, max_payload=256, completion_boundary=64),
         )
         self.environment.add_scoreboard(TlpProtocolChecker(rules))
         self.interrupts: list[int] = []
