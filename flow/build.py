@@ -31,7 +31,8 @@ from flow.verilate import Defines, Main, Waves
 EXECUTABLE = "sim"
 KEPT_BUILDS = 96
 """Folders the cache keeps; the least recently used beyond that go."""
-FAST_FLAGS = ("-std=gnu++20", "-O3", "-g0")
+# Measured: models run as fast at -O2 as at -O3 and compile a tenth faster; -Os costs a quarter of the speed.
+FAST_FLAGS = ("-std=gnu++20", "-O2", "-g0")
 SLOW_FLAGS = ("-std=gnu++20", "-O0", "-g0")
 NATIVE_FLAGS = ("-std=gnu++20", "-O3", "-g1", "-Wall", "-Wextra")
 HEADERS = {".h", ".hpp", ".vh", ".svh", ".inc"}
@@ -157,7 +158,7 @@ class Builder:
             for units, flags in ((fast, FAST_FLAGS), (slow, SLOW_FLAGS))
             for unit in units
         ]
-        self.pool.run_all(steps)
+        self.pool.run_all(steps, self.toolchain.compile_environment(self.project.root))
 
     def _compile_native(self, dut: Dut, defines: Defines, sources: Sequence[Path], model: Path, folder: Path) -> None:
         common = [*NATIVE_FLAGS, *defines.flags(), f"-ffile-prefix-map={self.project.root}=.", f"-I{model}"]
@@ -171,7 +172,8 @@ class Builder:
                     folder,
                 )
                 for path in sources
-            ]
+            ],
+            self.toolchain.compile_environment(self.project.root),
         )
 
     def _link(self, dut: Dut, variant: Variant, main_file: Path, model: Path, native: Path, folder: Path) -> None:

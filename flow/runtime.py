@@ -69,7 +69,8 @@ def _compile(
                 folder,
             )
             for name in objects
-        ]
+        ],
+        toolchain.compile_environment(folder),
     )
     pool.run(Step("Archiving Verilator's runtime", ["ar", "-rcs", LIBRARY, *(f"{name}.o" for name in objects)], folder))
     for name in objects:

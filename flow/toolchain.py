@@ -45,6 +45,10 @@ class Toolchain:
         path = f"{self.verilator_root / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         return {**inherited, "VERILATOR_ROOT": str(self.verilator_root), "PATH": path}
 
+    def compile_environment(self, root: Path) -> dict[str, str]:
+        """Environment for the C++ compiler: under ccache, checkouts of the same content share objects wherever they lie."""
+        return {"CCACHE_BASEDIR": str(root), "CCACHE_NOHASHDIR": "1", **self.environment()}
+
     def fingerprint(self) -> dict[str, str]:
         """What makes two machines build different objects from the same sources."""
         return {

@@ -39,7 +39,7 @@ def build(toolchain: Toolchain, pool: CompilerPool, project: Project, dut: Dut, 
             *("-CFLAGS", f"-std=gnu++20 {include}", "-LDFLAGS", "-rdynamic"),
         ],
     }
-    environment = {**toolchain.environment(), "MAKEFLAGS": PRECOMPILED_HEADER_OFF}
+    environment = {**toolchain.environment(), "MAKEFLAGS": PRECOMPILED_HEADER_OFF, "OBJCACHE": toolchain.ccache or ""}
     step = Step(
         f"Building DUT '{dut.name}' with cocotb's unmodified runner",
         [sys.executable, "-m", "flow.unmodified", json.dumps(arguments)],

@@ -7,8 +7,8 @@
 //   event     what the state means for the response: directory entry, context, PTE, compare-and-set result
 //   locate    a device context is known: transaction type checks, process directory or first stage
 //   first     the first stage begins: Bare, canonical check, walk cache, or its root table
-//   guest     a guest address of the request is known: MSI page table or second stage
-//   second    second stage of `guest` begins: Bare, width check, or its root table
+//   guest     the guest address of the request is known: MSI page table or second stage
+//   second    second stage of `guest` begins: Bare, width check, a look into its walk cache, or its root table
 //   arrive    the supervisor address of `guest` is known: load what it was for, or finish
 //   access    an address to load from is known: width check, issue
 module iommu_walk_step (
@@ -38,6 +38,10 @@ module iommu_walk_step (
     input  wire [1:0]                           table_pbmt_i,
     input  wire                                 table_w_i,
     input  wire                                 table_g_i,
+    // Second-stage walk cache: it holds something; last-level second-stage table of `walk_i.guest`.
+    input  wire                                 second_used_i,
+    input  wire                                 second_hit_i,
+    input  wire [43:0]                          second_ppn_i,
 
     output wire [iommu_spec_pkg::CONTEXT_W-1:0] context_o,
     output wire [iommu_spec_pkg::WALK_W-1:0]    walk_o,
@@ -56,8 +60,10 @@ module iommu_walk_step (
 
     // A resolved context was computed (context_o), to be cached under the requester.
     output wire                                 context_fill_o,
-    // A leaf was read in a last-level table at this supervisor page: to be cached for its neighbours.
+    // A leaf was read in a last-level table at this supervisor page, of the first or of the second stage: to be cached for its
+    // neighbours.
     output wire                                 table_fill_o,
+    output wire                                 second_fill_o,
     output wire [43:0]                          table_fill_ppn_o,
     // G of the pointers above that table; the leaf's own G is no part of it.
     output wire                                 table_fill_g_o
@@ -242,7 +248,7 @@ module iommu_walk_step (
   logic [1:0] s_pbmt;
   logic [2:0] s_page;
   logic [55:0] s_address;
-  logic     context_fill, table_fill;
+  logic     context_fill, table_fill, second_fill;
   logic     cached;
   logic     beyond;
 
@@ -265,6 +271,7 @@ module iommu_walk_step (
     address = walk.address;
     context_fill = 1'b0;
     table_fill = 1'b0;
+    second_fill = 1'b0;
     cached = 1'b0;
     // Second-stage attributes of `guest`, of a Bare stage unless a leaf says otherwise.
     s_r = 1'b1;
@@ -431,7 +438,7 @@ module iommu_walk_step (
       end
 
       iommu_spec_pkg::WALK_GUEST: begin
-        if (msi_match) begin
+        if (known.msi && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST && msi_match) begin
           access = 1'b1;
           next.state = iommu_spec_pkg::WALK_MSI;
           address = {current.msi_ppn, 12'd0} | {msi_index, 4'd0};
@@ -502,6 +509,7 @@ module iommu_walk_step (
           s_pbmt = pte_pbmt;
           s_page = pte_page;
           s_address = pte_address;
+          second_fill = walk.second_level == 3'd0;
           arrive = 1'b1;
         end
       end
@@ -640,6 +648,14 @@ module iommu_walk_step (
         cause = guest_cause;
         guest_fault = 1'b1;
         guest_flags = {1'b0, next.purpose != iommu_spec_pkg::PURPOSE_REQUEST};
+      end else if (second_used_i && walk.state != iommu_spec_pkg::WALK_GUEST) begin
+        next.state = iommu_spec_pkg::WALK_GUEST;
+        again = 1'b1;
+      end else if (second_used_i && second_hit_i) begin
+        next.second_level = 3'd0;
+        next.state = iommu_spec_pkg::WALK_SECOND;
+        access = 1'b1;
+        address = {second_ppn_i, next.guest[20:12], 3'd0};
       end else begin
         next.second_level = known.second_mode[2:0] + 3'd2;
         next.state = iommu_spec_pkg::WALK_SECOND;
@@ -747,6 +763,7 @@ module iommu_walk_step (
   assign done_o = fault || finish;
   assign context_fill_o = context_fill;
   assign table_fill_o = table_fill;
+  assign second_fill_o = second_fill;
   assign table_fill_ppn_o = walk.address[55:12];
   assign table_fill_g_o = walk.g;
 

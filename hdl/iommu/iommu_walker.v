@@ -20,7 +20,7 @@ module iommu_walker #(
     input  wire [43:0]                                ddtp_ppn_i,
     input  wire [23:0]                                qos_i,
 
-    // New walk. `start_merge_o`: one-hot, the walk in flight whose result this request may share (then do not start it).
+    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it).
     input  wire                                       start_valid_i,
     output wire                                       start_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
@@ -44,7 +44,8 @@ module iommu_walker #(
     input  wire [ID_W-1:0]                            restart_id_i,
     input  wire                                       restart_epoch_i,
 
-    // Lookup and fill of the context cache and the walk cache (combinational lookup of `lookup_request_o`).
+    // Lookup and fill of the context cache and the walk caches (combinational lookup of `lookup_request_o`, and for the second
+    // stage of `lookup_guest_o`).
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_o,
     input  wire                                       context_hit_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       context_i,
@@ -53,8 +54,13 @@ module iommu_walker #(
     input  wire [1:0]                                 table_pbmt_i,
     input  wire                                       table_w_i,
     input  wire                                       table_g_i,
+    output wire [63:0]                                lookup_guest_o,
+    input  wire                                       second_used_i,
+    input  wire                                       second_hit_i,
+    input  wire [43:0]                                second_ppn_i,
     output wire                                       context_fill_o,
     output wire                                       table_fill_o,
+    output wire                                       second_fill_o,
     output wire [iommu_spec_pkg::CONTEXT_W-1:0]       fill_context_o,
     output wire [43:0]                                fill_ppn_o,
     output wire [1:0]                                 fill_pbmt_o,
@@ -130,11 +136,13 @@ module iommu_walker #(
   wire [iommu_spec_pkg::CONTEXT_W-1:0] step_context;
   wire [iommu_spec_pkg::WALK_W-1:0]    step_walk;
   wire                                 step_access, step_update, step_again, step_done, step_context_fill, step_table_fill;
+  wire                                 step_second_fill;
   wire [6:0]                           step_size;
   wire [127:0]                         step_data;
   wire [1:0]                           step_pbmt;
   wire [23:0]                          step_qos;
-  walk_t                               next;
+  wire [iommu_spec_pkg::WALK_W-1:0]    present_walk = starting ? '0 : walk_q[slot];
+  walk_t                               present, next;
 
   iommu_walk_step u_step (
       .capabilities_i  (capabilities_i),
@@ -144,7 +152,7 @@ module iommu_walker #(
       .qos_i           (qos_i),
       .request_i       (step_request),
       .context_i       (context_q[slot]),
-      .walk_i          (starting ? '0 : walk_q[slot]),
+      .walk_i          (present_walk),
       .data_i          (mem_rsp_data_i),
       .err_i           (mem_rsp_err_i),
       .poison_i        (mem_rsp_poison_i),
@@ -155,6 +163,9 @@ module iommu_walker #(
       .table_pbmt_i    (table_pbmt_i),
       .table_w_i       (table_w_i),
       .table_g_i       (table_g_i),
+      .second_used_i   (second_used_i),
+      .second_hit_i    (second_hit_i),
+      .second_ppn_i    (second_ppn_i),
       .context_o       (step_context),
       .walk_o          (step_walk),
       .access_o        (step_access),
@@ -167,10 +178,12 @@ module iommu_walker #(
       .done_o          (step_done),
       .context_fill_o  (step_context_fill),
       .table_fill_o    (step_table_fill),
+      .second_fill_o   (step_second_fill),
       .table_fill_ppn_o(fill_ppn_o),
       .table_fill_g_o  (fill_g_o)
   );
 
+  assign present = present_walk;
   assign next = step_walk;
 
   // ---- Caches --------------------------------------------------------------------------------------------------------------------
@@ -180,6 +193,8 @@ module iommu_walker #(
   assign lookup_request_o = step_request;
   assign context_fill_o = fills && step_context_fill;
   assign table_fill_o = fills && step_table_fill;
+  assign second_fill_o = fills && step_second_fill;
+  assign lookup_guest_o = present.guest;
   assign fill_context_o = step_context;
   assign fill_pbmt_o = next.table_pbmt;
   assign fill_w_o = next.table_w;

@@ -5,8 +5,9 @@
 //                     \-> miss -> iommu_miss_queue -> iommu_walker <-> caches, memory -> reply -> response, fill, fault record
 //   iommu_command_queue -> invalidation of every cache and squash of every walk in flight, fence
 //
-// Latency in cycles from request to response handshake: first-level hit 2, second-level hit 3; L = memory latency: Sv39 miss with cached
-// context and last-level table L + 4.
+// Latency in cycles from request to response handshake, L = memory latency: first-level hit 2, second-level hit 3; Sv39 miss with cached
+// context and last-level table L + 4; Sv39 on Sv39x4 with cached last-level tables of both stages 2L + 6, with cached context only
+// 15L + 18.
 //
 // Every feature is gated by `capabilities_i` below the maximum of the build (CAPABILITIES_MAX). A feature that is absent behaves as the
 // specification demands of an implementation without it.
@@ -23,7 +24,8 @@ module riscv_iommu #(
     parameter int L2_SETS = 64,
     parameter int L2_WAYS = 4,
     parameter int CONTEXTS = 8,
-    parameter int TABLES = 16
+    parameter int TABLES = 16,
+    parameter int SECOND_TABLES = 16
 ) (
     input  wire                clk_i,
     input  wire                rst_i,
@@ -330,6 +332,9 @@ module riscv_iommu #(
   wire                 context_hit, table_hit, table_w, table_g, context_fill, table_fill, fill_w, fill_g;
   wire [43:0]          table_ppn, fill_ppn;
   wire [1:0]           table_pbmt, fill_pbmt;
+  wire                 second_used, second_hit, second_fill;
+  wire [43:0]          second_ppn;
+  wire [63:0]          lookup_guest;
   wire                 walk_mem_valid, walk_mem_ready, walk_rsp_valid;
   wire [SLOT_W-1:0]    walk_mem_slot, walk_rsp_slot;
   wire [1:0]           walk_mem_op, walk_mem_pbmt;
@@ -376,8 +381,13 @@ module riscv_iommu #(
       .table_pbmt_i     (table_pbmt),
       .table_w_i        (table_w),
       .table_g_i        (table_g),
+      .lookup_guest_o   (lookup_guest),
+      .second_used_i    (second_used),
+      .second_hit_i     (second_hit),
+      .second_ppn_i     (second_ppn),
       .context_fill_o   (context_fill),
       .table_fill_o     (table_fill),
+      .second_fill_o    (second_fill),
       .fill_context_o   (fill_context),
       .fill_ppn_o       (fill_ppn),
       .fill_pbmt_o      (fill_pbmt),
@@ -433,6 +443,23 @@ module riscv_iommu #(
       .fill_pbmt_i     (fill_pbmt),
       .fill_w_i        (fill_w),
       .fill_g_i        (fill_g),
+      .invalidate_i    (invalidate),
+      .invalidation_i  (invalidation)
+  );
+
+  iommu_second_stage_cache #(
+      .ENTRIES(SECOND_TABLES)
+  ) u_second_stage_cache (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .used_o          (second_used),
+      .lookup_request_i(lookup_request),
+      .lookup_guest_i  (lookup_guest),
+      .lookup_hit_o    (second_hit),
+      .lookup_ppn_o    (second_ppn),
+      .fill_i          (second_fill),
+      .fill_context_i  (fill_context),
+      .fill_ppn_i      (fill_ppn),
       .invalidate_i    (invalidate),
       .invalidation_i  (invalidation)
   );

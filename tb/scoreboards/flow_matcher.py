@@ -30,7 +30,7 @@ def header_key(tlps: TlpBatch) -> U64:
     """A 64-bit key of link, header and prefix; equal for equal TLPs, different (but for chance) for others."""
     h0, h1, h2, h3 = (tlps.header[i].astype(np.uint64) for i in range(4))
     shift = np.uint64(32)
-    key = (h0 | h1 << shift) * np.uint64(0x9E37_79B9_7F4A_7C15)
+    key: U64 = (h0 | h1 << shift) * np.uint64(0x9E37_79B9_7F4A_7C15)
     key ^= key >> np.uint64(29)
     key = (key + (h2 | h3 << shift)) * np.uint64(0xBF58_476D_1CE4_E5B9)
     key ^= key >> shift
@@ -57,8 +57,8 @@ def first_in_first_out(expected: U64, observed: U64) -> tuple[I64, Bool]:
     new = np.ones(count, np.bool_)
     new[1:] = keys[1:] != keys[:-1]
     start = np.maximum.accumulate(np.where(new, np.arange(count), 0))
-    before = np.cumsum(is_expected) - is_expected
-    in_group = before - before[start]
+    before: I64 = np.cumsum(is_expected) - is_expected
+    in_group: I64 = before - before[start]
     # In a group the expected stand first; behind e of them, the k-th observed is at start + e + k.
     partner = np.arange(count) - in_group
     valid = ~is_expected & (partner - start < in_group)

@@ -86,7 +86,8 @@ class LinkFlowScoreboard(Scoreboard):
     def ingest(self, batch: LogBatch) -> None:
         tlps = TlpBatch.of(batch)
         pairs = self._pairer.ingest(batch) if self._root else None
-        expected, answered = [], []
+        expected: list[tuple[TlpBatch, I64]] = []
+        answered: list[tuple[TlpBatch, I64]] = []
         for ingress, prediction in self._predictions:
             entering = _mask(ingress)[tlps.link]
             if self._root and ingress[-1] == self._configuration.links.switch_up:

@@ -28,7 +28,8 @@ def in_windows(port: BridgePort, address: U64) -> Bool:
 def on_bus(port: BridgePort, target: U32) -> Bool:
     """Which IDs lie below the port."""
     bus = target >> np.uint32(8)
-    return (bus >= port.secondary) & (bus <= port.subordinate)
+    mask: Bool = np.less_equal(bus - np.uint32(port.secondary), np.uint32(port.subordinate - port.secondary))
+    return mask
 
 
 def predict_switch_route(configuration: FabricConfiguration, tlps: TlpBatch) -> Route:
@@ -70,7 +71,8 @@ def _downstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bo
 
 
 def _message(tlps: TlpBatch, routing: int) -> Bool:
-    return (tlps.kind == Kind.MESSAGE) & ((tlps.fmt_type & np.uint32(7)) == routing)
+    mask: Bool = (tlps.kind == Kind.MESSAGE) & ((tlps.fmt_type & np.uint32(7)) == routing)
+    return mask
 
 
 def _upstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bool, index: int, route: Route) -> None:

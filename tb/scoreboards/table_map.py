@@ -98,7 +98,7 @@ class TableMap:
         self.pages[page >> 12] = TablePage(TableKind.CONTEXT, base, 1, size)
         words = _entries(replica, page, configuration.big_endian).reshape(-1, size // 8)
         for index in np.flatnonzero(words[:, 0] & np.uint64(1)).tolist():
-            context = decode_device_context(tuple(words[index].tolist()), configuration, set())
+            context, _ = decode_device_context(tuple(words[index].tolist()), configuration)
             if context is not None:
                 self._context(replica, context, base + index)
 

@@ -92,7 +92,8 @@ class TlpBatch:
 
     @cached_property
     def has_prefix(self) -> Bool:
-        return np.not_equal(self._word(_META) & np.uint32(int(EventFlag.PREFIX_VALID) << 16), 0)
+        mask: Bool = (self._word(_META) & np.uint32(int(EventFlag.PREFIX_VALID) << 16)) != 0
+        return mask
 
     @cached_property
     def prefix(self) -> U32:
@@ -120,10 +121,12 @@ class TlpBatch:
 
     @cached_property
     def is_completion(self) -> Bool:
-        return np.equal(self.tlp_class, TlpClass.COMPLETION)
+        mask: Bool = self.tlp_class == TlpClass.COMPLETION
+        return mask
 
     def _h0_bit(self, position: int) -> Bool:
-        return np.not_equal(self._word(_H0) & np.uint32(1 << position), 0)
+        mask: Bool = (self._word(_H0) & np.uint32(1 << position)) != 0
+        return mask
 
     @cached_property
     def four_dw(self) -> Bool:
@@ -239,7 +242,7 @@ class TlpBatch:
         """``earlier`` followed by this, in one batch."""
         if len(earlier) == 0:
             return self
-        if earlier.payload is self.payload:
+        if earlier.payload is self.payload and earlier.payload_base == self.payload_base:
             return TlpBatch(np.concatenate((earlier.words, self.words), axis=1), self.payload, self.payload_base)
         start = np.concatenate((earlier.payload_start, self.payload_start + earlier.payload.size))
         payload = np.concatenate((earlier.payload, self.payload)) if earlier.payload.size else self.payload

@@ -10,7 +10,7 @@ import numpy as np
 
 from tb.bridge.event_log import RequestBit
 from tb.scoreboards.flow_matcher import first_in_first_out
-from tb.scoreboards.tlp_batch import U64, TlpBatch
+from tb.scoreboards.tlp_batch import U32, U64, TlpBatch
 from tb.scoreboards.tlp_types import AddressType, Kind
 from tb.scoreboards.translation_pairs import TranslationPairs
 
@@ -52,21 +52,21 @@ class TranslationJoin:
         return joined
 
 
-def _mix(address: U64, identity: U64) -> U64:
-    key = (address >> np.uint64(2)) * np.uint64(0x9E37_79B9_7F4A_7C15)
-    key ^= key >> np.uint64(31)
-    return (key + identity) * np.uint64(0xBF58_476D_1CE4_E5B9)
-
-
-def _identity(device_id: U64, process_id: U64, bits: U64) -> U64:
-    return device_id | process_id << np.uint64(24) | bits << np.uint64(44)
+def _key(address: U64, device_id: U32, process_id: U32, bits: U32) -> U64:
+    wide = np.uint64
+    identity = device_id.astype(wide) | process_id.astype(wide) << wide(24) | bits.astype(wide) << wide(44)
+    key: U64 = (address >> wide(2)) * wide(0x9E37_79B9_7F4A_7C15)
+    key ^= key >> wide(31)
+    key += identity
+    key *= wide(0xBF58_476D_1CE4_E5B9)
+    return key
 
 
 def _pair_key(pairs: TranslationPairs) -> U64:
     mask = np.uint32(RequestBit.PV | RequestBit.PRIV | RequestBit.EXEC | RequestBit.WRITE)
     bits = (pairs.bits & mask) | pairs.address_type << np.uint32(8)
     process = np.where(pairs.has(RequestBit.PV), pairs.process_id, np.uint32(0))
-    return _mix(pairs.iova, _identity(*(column.astype(np.uint64) for column in (pairs.device_id, process, bits))))
+    return _key(pairs.iova, pairs.device_id, process, bits)
 
 
 def _request_key(tlps: TlpBatch) -> U64:
@@ -84,4 +84,4 @@ def _request_key(tlps: TlpBatch) -> U64:
     translation = tlps.address_type == AddressType.TRANSLATION_REQUEST
     address = np.where(translation, address & ~np.uint64(0xFFF), address)
     process = prefix & _PASID_MASK
-    return _mix(address, _identity(*(column.astype(np.uint64) for column in (tlps.requester, process, bits))))
+    return _key(address, tlps.requester, process, bits)

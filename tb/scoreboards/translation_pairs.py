@@ -71,7 +71,8 @@ class TranslationPairs:
         return np.asarray(self.request[7])
 
     def has(self, bit: RequestBit) -> Bool:
-        return np.not_equal(self.bits & np.uint32(bit), 0)
+        mask: Bool = (self.bits & np.uint32(bit)) != 0
+        return mask
 
     @cached_property
     def address_type(self) -> U32:

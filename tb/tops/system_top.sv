@@ -88,6 +88,9 @@ module system_top #(
   logic [15:0] iommu_wire;
   logic event_command, event_fault, event_message;
   logic [63:0] event_command_w0, event_command_w1;
+  wire [23:0] unused_qos;
+  wire [1:0] unused_pbmt;
+  wire [127:0] unused_message_hdr;
   logic l1_hit_strobe, l2_hit_strobe, miss_strobe, walk_start_strobe, walk_end_strobe, posted_dropped_strobe, nonposted_refused_strobe;
   logic read_lost_strobe, xlate_stall_strobe, upstream_posted_refused_strobe, upstream_completion_unexpected_strobe, cpu_posted_refused_strobe, memory_completion_unexpected_strobe;
 
@@ -114,16 +117,16 @@ module system_top #(
       .cpu_tx_credit_infinite_i(cpu_completion_credit_infinite), .iommu_mem_req_valid_o(mem_req_valid),
       .iommu_mem_req_ready_i(mem_req_ready), .iommu_mem_req_id_o(mem_req_id), .iommu_mem_req_op_o(mem_req_op),
       .iommu_mem_req_addr_o(mem_req_addr), .iommu_mem_req_size_o(mem_req_size), .iommu_mem_req_wdata_o(mem_req_wdata),
-      .iommu_mem_req_strobe_o(mem_req_strobe), .iommu_mem_req_qos_o(), .iommu_mem_req_pbmt_o(), .iommu_mem_rsp_valid_i(mem_rsp_valid),
-      .iommu_mem_rsp_ready_o(mem_rsp_ready), .iommu_mem_rsp_id_i(mem_rsp_id), .iommu_mem_rsp_data_i(mem_rsp_data),
-      .iommu_mem_rsp_err_i(mem_rsp_err), .iommu_mem_rsp_poison_i(mem_rsp_poison), .iommu_reg_valid_i(reg_valid),
-      .iommu_reg_write_i(reg_write), .iommu_reg_address_i(reg_address), .iommu_reg_wdata_i(reg_wdata), .iommu_reg_strobe_i(reg_strobe),
-      .iommu_reg_ready_o(reg_ready), .iommu_reg_rdata_o(reg_rdata), .iommu_wire_o(iommu_wire), .event_command_o(event_command),
-      .event_command_w0_o(event_command_w0), .event_command_w1_o(event_command_w1), .event_fault_o(event_fault),
-      .event_message_o(event_message), .event_message_hdr_o(), .stat_l1_hit_o(l1_hit_strobe), .stat_l2_hit_o(l2_hit_strobe),
-      .stat_miss_o(miss_strobe), .stat_walk_start_o(walk_start_strobe), .stat_walk_end_o(walk_end_strobe),
-      .stat_posted_dropped_o(posted_dropped_strobe), .stat_nonposted_refused_o(nonposted_refused_strobe),
-      .stat_read_lost_o(read_lost_strobe), .stat_xlate_stall_o(xlate_stall_strobe),
+      .iommu_mem_req_strobe_o(mem_req_strobe), .iommu_mem_req_qos_o(unused_qos), .iommu_mem_req_pbmt_o(unused_pbmt),
+      .iommu_mem_rsp_valid_i(mem_rsp_valid), .iommu_mem_rsp_ready_o(mem_rsp_ready), .iommu_mem_rsp_id_i(mem_rsp_id),
+      .iommu_mem_rsp_data_i(mem_rsp_data), .iommu_mem_rsp_err_i(mem_rsp_err), .iommu_mem_rsp_poison_i(mem_rsp_poison),
+      .iommu_reg_valid_i(reg_valid), .iommu_reg_write_i(reg_write), .iommu_reg_address_i(reg_address), .iommu_reg_wdata_i(reg_wdata),
+      .iommu_reg_strobe_i(reg_strobe), .iommu_reg_ready_o(reg_ready), .iommu_reg_rdata_o(reg_rdata), .iommu_wire_o(iommu_wire),
+      .event_command_o(event_command), .event_command_w0_o(event_command_w0), .event_command_w1_o(event_command_w1),
+      .event_fault_o(event_fault), .event_message_o(event_message), .event_message_hdr_o(unused_message_hdr),
+      .stat_l1_hit_o(l1_hit_strobe), .stat_l2_hit_o(l2_hit_strobe), .stat_miss_o(miss_strobe), .stat_walk_start_o(walk_start_strobe),
+      .stat_walk_end_o(walk_end_strobe), .stat_posted_dropped_o(posted_dropped_strobe),
+      .stat_nonposted_refused_o(nonposted_refused_strobe), .stat_read_lost_o(read_lost_strobe), .stat_xlate_stall_o(xlate_stall_strobe),
       .stat_upstream_posted_refused_o(upstream_posted_refused_strobe),
       .stat_upstream_completion_unexpected_o(upstream_completion_unexpected_strobe), .stat_cpu_posted_refused_o(cpu_posted_refused_strobe),
       .stat_memory_completion_unexpected_o(memory_completion_unexpected_strobe));

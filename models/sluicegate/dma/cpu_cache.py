@@ -73,13 +73,10 @@ class CpuCache:
             self._lines.pop(base, None)
 
     def sync_for_device(self, address: int, length: int, direction: DmaDirection) -> None:
-        """Hand the range to a non-coherent device."""
-        if direction is DmaDirection.FROM_DEVICE:
+        """Hand the range to a non-coherent device: memory gets the CPU's bytes, what it may write leaves the cache."""
+        self.write_back(address, length)
+        if direction is not DmaDirection.TO_DEVICE:
             self.invalidate(address, length)
-        else:
-            self.write_back(address, length)
-            if direction is DmaDirection.BIDIRECTIONAL:
-                self.invalidate(address, length)
 
     def sync_for_cpu(self, address: int, length: int, direction: DmaDirection) -> None:
         """Take the range back from a non-coherent device that may have written it."""

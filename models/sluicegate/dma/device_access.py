@@ -83,7 +83,7 @@ def check_device_access(dev: Device, dma: int, size: int, write: bool) -> Mappin
     if not mapping.visible:
         dev.report(DebugClass.DEVICE_ACCESS_BEFORE_SYNC, f"{what} of {mapping!r}")
     # A buffer that the device only writes needs no sync for the device when the CPU has only read it.
-    if mapping.kind.streaming and mapping.direction is not DMA_FROM_DEVICE and not mapping.device_owns(dma, dma + size):
+    if mapping.kind.streaming and mapping.direction is not DMA_FROM_DEVICE and mapping.cpu_owns(dma, dma + size):
         dev.report(DebugClass.DEVICE_ACCESS_CPU_OWNED, f"{what} of {mapping!r}")
     return mapping
 

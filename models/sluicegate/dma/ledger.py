@@ -167,6 +167,10 @@ class Mapping:
             at = max(at, last)
         return at < end
 
+    def cpu_owns(self, start: int, end: int) -> bool:
+        """Whether the CPU owns any byte of ``[start, end)``."""
+        return any(first < end and start < last for first, last in self.cpu_owned)
+
     def __repr__(self) -> str:
         return (
             f"<{self.kind.label} mapping of {self.device.name}: {self.dma:#x}+{self.size:#x} -> {self.phys:#x} "

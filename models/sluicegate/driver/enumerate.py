@@ -71,6 +71,8 @@ class PciFunction:
     children: list[PciFunction] = field(default_factory=list)
     secondary_bus: int = 0
     subordinate_bus: int = 0
+    windows: list[Region] = field(default_factory=list)
+    """Open memory windows of a bridge."""
 
     @property
     def bdf(self) -> Bdf:
@@ -280,6 +282,8 @@ class _Enumeration:
     def _open_window(bridge: PciFunction, high: bool, region: Region | None) -> None:
         """Program a bridge window; None closes it (limit below base)."""
         base, last = (WINDOW_UNIT, 0) if region is None else (region.base, region.end - 1)
+        if region is not None:
+            bridge.windows.append(region)
         access = bridge.access
         if high:
             access.write(PREFETCHABLE_BASE_UPPER, base >> 32, 4)

@@ -3,7 +3,9 @@
 Source: RISC-V IOMMU Architecture Specification 1.0 with the ratified extensions QOSID, NL, S and Svrsw60t59b.
 """
 
+from sluicegate.iommu.batch import BatchRequest, BatchResponse, BatchTranslator, translate_batch
 from sluicegate.iommu.capabilities import Capabilities, DirectoryMode, InterruptGeneration, IommuConfiguration
+from sluicegate.iommu.device import IommuDevice
 from sluicegate.iommu.request import (
     AddressType,
     Cause,
@@ -21,6 +23,9 @@ from sluicegate.iommu.translate import translate
 
 __all__ = [
     "AddressType",
+    "BatchRequest",
+    "BatchResponse",
+    "BatchTranslator",
     "Capabilities",
     "Cause",
     "DirectoryMode",
@@ -28,6 +33,7 @@ __all__ = [
     "Feature",
     "InterruptGeneration",
     "IommuConfiguration",
+    "IommuDevice",
     "MemoryType",
     "MrifTarget",
     "Permissions",
@@ -36,4 +42,5 @@ __all__ = [
     "Status",
     "TransactionType",
     "translate",
+    "translate_batch",
 ]

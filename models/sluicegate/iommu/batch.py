@@ -7,26 +7,21 @@ after all other requests have been answered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sluicegate.iommu.batch_walk import GUEST_PAGE_FAULT, PAGE_FAULT, Flags, Progress, access_codes, msi_distance, walk_stage
 from sluicegate.iommu.capabilities import DirectoryMode, IommuConfiguration
 from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessContext, SecondStageMode
-from sluicegate.iommu.decoded_tables import ELSEWHERE, PAGE_SHIFTS, SIZE_SHIFT, DecodedTables, Indices, StageRules, Words
-from sluicegate.iommu.request import Request, Status, TranslationFault
+from sluicegate.iommu.decoded_tables import DecodedTables, Indices, StageRules
+from sluicegate.iommu.request import Request, Status, Trace, TranslationFault
 from sluicegate.iommu.translate import Translation, translate
 from sluicegate.iommu.walk import UNLIMITED_SHIFT, Walker
 from sluicegate.memory import Memory
 
-Flags = NDArray[np.bool_]
-
-_PAGE_FAULT: Final = np.array([13, 15, 12], dtype=np.uint16)
-"""Cause by access: read, write, execute."""
-_GUEST_PAGE_FAULT: Final = np.array([21, 23, 20], dtype=np.uint16)
-_FRAME: Final = np.uint64((1 << 64) - (1 << 12))
 _DENSE_DEVICE_IDS: Final = 1 << 20
 _BARE_PAGE_SHIFT: Final = 12
 _NOBODY: Final = np.zeros(0, dtype=np.intp)
@@ -128,20 +123,32 @@ class _Context:
 class BatchTranslator:
     """Translates batches against one configuration and memory, and keeps the decoded tables between batches.
 
-    Call :meth:`invalidate` after each change of a table or context in memory; the translator answers as memory was when it
-    first looked.
+    Tell it of changes of tables and contexts in memory: :meth:`update` for single dwords (cheap for last-level entries),
+    :meth:`invalidate` for everything. Without that the translator answers as memory was when it first looked.
     """
 
     def __init__(self, configuration: IommuConfiguration, memory: Memory) -> None:
         self._configuration = configuration
         self._memory = memory
         self._contexts: dict[int, _Context] = {}
-        self._first_stages: dict[StageRules, DecodedTables] = {}
+        self._shared: dict[StageRules, DecodedTables] = {}
+        self._nested: list[DecodedTables] = []
+        self._walks: list[Trace] = []
+        """Reads that the contexts and the nested tables depend on."""
 
     def invalidate(self) -> None:
         """Forget everything that was read from memory."""
         self._contexts.clear()
-        self._first_stages.clear()
+        self._shared.clear()
+        self._nested.clear()
+        self._walks.clear()
+
+    def update(self, address: int) -> None:
+        """The dword at ``address`` (8-byte aligned) changed in memory: forget or renew what was made of it."""
+        pages = {read.address >> 12 for walk in self._walks for read in walk.reads}
+        tables = (*self._shared.values(), *self._nested)
+        if address >> 12 in pages or not all(decoded.update(address) for decoded in tables):
+            self.invalidate()
 
     def translate(self, requests: BatchRequest) -> BatchResponse:
         """Translate all ``requests``."""
@@ -186,33 +193,35 @@ class BatchTranslator:
 
     def _groups(self, requests: BatchRequest) -> list[_Group]:
         """Partition the requests so that each group is walked through the same tables objects."""
-        keys, inverse = _distinct_keys(requests)
-        contexts = [self._context(key, requests) for key in keys]
+        population = _population(requests)
+        contexts = [self._context(key) for key in population.keys]
         if len(contexts) == 1:
             return [_Group(None, contexts[0], contexts[0].roots)]
-        families: dict[object, list[int]] = {}
-        for number, context in enumerate(contexts):
-            families.setdefault(context.family, []).append(number)
-        first_roots = np.array([context.roots[0] for context in contexts], dtype=np.int64)
-        second_roots = np.array([context.roots[1] for context in contexts], dtype=np.int64)
-        family_of = np.zeros(len(contexts), dtype=np.intp)
-        for family, numbers in enumerate(families.values()):
-            family_of[numbers] = family
+        families: dict[object, int] = {}
+        family_of = [families.setdefault(context.family, len(families)) for context in contexts]
+        first_roots = population.spread([context.roots[0] for context in contexts])
+        second_roots: Indices | int = 0
+        if any(context.second is not None for context in contexts):
+            second_roots = population.spread([context.roots[1] for context in contexts])
+        if len(families) == 1:
+            return [_Group(None, contexts[0], (first_roots, second_roots))]
+        families_spread = population.spread(family_of)
         groups = []
-        for family, numbers in enumerate(families.values()):
-            members = None if len(families) == 1 else np.flatnonzero(family_of[inverse] == family)
-            which = inverse if members is None else inverse[members]
-            groups.append(_Group(members, contexts[numbers[0]], (first_roots[which], second_roots[which])))
+        for family in families.values():
+            members = np.flatnonzero(families_spread == family)
+            inner = second_roots if isinstance(second_roots, int) else second_roots[members]
+            groups.append(_Group(members, contexts[family_of.index(family)], (first_roots[members], inner)))
         return groups
 
-    def _context(self, key: _Key, requests: BatchRequest) -> _Context:
-        known = self._contexts.get(key.code)
+    def _context(self, key: int) -> _Context:
+        known = self._contexts.get(key)
         if known is None:
-            known = self._contexts[key.code] = self._resolve(requests.request(key.example))
+            known = self._contexts[key] = self._resolve(_request_of(key))
         return known
 
     def _resolve(self, request: Request) -> _Context:
         translation = Translation(request, self._configuration, self._memory)
+        self._walks.append(translation.trace)
         try:
             device, process, walker = translation.locate()
         except TranslationFault as fault:
@@ -255,13 +264,15 @@ class BatchTranslator:
             except TranslationFault:
                 return None
 
-        return DecodedTables(self._memory, rules, self._configuration.capabilities.physical_address_bits, locate)
+        tables = DecodedTables(self._memory, rules, self._configuration.capabilities.physical_address_bits, locate)
+        self._nested.append(tables)
+        return tables
 
     def _shared_tables(self, rules: StageRules) -> DecodedTables:
-        tables = self._first_stages.get(rules)
+        tables = self._shared.get(rules)
         if tables is None:
             width = self._configuration.capabilities.physical_address_bits
-            tables = self._first_stages[rules] = DecodedTables(self._memory, rules, width)
+            tables = self._shared[rules] = DecodedTables(self._memory, rules, width)
         return tables
 
     # Groups
@@ -277,17 +288,17 @@ class BatchTranslator:
             response.status[where] = Status.UNSUPPORTED_REQUEST
             response.cause[where] = context.cause
             return _NOBODY
-        access = _access(part)
-        progress = _Progress(part.iova.view(np.int64))
+        access = access_codes(part.write, part.exec, part.pasid_valid, part.priv)
+        progress = Progress(part.iova.view(np.int64))
         translated = response.spa.view(np.int64) if group.members is None else np.empty(len(part), dtype=np.int64)
         if context.first is not None:
-            _walk(context.first.tables, group.roots[0], access.first_stage, progress, translated, _PAGE_FAULT, access.kind)
+            walk_stage(context.first.tables, group.roots[0], access.first_stage, progress, translated, PAGE_FAULT, access.kind)
         if context.second is not None and context.device is not None:
             distance = None
             if context.device.msi_enabled:
-                distance = _msi_distance(progress.address, context.device, self._configuration)
+                distance = msi_distance(progress.address, context.device, self._configuration)
                 progress.leave(distance == 0)
-            _walk(context.second.tables, group.roots[1], access.kind, progress, translated, _GUEST_PAGE_FAULT, access.kind)
+            walk_stage(context.second.tables, group.roots[1], access.kind, progress, translated, GUEST_PAGE_FAULT, access.kind)
             if distance is not None:
                 progress.limit_page_shift((11 + np.frexp(distance.astype(np.float64))[1]).astype(np.uint8))
         if isinstance(progress.page_shift, int) and progress.page_shift == UNLIMITED_SHIFT:
@@ -313,14 +324,6 @@ def translate_batch(requests: BatchRequest, configuration: IommuConfiguration, m
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """A device and process: an integer that identifies them, and the index of a request of theirs."""
-
-    code: int
-    example: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Group:
     """Requests (all, or those at ``members``) that share tables; index bases of the first and the second stage."""
 
@@ -343,120 +346,45 @@ class _Group:
         )
 
 
-def _distinct_keys(requests: BatchRequest) -> tuple[list[_Key], NDArray[np.intp]]:
-    """The distinct (device, process, privilege) of a batch, and for each request the number of its own."""
+@dataclass(frozen=True, slots=True)
+class _Population:
+    """The distinct keys of a batch (device, process and privilege in one integer), and which request has which.
+
+    ``place`` gives for each request an index into a table of ``size`` in which key ``i`` stands at ``slots[i]``.
+    """
+
+    keys: list[int]
+    slots: NDArray[np.intp]
+    size: int
+    place: NDArray[np.integer[Any]]
+
+    def spread(self, values: list[int]) -> Indices:
+        """For each request the value of its key."""
+        table = np.zeros(self.size, dtype=np.int64)
+        table[self.slots] = values
+        return table.take(self.place)
+
+
+def _population(requests: BatchRequest) -> _Population:
     devices = requests.device_id
     if not requests.pasid_valid.any():
-        first = devices[0]
+        first = int(devices[0])
         if (devices == first).all():
-            return [_Key(int(first), 0)], np.zeros(0, dtype=np.intp)
+            return _Population([first], _NOBODY, 0, devices)
         highest = int(devices.max())
         if highest < _DENSE_DEVICE_IDS:
-            example = np.full(highest + 1, -1, dtype=np.intp)
-            example[devices] = np.arange(devices.size)
-            distinct = np.flatnonzero(example >= 0)
-            number = np.zeros(highest + 1, dtype=np.intp)
-            number[distinct] = np.arange(distinct.size)
-            return [_Key(device, int(example[device])) for device in distinct.tolist()], number[devices]
+            present = np.zeros(highest + 1, dtype=np.bool_)
+            present[devices] = True
+            distinct = np.flatnonzero(present)
+            return _Population(distinct.tolist(), distinct, highest + 1, devices)
     codes = devices.astype(np.uint64)
     process = requests.process_id.astype(np.uint64) << np.uint64(26)
     tagged = process | requests.priv.astype(np.uint64) << np.uint64(25) | np.uint64(1 << 24)
     codes |= np.where(requests.pasid_valid, tagged, np.uint64(0))
-    values, examples, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    return [_Key(code, example) for code, example in zip(values.tolist(), examples.tolist(), strict=True)], inverse
+    values, inverse = np.unique(codes, return_inverse=True)
+    return _Population(values.tolist(), np.arange(values.size), values.size, inverse)
 
 
-@dataclass(frozen=True, slots=True)
-class _Access:
-    """Bit numbers in the rights of an entry: 0 read, 1 write, 2 execute; plus 3 in the first stage if privileged."""
-
-    kind: NDArray[np.uint8]
-    first_stage: NDArray[np.uint8]
-
-
-def _access(requests: BatchRequest) -> _Access:
-    kind = np.ascontiguousarray(requests.write).view(np.uint8)
-    if requests.exec.any():
-        kind = np.where(requests.exec & ~requests.write, np.uint8(2), kind)
-    if not requests.pasid_valid.any():
-        return _Access(kind, kind)
-    privileged = (requests.priv & requests.pasid_valid).view(np.uint8)
-    return _Access(kind, kind + privileged * np.uint8(3))
-
-
-@dataclass(slots=True)
-class _Progress:
-    """A group between the stages: addresses so far, and what failed (``left`` to the reference among it)."""
-
-    address: Indices
-    page_shift: NDArray[np.uint8] | int = UNLIMITED_SHIFT
-    failed: Flags | None = None
-    """None when nothing failed."""
-    left: Flags | None = None
-    cause: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, dtype=np.uint16))
-    """Meaningful where ``failed``."""
-
-    def fail(self, failed: Flags, causes: NDArray[np.uint16]) -> None:
-        """Those of ``failed`` that have not failed before fail with ``causes``."""
-        if self.failed is None:
-            self.failed, self.cause = failed, causes
-        else:
-            self.cause = np.where(self.failed, self.cause, causes)
-            self.failed = self.failed | failed
-
-    def leave(self, left: Flags) -> None:
-        """Those of ``left`` that have not failed before are for the reference; they count as failed until it answers."""
-        if self.failed is not None:
-            left = left & ~self.failed
-        if left.any():
-            self.left = left if self.left is None else self.left | left
-            self.fail(left, np.zeros(left.shape, dtype=np.uint16))
-
-    def limit_page_shift(self, page_shift: NDArray[np.uint8] | int) -> None:
-        if isinstance(page_shift, int) and isinstance(self.page_shift, int):
-            self.page_shift = min(page_shift, self.page_shift)
-        else:
-            self.page_shift = np.minimum(self.page_shift, page_shift).astype(np.uint8)
-
-
-def _walk(
-    tables: DecodedTables,
-    roots: Indices | int,
-    access: NDArray[np.uint8],
-    progress: _Progress,
-    translated: Indices,
-    causes: NDArray[np.uint16],
-    kind: NDArray[np.uint8],
-) -> None:
-    """Take ``progress`` through one stage; new addresses go to ``translated``, failures get ``causes`` by ``kind``."""
-    address = progress.address if progress.failed is None else np.where(progress.failed, 0, progress.address)
-    outside: Flags | None = None
-    bits = tables.rules.address_bits
-    usable = bits if tables.rules.guest else bits - 1
-    if int(address.view(np.uint64).max()) >> usable:
-        top = address >> usable
-        outside = top != 0 if tables.rules.guest else (top != 0) & (top != -1)
-        address = address & ((1 << bits) - 1)
-    entries = tables.look_up(address, roots)
-    low = entries.astype(np.uint16)
-    np.bitwise_and(entries, _FRAME, out=entries)
-    np.add(entries.view(np.int64), address, out=translated)
-    progress.address = translated
-    granted = (low >> access) & np.uint16(1)
-    if outside is not None and outside.any():
-        granted[outside] = 0
-        low[outside] = 0
-    if not granted.all():
-        elsewhere = (low & np.uint16(ELSEWHERE)) != 0
-        if elsewhere.any():
-            progress.leave(elsewhere)
-        progress.fail(granted == 0, causes[kind])
-    low &= np.uint16(0xF << SIZE_SHIFT)
-    progress.limit_page_shift(PAGE_SHIFTS[low >> np.uint16(SIZE_SHIFT)] if low.any() else int(PAGE_SHIFTS[0]))
-
-
-def _msi_distance(guest: Indices, device: DeviceContext, configuration: IommuConfiguration) -> Words:
-    """Per guest address: the page-number bits in which it differs from the MSI pattern; 0 for MSI pages."""
-    width = (1 << (configuration.capabilities.guest_physical_bits - 12)) - 1
-    compared = np.uint64(~device.msi_address_mask & width)
-    return ((guest.view(np.uint64) >> np.uint64(12)) ^ np.uint64(device.msi_address_pattern)) & compared
+def _request_of(key: int) -> Request:
+    """A request with this key; where it goes does not matter to its contexts."""
+    return Request(key & 0xFFFFFF, 0, pasid_valid=bool(key >> 24 & 1), priv=bool(key >> 25 & 1), process_id=key >> 26)

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sluicegate.iommu.port import swap_u64
 from sluicegate.iommu.walk import PTE_A, PTE_D, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X
 from sluicegate.memory import Memory, MemoryAccessError, MemoryPoisonError
 
@@ -124,7 +125,7 @@ class DecodedTables:
     """The tables of one stage, decoded as requests reach them.
 
     ``locate_table(address)`` turns the address in a pointer into a physical one, or None where only the reference can tell
-    (a nested walk that faults). Rows stay as they were decoded until the object is dropped: drop it when tables change.
+    (a nested walk that faults). Rows stay as they were decoded: tell :meth:`update` of each dword that changes.
     """
 
     def __init__(
@@ -148,6 +149,8 @@ class DecodedTables:
         self._left: list[NDArray[np.bool_]] = [np.zeros(512, dtype=np.bool_) for _ in range(levels)]
         self._final: Words = self._frame_final(np.zeros(0, dtype=np.uint64))
         self._owners = [np.zeros(1, dtype=np.int64) for _ in range(levels)]
+        self._rows_of_page: dict[int, list[tuple[int, int]]] = {}
+        """Level and row of each table that lies in a physical page, by page number."""
         self._roots: dict[int, int] = {}
         self._reached: set[int] = set()
         self._windows: dict[int, _Window] = {}
@@ -180,8 +183,35 @@ class DecodedTables:
             return None
         root = self._ptes[top].shape[0] * 512
         self._add_rows(top, loaded, np.zeros(pages, dtype=np.uint16), np.arange(pages, dtype=np.int64), np.full(pages, root))
+        self._note_rows(top, tables, root >> 9)
         self._roots[address] = root
         return root
+
+    def _note_rows(self, level: int, tables: list[int], first: int) -> None:
+        for row, table in enumerate(tables, first):
+            self._rows_of_page.setdefault(table >> 12, []).append((level, row))
+
+    def update(self, address: int) -> bool:
+        """The dword at ``address`` changed in memory. True when nothing of it was decoded, or it was decoded anew.
+
+        False when tables hang below it, or it cannot be read: then the object is out of date and must be dropped.
+        """
+        for level, row in self._rows_of_page.get(address >> 12, ()):
+            if level:
+                return False
+            try:
+                pte = self._memory.read_u64(address)
+            except (MemoryAccessError, MemoryPoisonError):
+                return False
+            index = address >> 3 & 511
+            self._ptes[0][row, index] = swap_u64(pte) if self.rules.big_endian else pte
+            part = slice(row, row + 1)
+            entry = self._decode_last_level(self._ptes[0][part], self._size_codes[0][part], self._prefixes[0][part])[0, index]
+            self._final[row * 512 + index] = entry
+            window = self._windows.get(int(self._owners[0][row]))
+            if window is not None:
+                window.entries[(int(self._prefixes[0][row]) << 9 | index) - window.first_index] = entry
+        return True
 
     def _load(self, tables: Words) -> Words | None:
         """The PTEs of whole tables, shape [k, 512]; None if any of their dwords cannot be read."""
@@ -325,12 +355,12 @@ class DecodedTables:
         failed = np.setdiff1d(np.flatnonzero(pointer), pointers)
         loaded = self._load(tables)
         if loaded is None:
-            pointers, loaded, refused = self._load_one_by_one(pointers, tables)
+            pointers, tables, loaded, refused = self._load_one_by_one(pointers, tables)
             failed = np.concatenate((failed, refused))
         room = MAX_ROWS - self._ptes[level - 1].shape[0]
         if leaves.size + pointers.size > room:
             failed = np.concatenate((failed, leaves, pointers))
-            leaves, pointers, loaded = leaves[:0], pointers[:0], loaded[:0]
+            leaves, pointers, tables, loaded = leaves[:0], pointers[:0], tables[:0], loaded[:0]
         self._left[level][wanted[failed]] = True
         if not leaves.size and not pointers.size:
             return
@@ -343,6 +373,7 @@ class DecodedTables:
         first = self._add_rows(level - 1, np.concatenate((loaded, spread)), new_codes, prefixes[order], owners)
         rows = first + np.arange(order.size, dtype=np.int64)
         self._steps[level][wanted[order]] = (rows << 9) - (prefixes[order] << 9)
+        self._note_rows(level - 1, tables.tolist(), first)
 
     def _located(self, pointers: Indices, ppns: Words) -> tuple[Indices, Words]:
         """The pointers whose tables have a physical address, and those addresses."""
@@ -350,12 +381,13 @@ class DecodedTables:
         kept = [(index, table) for index, table in found if table is not None]
         return np.array([index for index, _ in kept], dtype=np.int64), np.array([table for _, table in kept], dtype=np.uint64)
 
-    def _load_one_by_one(self, pointers: Indices, tables: Words) -> tuple[Indices, Words, Indices]:
-        """(readable pointers, their tables, unreadable pointers)."""
+    def _load_one_by_one(self, pointers: Indices, tables: Words) -> tuple[Indices, Words, Words, Indices]:
+        """(readable pointers, addresses of their tables, these tables, unreadable pointers)."""
         loaded = [self._load(tables[position : position + 1]) for position in range(tables.size)]
         readable = np.array([words is not None for words in loaded], dtype=np.bool_)
         words = [words for words in loaded if words is not None]
-        return pointers[readable], np.concatenate((np.zeros((0, 512), dtype=np.uint64), *words)), pointers[~readable]
+        found = np.concatenate((np.zeros((0, 512), dtype=np.uint64), *words))
+        return pointers[readable], tables[readable], found, pointers[~readable]
 
 
 def _one_address_per_table(addresses: Indices) -> Indices:

@@ -28,6 +28,7 @@ from sluicegate.iommu.request import (
     Request,
     Response,
     Status,
+    Trace,
     TranslationFault,
 )
 from sluicegate.iommu.walk import UNLIMITED_SHIFT, Access, Mapping, Walker
@@ -52,6 +53,11 @@ class Translation:
         """The context of the first stage, once known."""
         self.pscid_valid = False
         """True when the translation is tagged with the PSCID of ``process``."""
+
+    @property
+    def trace(self) -> Trace:
+        """What the translation has read and updated so far."""
+        return self._port.trace
 
     def run(self) -> Response:
         """Translate; every fault is turned into its response."""

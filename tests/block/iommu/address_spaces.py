@@ -17,9 +17,9 @@ NAPOT = 1 << 63
 SV39, SV48, SV57 = 8, 9, 10
 BARE = 0
 CAPABILITIES = Capabilities(
-    0x10 | 0x7 << 9 | 1 << 15 | 0x7 << 17 | 1 << 25 | 1 << 26 | 1 << 28 | 56 << 32 | 0x7 << 38 | 1 << 42 | 1 << 43
+    0x10 | 0x7 << 9 | 1 << 15 | 0x7 << 17 | 1 << 24 | 1 << 25 | 1 << 26 | 1 << 28 | 56 << 32 | 0x7 << 38 | 1 << 42 | 1 << 43
 )
-"""Sv39 to Sv57 in both stages, Svpbmt, ATS, T2GPA, wired interrupts, PD8 to PD20, NL, S."""
+"""Sv39 to Sv57 in both stages, Svpbmt, hardware A and D, ATS, T2GPA, wired interrupts, PD8 to PD20, NL, S."""
 DIRECTORY_ROOT = 0x8000_0000
 FIRST_FREE_PAGE = 0x8001_0000
 DATA_BASE = 0x10_0000_0000
@@ -93,6 +93,8 @@ class AddressSpaces:
         self._store = store
         self.memory = SparseMemory()
         """What the model walks."""
+        self.written: set[int] = set()
+        """Addresses of all dwords of the tables."""
         self._next_page = FIRST_FREE_PAGE
         self.configuration = IommuConfiguration(CAPABILITIES, 2, DIRECTORY_ROOT >> 2 | 4)
         self.guests = [self._guest(number) for number in range(3)]
@@ -104,6 +106,7 @@ class AddressSpaces:
     def write(self, address: int, word: int) -> None:
         """One dword, in the replica and in the bench."""
         self.memory.write_u64(address, word)
+        self.written.add(address)
         self._store(address, word)
 
     def _page(self, count: int = 1) -> int:
@@ -189,8 +192,9 @@ class AddressSpaces:
         return device
 
     def write_context_control(self, device: Device, valid: bool, silent: bool = False) -> None:
-        """Dword 0 of a device context; ``silent`` sets DTF."""
-        self.write(device.context, valid * V | 1 << 1 | silent << 4 | device.directory << 5)
+        """Dword 0 of a device context; ``silent`` sets DTF. Hardware A and D updates are on in half of them."""
+        updates = self.choose(0, 4) << 7
+        self.write(device.context, valid * V | 1 << 1 | silent << 4 | device.directory << 5 | updates)
 
     def write_process_context(self, device: Device, process_id: int, space: Space, supervisor: bool = True) -> None:
         """The process context of ``process_id``: ``space``, SUM set."""
@@ -221,6 +225,16 @@ class AddressSpaces:
         for index in range(16 if slot.napot else 1):
             self.write(self.entry_address(stage, slot.address + (index << 12), slot.level), leaf)
 
+    def replace_table(self, stage: Stage, slot: Slot) -> None:
+        """Give the last-level table of ``slot`` a new page with the same entries, save for the leaf of the slot."""
+        pointer = self.entry_address(stage, slot.address, 1)
+        old = self.memory.read_u64(pointer) >> 10 << 12
+        page = self._page() if stage.guest is None else self._table(stage.guest)
+        for address in sorted(address for address in self.written if address >> 12 == old >> 12):
+            self.write(page | address & 0xFFF, self.memory.read_u64(address))
+        self.write(pointer, page >> 2 | V)
+        self.map(stage, slot, self.random_leaf(slot, stage))
+
     def random_leaf(self, slot: Slot, stage: Stage) -> int:
         """A leaf for a slot; one in five is invalid, rights are random."""
         if self.choose(0, 5) == 0:
@@ -232,8 +246,10 @@ class AddressSpaces:
             flags |= U
         if not stage.second and self.choose(0, 6) == 0:
             flags |= G
-        if self.choose(0, 12) == 0:
+        if self.choose(0, 6) == 0:
             flags &= ~D
+        if self.choose(0, 10) == 0:
+            flags &= ~(A | D)
         target = DATA_BASE + self.choose(0, 1 << 12) * size
         if stage.guest is not None and stage.guest.stage.mode:
             second = stage.guest.stage.slots

@@ -120,6 +120,8 @@ class IommuBench:
         self._requests = 0
         self.writes: list[LoggedWrite] = []
         """Writes by the IOMMU since :meth:`forget_writes`."""
+        self.interrupts: list[int] = []
+        """Interrupt identities raised since :meth:`forget_writes`: messages, and wires from 0x700 on."""
         self.observed = 0
         """Responses seen in the log."""
         simulation.add_consumer(self._ingest)
@@ -183,8 +185,9 @@ class IommuBench:
         self._faulted.add(address)
 
     def forget_writes(self) -> None:
-        """Start a new list of writes."""
+        """Start a new list of writes and interrupts."""
         self.writes = []
+        self.interrupts = []
 
     def translate(self, requests: Sequence[Request]) -> list[LoggedResponse]:
         """Send requests back to back and wait for all answers; they are returned in the order of the requests."""
@@ -232,6 +235,8 @@ class IommuBench:
                 response = _decode_response(request, record)
                 self._answers[self._order.pop(identifier)] = LoggedResponse(response, requested, int(record["cycle"]))
                 self.observed += 1
+            elif kind == EventKind.INTERRUPT:
+                self.interrupts.append(int(record["argument"]))
             elif kind == EventKind.MEMORY_WRITE and int(record["source"]) == Actor.IOMMU:
                 write = LoggedWrite(int(record["address"]), batch.payload_of(record).tobytes())
                 self.writes.append(write)

@@ -23,7 +23,7 @@ from tb.bridge.native import Knob
 from tb.bridge.tops import IOMMU
 from tb.env.base_test import BaseTest, run_test
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
-from tests.block.iommu.address_spaces import AddressSpaces, Device, Slot, Space, Stage, V
+from tests.block.iommu.address_spaces import A, AddressSpaces, D, Device, G, Slot, Space, Stage, V
 from tests.block.iommu.bench import SETTLE_CYCLES, IommuBench, LoggedResponse, with_fault
 
 FAULT_PAGE, COMMAND_PAGE, FENCE_WORD = 0x7000_0000, 0x7100_0000, 0x7200_0000
@@ -109,12 +109,24 @@ class RandomTest(BaseTest):
                 after = [self.expected(request) for request in requests]
                 self.judge(requests, answers, [[old, new] for old, new in zip(before, after, strict=True)])
                 self.wait_for_commands()
+                self.compare_tables(adopt=True)
             else:
                 self.push([*commands, self.fence()])
                 self.wait_for_commands()
                 after = [self.expected(request) for request in requests]
                 self.scoreboard.new_only += sum(self.differ(old, new) for old, new in zip(before, after, strict=True))
                 self.judge(requests, self.bench.translate(requests), [[new] for new in after])
+                self.compare_tables(adopt=False)
+
+    def compare_tables(self, adopt: bool) -> None:
+        """The tables in memory are those of the model, A and D included; ``adopt`` takes over what a race made of them."""
+        for address in self.spaces.written:
+            found, wanted = self.bench.memory.read_u64(address), self.spaces.memory.read_u64(address)
+            if found == wanted:
+                continue
+            if not adopt or (found ^ wanted) & ~(A | D):
+                raise self.scoreboard.error(f"entry at {address:#x} is {found:#x}, {wanted:#x} expected")
+            self.spaces.memory.write_u64(address, found)
 
     def expected(self, request: Request) -> Response:
         """What the model answers on the present tables."""
@@ -168,24 +180,41 @@ class RandomTest(BaseTest):
         self.spaces.write_process_context(device, process, device.spaces[process], supervisor=self.choose(0, 2) == 0)
         return [(INVALIDATE_PDT | process << 12 | GV | device.device_id << 40, 0)]
 
-    def change_leaf(self, stage: Stage) -> tuple[Slot, bool]:
-        """Give a slot a new leaf; True when the old one was valid and may be cached."""
+    def change_leaf(self, stage: Stage) -> tuple[Slot, int]:
+        """Give a slot a new leaf; the old one is returned too: if it was valid it may be cached."""
         slot = stage.slots[self.choose(0, len(stage.slots))]
-        was_valid = bool(self.spaces.memory.read_u64(self.spaces.entry_address(stage, slot.address, slot.level)) & V)
+        old = self.spaces.memory.read_u64(self.spaces.entry_address(stage, slot.address, slot.level))
         self.spaces.map(stage, slot, self.spaces.random_leaf(slot, stage))
-        return slot, was_valid
+        return slot, old
+
+    def change_table(self, stage: Stage) -> Slot:
+        """Replace the last-level table of a slot."""
+        slots = [slot for slot in stage.slots if slot.level == 0]
+        slot = slots[self.choose(0, len(slots))]
+        self.spaces.replace_table(stage, slot)
+        return slot
 
     def edit_first_stage(self) -> list[tuple[int, int]]:
         space = self.spaces.spaces[self.choose(0, len(self.spaces.spaces))]
         if not space.stage.mode:
             return []
-        slot, was_valid = self.change_leaf(space.stage)
-        return [self.invalidate_vma(space, slot)] if was_valid else []
+        if self.choose(0, 4) == 0:
+            slot = self.change_table(space.stage)
+            everywhere = self.scope(space)
+            return [(everywhere, 0) if self.choose(0, 2) else (everywhere | AV | NL, slot.address >> 12 << 10)]
+        slot, old = self.change_leaf(space.stage)
+        return [self.invalidate_vma(space, slot, old)] if old & V else []
 
-    def invalidate_vma(self, space: Space, slot: Slot) -> tuple[int, int]:
-        """IOTINVAL.VMA in one of the forms that cover ``slot``. A leaf may be global: PSCV is not set with it."""
-        guest = space.guest
-        low = INVALIDATE_VMA | (GV | guest.gscid << 44 if guest.stage.mode else 0)
+    @staticmethod
+    def scope(space: Space) -> int:
+        """Dword 0 of IOTINVAL.VMA for all process address spaces of the guest."""
+        return INVALIDATE_VMA | (GV | space.guest.gscid << 44 if space.guest.stage.mode else 0)
+
+    def invalidate_vma(self, space: Space, slot: Slot, old: int) -> tuple[int, int]:
+        """IOTINVAL.VMA in one of the forms that cover ``slot``; by PSCID only where the old leaf was not global."""
+        low = self.scope(space)
+        if not old & G and self.choose(0, 2):
+            low |= PSCV | space.pscid << 12
         form = self.choose(0, 4)
         if form == 0:
             return low, 0
@@ -200,15 +229,19 @@ class RandomTest(BaseTest):
     def edit_second_stage(self) -> list[tuple[int, int]]:
         guests = [guest for guest in self.spaces.guests if guest.stage.mode]
         guest = guests[self.choose(0, len(guests))]
-        slot, was_valid = self.change_leaf(guest.stage)
-        if not was_valid:
+        if self.choose(0, 4) == 0:
+            slot, old, address = self.change_table(guest.stage), V, AV | NL
+        else:
+            slot, old = self.change_leaf(guest.stage)
+            address = AV
+        if not old & V:
             return []
         form = self.choose(0, 3)
         if form == 0:
             return [(INVALIDATE_GVMA, 0)]
         if form == 1:
             return [(INVALIDATE_GVMA | GV | guest.gscid << 44, 0)]
-        return [(INVALIDATE_GVMA | GV | AV | guest.gscid << 44, slot.address >> 12 << 10)]
+        return [(INVALIDATE_GVMA | GV | address | guest.gscid << 44, slot.address >> 12 << 10)]
 
     def fence(self) -> tuple[int, int]:
         """IOFENCE.C with random PR, PW, AV and WSI."""

@@ -211,3 +211,45 @@ def test_empty_batch_and_modes_without_directory() -> None:
         answers = translate_batch(BatchRequest.uniform(1, iova), scenario.configuration, scenario.memory)
         assert (answers.status.tolist(), answers.spa.tolist()) == ([status], [spa])
         assert len(translate_batch(BatchRequest.uniform(1, iova[:0]), scenario.configuration, scenario.memory).spa) == 0
+
+
+def test_updates_of_single_entries_equal_a_fresh_translation() -> None:
+    random = np.random.default_rng(9)
+    scenario = Scenario(FULL, DirectoryMode.TWO_LEVEL)
+    flat = scenario.first_stage(1)
+    guest_root, nested = scenario.page(4), scenario.page()
+    scenario.set_context(
+        2,
+        DeviceContext(
+            second_stage=SecondStageMode.SV39X4,
+            second_stage_root=guest_root,
+            first_stage=ProcessContext(FirstStageMode.SV39, nested, 3),
+        ),
+    )
+    addresses = [int(page) << 12 for page in random.integers(0, 4096, 60)]
+    positions = [scenario.map(flat, address, entry(address + 0x8000_0000, PAGE)) for address in addresses]
+    positions += [scenario.map(nested, address, entry(0x10_0000 + address, PAGE)) for address in addresses]
+    scenario.identity(guest_root, nested, scenario.page() + 0x4_0000)
+    for address in addresses:
+        positions.append(scenario.map(guest_root, 0x10_0000 + address, entry(0x9000_0000 + address, PAGE), guest=True))
+    upper = [flat + 8 * (addresses[0] >> 30 & 511), nested, guest_root, scenario.context_address(1) + 16]
+    translator = BatchTranslator(scenario.configuration, scenario.memory)
+    requests = batch_of([Request(device, address, write=True) for address in addresses for device in (1, 2)])
+    translator.translate(requests)
+
+    def change(address: int, bits: int) -> int:
+        """Flip bits in memory, tell the translator, compare it with a fresh one; returns the number of translated requests."""
+        scenario.memory.write_u64(address, scenario.memory.read_u64(address) ^ bits)
+        translator.update(address)
+        got = translator.translate(requests)
+        fresh = translate_batch(requests, scenario.configuration, scenario.memory)
+        for name in ("status", "spa", "page_shift", "cause"):
+            assert np.array_equal(getattr(got, name), getattr(fresh, name)), name
+        return int((fresh.status == 0).sum())
+
+    for step in range(60):
+        bits = int(random.choice([1 << 12, V, W, D, 1 << 20]))
+        changed = int(random.choice(upper if step % 17 == 16 else positions))
+        change(changed, bits)
+        if step % 3 or changed in upper:
+            assert change(changed, bits) > 20

@@ -1,0 +1,109 @@
+`default_nettype none
+// Second-stage walk cache: last-level second-stage tables by device and guest address bits above 2 MiB. Serves the walks of table
+// pages and of the requests' own pages alike. Fully associative, one-hot select, round-robin replacement; combinational lookup.
+module iommu_second_stage_cache #(
+    // Entries, 2 or more.
+    parameter int ENTRIES = 16
+) (
+    input  wire                                       clk_i,
+    input  wire                                       rst_i,
+
+    // 1 when any entry is valid: an empty cache need not be asked.
+    output wire                                       used_o,
+
+    // Lookup by device (request_t) and guest address.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
+    input  wire [63:0]                                lookup_guest_i,
+    output wire                                       lookup_hit_o,
+    output wire [43:0]                                lookup_ppn_o,
+
+    // Fill under the key of the lookup, with the context (tag) and the page of the table; replaces an entry of the same key.
+    input  wire                                       fill_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       fill_context_i,
+    input  wire [43:0]                                fill_ppn_i,
+
+    // Invalidation (invalidation_t); wins over a fill in the same cycle. IOTINVAL.GVMA with AV = 1 and NL = 0 names leaf entries
+    // only and leaves this cache alone, as does IOTINVAL.VMA.
+    input  wire                                       invalidate_i,
+    input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_i
+);
+  `include "iommu_records.vh"
+
+  localparam int INDEX_W = $clog2(ENTRIES);
+  localparam int KEY_W = 24 + 43;
+
+  request_t      lookup;
+  context_t      fill_context;
+  invalidation_t invalidation;
+
+  assign lookup = lookup_request_i;
+  assign fill_context = fill_context_i;
+  assign invalidation = invalidation_i;
+
+  wire [KEY_W-1:0] key = {lookup.did, lookup_guest_i[63:21]};
+
+  logic [ENTRIES-1:0] valid_d, valid_q;
+  logic [KEY_W-1:0]   key_q [0:ENTRIES-1];
+  logic [15:0]        gscid_q [0:ENTRIES-1];
+  logic [43:0]        ppn_q [0:ENTRIES-1];
+  logic [INDEX_W-1:0] victim_d, victim_q;
+
+  wire [ENTRIES-1:0] match, invalidate_match, write;
+
+  generate
+    for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
+      wire [KEY_W-1:0] entry_key = key_q[i];
+
+      assign match[i] = valid_q[i] && entry_key == key;
+      assign invalidate_match[i] = invalidation.everything ||
+          (invalidation.directory
+               ? !invalidation.dv || entry_key[KEY_W-1 -: 24] == invalidation.did
+               : invalidation.gvma && (!invalidation.gv ||
+                 (gscid_q[i] == invalidation.gscid && (!invalidation.av || invalidation.nl))));
+      assign write[i] = fill_i && (match != '0 ? match[i] : victim_q == INDEX_W'(i));
+
+      always_ff @(posedge clk_i) begin
+        if (write[i]) begin
+          key_q[i] <= key;
+          gscid_q[i] <= fill_context.gscid;
+          ppn_q[i] <= fill_ppn_i;
+        end
+      end
+    end
+  endgenerate
+
+  logic [43:0] selected;
+
+  always_comb begin
+    selected = '0;
+    for (int i = 0; i < ENTRIES; i++) selected = selected | ({44{match[i]}} & ppn_q[i]);
+  end
+
+  always_comb begin
+    valid_d = valid_q | write;
+    victim_d = victim_q;
+    if (fill_i && match == '0) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
+    if (invalidate_i) valid_d = valid_q & ~invalidate_match;
+  end
+
+  always_ff @(posedge clk_i) begin
+    valid_q <= valid_d;
+    victim_q <= victim_d;
+    if (rst_i) begin
+      valid_q <= '0;
+      victim_q <= '0;
+    end
+  end
+
+  assign used_o = valid_q != '0;
+  assign lookup_hit_o = match != '0;
+  assign lookup_ppn_o = selected;
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) assert ($countones(match) <= 1) else $error("iommu_second_stage_cache: two entries of one table");
+  end
+`endif
+
+endmodule
+`default_nettype wire

@@ -1,0 +1,71 @@
+"""Map and unmap while the device is busy: invalidation races with translations in flight.
+
+A read of a buffer that is unmapped under it may still succeed or may fault; after the unmap has returned only a fault is right,
+and a new mapping at the same address must show the new memory.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from sluicegate.dma.direction import DmaDirection
+from sluicegate.endpoint.descriptor import Descriptor, pack_descriptors
+from sluicegate.registers.completion import StatusCode
+
+from sequences.machine import Endpoint, Machine
+from sequences.single_transfers import awkward_offset
+from sequences.transfers import TIMEOUT, SequenceError, guarded_buffer, map_buffer, run_batch, to_local, unmap_buffer
+
+BUFFERS: Final = 10
+_ALLOWED: Final = {StatusCode.SUCCESS, StatusCode.UNSUPPORTED_REQUEST}
+
+
+def churn(machine: Machine, random: np.random.Generator, rounds: int = 6) -> None:
+    """Start reads, unmap half of their buffers under them, reap, map others in their place and read again."""
+    for _ in range(rounds):
+        for endpoint in machine.endpoints:
+            with ExitStack() as buffers:
+                _one_round(machine, endpoint, random, buffers)
+            machine.iommu.drain_faults()
+
+
+def _one_round(machine: Machine, endpoint: Endpoint, random: np.random.Generator, buffers: ExitStack) -> None:
+    direction = DmaDirection.TO_DEVICE
+    lengths = [int(random.integers(1, 3000)) for _ in range(BUFFERS)]
+    chosen = [buffers.enter_context(guarded_buffer(machine, random, n, awkward_offset(random))) for n in lengths]
+    addresses = [map_buffer(endpoint, guarded.buffer, direction) for guarded in chosen]
+    endpoint.local.release()
+    places = [endpoint.local.allocate(n, 64) for n in lengths]
+    reads = [to_local(a, p, n) for a, p, n in zip(addresses, places, lengths, strict=True)]
+    _start(endpoint, reads)
+    gone = [bool(draw) for draw in random.random(BUFFERS) < 0.5]
+    for address, guarded, is_gone in zip(addresses, chosen, gone, strict=True):
+        if is_gone:
+            unmap_buffer(endpoint, address, guarded.buffer, direction)
+    completions = endpoint.driver.wait(TIMEOUT)
+    for completion, is_gone in zip(completions, gone, strict=True):
+        allowed = _ALLOWED if is_gone else {StatusCode.SUCCESS}
+        if completion.status not in allowed:
+            raise SequenceError(f"{endpoint.bdf}: read {completion.cookie} ended with {completion.status.name}")
+
+    # The freed IOVAs are handed out again, the newest first: new memory behind old addresses.
+    again = [index for index, is_gone in enumerate(gone) if is_gone]
+    fresh = [buffers.enter_context(guarded_buffer(machine, random, lengths[i], awkward_offset(random))) for i in again]
+    renewed = [map_buffer(endpoint, guarded.buffer, direction) for guarded in fresh]
+    if renewed:
+        run_batch(endpoint, [to_local(a, places[i], lengths[i]) for a, i in zip(renewed, again, strict=True)])
+    for address, guarded in zip(renewed, fresh, strict=True):
+        unmap_buffer(endpoint, address, guarded.buffer, direction)
+    for address, guarded, is_gone in zip(addresses, chosen, gone, strict=True):
+        if not is_gone:
+            unmap_buffer(endpoint, address, guarded.buffer, direction)
+
+
+def _start(endpoint: Endpoint, descriptors: list[Descriptor]) -> None:
+    """Hand over a batch and go on without waiting."""
+    numbered = [replace(descriptor, cookie=index) for index, descriptor in enumerate(descriptors)]
+    numbered[-1] = replace(numbered[-1], interrupt=True)
+    endpoint.driver.submit(pack_descriptors(numbered))

@@ -1,0 +1,85 @@
+"""Accesses after unmap: the device must be refused, the fault must be recorded, and not a byte may change."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Final
+
+import numpy as np
+from sluicegate.dma.direction import DmaDirection
+from sluicegate.iommu.request import Cause
+from sluicegate.memory import PAGE_SIZE
+from sluicegate.registers.completion import StatusCode
+
+from sequences.machine import Endpoint, Machine
+from sequences.single_transfers import awkward_offset
+from sequences.transfers import (
+    SequenceError,
+    expect_bytes,
+    from_local,
+    guarded_buffer,
+    map_buffer,
+    run_batch,
+    to_local,
+    unmap_buffer,
+)
+
+BUFFERS: Final = 12
+RECORD_TIMEOUT: Final = 20_000
+"""Cycles that a fault record may take after the access."""
+
+
+def unmap_access(machine: Machine, random: np.random.Generator, rounds: int = 3) -> None:
+    """Use mappings (so that translations are cached), unmap some, use all again: the unmapped ones must fault."""
+    for _ in range(rounds):
+        for endpoint in machine.endpoints:
+            with ExitStack() as buffers:
+                _one_round(machine, endpoint, random, buffers)
+
+
+def _one_round(machine: Machine, endpoint: Endpoint, random: np.random.Generator, buffers: ExitStack) -> None:
+    lengths = [int(random.integers(1, 1500)) for _ in range(BUFFERS)]
+    chosen = [buffers.enter_context(guarded_buffer(machine, random, length, awkward_offset(random))) for length in lengths]
+    direction = DmaDirection.BIDIRECTIONAL
+    addresses = [map_buffer(endpoint, guarded.buffer, direction) for guarded in chosen]
+    endpoint.local.release()
+    places = [endpoint.local.allocate(length, 64) for length in lengths]
+    run_batch(endpoint, [to_local(a, p, n) for a, p, n in zip(addresses, places, lengths, strict=True)])
+    machine.iommu.drain_faults()
+
+    gone = [bool(draw) for draw in random.random(BUFFERS) < 0.5]
+    for address, guarded, is_gone in zip(addresses, chosen, gone, strict=True):
+        if is_gone:
+            unmap_buffer(endpoint, address, guarded.buffer, direction)
+    statuses = [StatusCode.UNSUPPORTED_REQUEST if is_gone else StatusCode.SUCCESS for is_gone in gone]
+    run_batch(endpoint, [to_local(a, p, n) for a, p, n in zip(addresses, places, lengths, strict=True)], statuses)
+    _expect_faults(machine, endpoint, [int(a) for a, g in zip(addresses, gone, strict=True) if g], Cause.READ_PAGE_FAULT)
+
+    # A posted write that faults is dropped, and only the fault queue tells: the requester sees success.
+    lost = [(a, p, n) for a, p, n, g in zip(addresses, places, lengths, gone, strict=True) if g]
+    if lost:
+        run_batch(endpoint, [from_local(p, a, n) for a, p, n in lost])
+        _expect_faults(machine, endpoint, [int(a) for a, _, _ in lost], Cause.WRITE_PAGE_FAULT)
+    for address, guarded, is_gone in zip(addresses, chosen, gone, strict=True):
+        if not is_gone:
+            unmap_buffer(endpoint, address, guarded.buffer, direction)
+        expect_bytes(guarded.buffer, guarded.contents, "buffer that was only read or unmapped")
+
+
+def _expect_faults(machine: Machine, endpoint: Endpoint, addresses: list[int], cause: Cause) -> None:
+    """Every unmapped buffer leaves a fault record of this device, and nothing else does.
+
+    A dropped write is reported beside the traffic, so its record may come after the completion.
+    """
+    missing = {address // PAGE_SIZE for address in addresses}
+
+    def all_reported() -> bool:
+        for record in machine.iommu.drain_faults().records:
+            if record.device_id != endpoint.bdf.requester_id or record.cause != cause:
+                raise SequenceError(f"unexpected fault record {record}")
+            missing.discard(record.iotval // PAGE_SIZE)
+        return not missing
+
+    if not machine.platform.wait_until(all_reported, RECORD_TIMEOUT):
+        pages = ", ".join(f"{page * PAGE_SIZE:#x}" for page in sorted(missing))
+        raise SequenceError(f"{endpoint.bdf}: accesses to unmapped pages {pages} left no {cause.name} record")

@@ -1,0 +1,88 @@
+"""Base of the system tests: a platform on the simulation, the enumerated machine, and the judges of every link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cocotb.task
+from sluicegate.driver.enumerate import EnumerationSettings, PciFunction, PciTree, enumerate_pci
+from sluicegate.pci.topology import AcsControl, PciExpressType
+
+from tb.bridge.platform import SimulationPlatform
+from tb.bridge.tops import SYSTEM
+from tb.checkers.tlp_protocol import TlpProtocolChecker
+from tb.checkers.tlp_rules import LinkRules
+from tb.env.base_test import BaseTest
+from tb.scoreboards.fabric import NO_ACS, BridgePort, DownstreamPort, FabricConfiguration
+from tb.scoreboards.fabric import AcsControl as FabricAcs
+from tb.scoreboards.link_flow import LinkFlowScoreboard
+
+_SENDER = {
+    "endpoint0_up": "endpoint",
+    "endpoint1_up": "endpoint",
+    "endpoint0_down": "switch",
+    "endpoint1_down": "switch",
+    "switch_up": "switch",
+    "switch_down": "root_complex",
+    "memory_request": "root_complex",
+    "memory_completion": "testbench",
+    "cpu_request": "testbench",
+    "cpu_completion": "root_complex",
+}
+
+
+def fabric_configuration(tree: PciTree) -> FabricConfiguration:
+    """What the route prediction needs, as enumeration programmed it."""
+
+    def port(function: PciFunction) -> BridgePort:
+        return BridgePort(function.secondary_bus, function.subordinate_bus, tuple(function.windows))
+
+    def downstream(function: PciFunction) -> DownstreamPort:
+        acs = NO_ACS if function.device.acs is None else FabricAcs(int(function.device.acs))
+        return DownstreamPort(function.secondary_bus, function.subordinate_bus, tuple(function.windows), acs=acs)
+
+    by_kind = {
+        kind: [found for found in tree.functions if found.device.kind is kind]
+        for kind in (PciExpressType.ROOT_PORT, PciExpressType.UPSTREAM_PORT, PciExpressType.DOWNSTREAM_PORT)
+    }
+    return FabricConfiguration(
+        port(by_kind[PciExpressType.ROOT_PORT][0]),
+        port(by_kind[PciExpressType.UPSTREAM_PORT][0]),
+        tuple(downstream(function) for function in by_kind[PciExpressType.DOWNSTREAM_PORT]),
+    )
+
+
+class SystemTest(BaseTest):
+    """Enumerates, then lets :meth:`drive` run in a thread that may block on the platform.
+
+    The protocol checker judges from the first cycle, the flow scoreboard from the end of enumeration: before it, routes change
+    with every write of the configuration itself.
+    """
+
+    top = SYSTEM
+    acs = AcsControl.NONE
+
+    def prepare(self) -> None:
+        rules = tuple(LinkRules(link.number, link.name, _SENDER[link.name]) for link in self.top.links)
+        self.environment.add_scoreboard(TlpProtocolChecker(rules))
+
+    async def stimulate(self) -> None:
+        simulation = self.environment.simulation
+        self.platform = SimulationPlatform(simulation)
+        self.tree: PciTree = await self.in_thread(lambda: enumerate_pci(self.platform, EnumerationSettings(acs=self.acs)))
+        await simulation.cycles(64)
+        simulation.drain()
+        self.flow = LinkFlowScoreboard(fabric_configuration(self.tree))
+        self.environment.add_scoreboard(self.flow)
+        await self.in_thread(self.drive)
+        simulation.drain()
+
+    @staticmethod
+    async def in_thread(work: Callable[[], Any]) -> Any:
+        """Run driver code that blocks, while the simulation goes on."""
+        return await cocotb.task.bridge(work)()
+
+    def drive(self) -> None:
+        """What the CPU does once the machine is enumerated."""
+        raise TypeError(f"{type(self).__name__} drives nothing: it would pass without testing anything")
