@@ -213,15 +213,9 @@ class TransferScoreboard(Scoreboard):
                 endpoint.jobs[slot] = job
                 slot = (slot + 1) % entries
             job.parts.append(part)
-<<<<<<< HEAD
-            job.interrupt = job.interrupt or interrupt
-            owner[row] = job.number
-            if following:
-                endpoint.chained.add(following)
-=======
+            job.interrupt = job.interrupt or row.interrupt
             if row.following:
                 endpoint.chained.add(row.following)
->>>>>>> main
             else:
                 job = None
 
