@@ -240,6 +240,3 @@ def prune(cache: Path, keep: int) -> None:
 
 def _age(path: Path) -> float:
     return path.stat().st_mtime
-
-
-__all__ = ["EXECUTABLE", "Build", "Builder", "Variant", "wave_format"]
