@@ -111,7 +111,8 @@ module iommu_miss_queue #(
     free_merge = '0;
     for (int i = MERGES - 1; i >= 0; i--) if (!merged_q[i]) free_merge = MERGE_W'(i);
     merge_slot = '0;
-    for (int i = 0; i < WALKS; i++) if (start_merge_i[i]) merge_slot = merge_slot | SLOT_W'(i);
+    // A walk that restarted for a merged request may run beside a newer one of the same page: either will do.
+    for (int i = WALKS - 1; i >= 0; i--) if (start_merge_i[i]) merge_slot = SLOT_W'(i);
     for (int i = 0; i < MERGES; i++) waiting[i] = merged_q[i] && merged_slot_q[i] == result_slot_i;
     next_merge = '0;
     for (int i = MERGES - 1; i >= 0; i--) if (waiting[i]) next_merge = MERGE_W'(i);
@@ -185,7 +186,6 @@ module iommu_miss_queue #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
-      assert ($countones(start_merge_i) <= 1 || !first_valid) else $error("iommu_miss_queue: two walks of one page");
       assert (!other || waiting != '0) else $error("iommu_miss_queue: result held without a waiting request");
     end
   end

@@ -20,7 +20,7 @@ module iommu_walker #(
     input  wire [43:0]                                ddtp_ppn_i,
     input  wire [23:0]                                qos_i,
 
-    // New walk. `start_merge_o`: one-hot, the walk in flight whose result this request may share (then do not start it).
+    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it).
     input  wire                                       start_valid_i,
     output wire                                       start_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
