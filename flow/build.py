@@ -31,7 +31,8 @@ from flow.verilate import Defines, Main, Waves
 EXECUTABLE = "sim"
 KEPT_BUILDS = 96
 """Folders the cache keeps; the least recently used beyond that go."""
-FAST_FLAGS = ("-std=gnu++20", "-O3", "-g0")
+# Measured: models run as fast at -O2 as at -O3 and compile a tenth faster; -Os costs a quarter of the speed.
+FAST_FLAGS = ("-std=gnu++20", "-O2", "-g0")
 SLOW_FLAGS = ("-std=gnu++20", "-O0", "-g0")
 NATIVE_FLAGS = ("-std=gnu++20", "-O3", "-g1", "-Wall", "-Wextra")
 HEADERS = {".h", ".hpp", ".vh", ".svh", ".inc"}

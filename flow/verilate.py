@@ -13,6 +13,8 @@ from flow.project import Project
 from flow.toolchain import Toolchain
 
 PREFIX = "Vtop"
+OUTPUT_SPLIT = "6000"
+"""Nodes a generated file holds: Verilator's own 20000 puts a block into one file that one core compiles for ten seconds."""
 UNIT_BYTES = 600_000
 """Generated C++ compiled as one unit: one unit pays about a second for headers, several use more cores."""
 
@@ -78,6 +80,7 @@ def verilate_command(toolchain: Toolchain, project: Project, dut: Dut, defines: 
         str(toolchain.verilator),
         *("--cc", "--prefix", PREFIX, "--top-module", dut.toplevel, "--Mdir", str(folder), "--timescale", dut.timescale),
         *("-O3", "--x-assign", "unique", "--x-initial", "unique", "-Wno-fatal"),
+        *("--output-split", OUTPUT_SPLIT),
         *(["--vpi"] if vpi else []),
         *waves[defines.waves],
         *(["--coverage-line", "--coverage-user"] if defines.coverage else []),

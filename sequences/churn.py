@@ -1,7 +1,7 @@
 """Map and unmap while the device is busy: invalidation races with translations in flight.
 
-A read of a buffer that is unmapped under it may still succeed or may fault; after the unmap has returned only a fault is right, and a
-new mapping at the same address must show the new memory.
+A read of a buffer that is unmapped under it may still succeed or may fault; after the unmap has returned only a fault is right,
+and a new mapping at the same address must show the new memory.
 """
 
 from __future__ import annotations

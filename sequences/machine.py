@@ -75,6 +75,7 @@ class Endpoint:
     backend: DmaIommu
     driver: EndpointDriver
     local: LocalMemory
+    observer: TransferObserver
 
     @property
     def bdf(self) -> Bdf:
@@ -133,4 +134,16 @@ def _start_endpoint(machine: Machine, function: PciFunction, mode: FirstStageMod
     driver = EndpointDriver(machine.platform, device, function.bdf, bars[0], bars[2], machine.observer)
     driver.probe()
     driver.start(log2_entries, InterruptTarget(DmaAddress(imsic.base), imsic.base, identity))
-    return Endpoint(function, device, domain, backend, driver, LocalMemory(bars[2].size))
+    return Endpoint(function, device, domain, backend, driver, LocalMemory(bars[2].size), machine.observer)
+
+
+def shut_down(machine: Machine) -> None:
+    """Stop every endpoint, check that the drivers left nothing mapped, and turn the IOMMU off."""
+    imsic = machine.platform.address_map.imsic
+    for endpoint in machine.endpoints:
+        endpoint.driver.stop()
+        endpoint.device.assert_clean()
+        endpoint.domain.unmap(imsic.base, PAGE_SIZE)
+        endpoint.domain.detach(endpoint.bdf)
+        endpoint.domain.free()
+    machine.iommu.disable()

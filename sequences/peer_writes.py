@@ -1,7 +1,8 @@
 """Peer-to-peer writes: from the local memory of one endpoint into that of another, on the path that the topology allows.
 
-Without ACS redirection the bus address of the peer's BAR goes directly through the switch. With it, the same address would go up and
-fault, so the BAR is mapped as a resource and the write goes through the host bridge (an IOVA whose translation lies in a window).
+Without ACS redirection the bus address of the peer's BAR goes directly through the switch. With it, the same address would go
+up and fault, so the BAR is mapped as a resource and the write goes through the host bridge: an IOVA whose translation lies in a
+window.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ WINDOW: Final = 1 << 16
 
 def redirected(endpoint: Endpoint) -> bool:
     """Whether ACS sends the peer requests of this endpoint up to the root complex."""
-    port = endpoint.function.device.upstream
+    port = endpoint.function.device.parent
     return port is not None and port.acs is not None and bool(port.acs & AcsControl.REQUEST_REDIRECT)
 
 

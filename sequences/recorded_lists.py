@@ -1,8 +1,8 @@
 """Scatterlists as the Linux kernel was seen to map them: recorded input and answers, relaid over the RAM of this machine.
 
-The recordings name physical addresses of the recorded machine. What carries over are the shape of each list (offsets, lengths, which
-pieces are physical neighbours), the limits of the device, and the answer: how many segments, their lengths, and the distances of
-their device addresses. Source: the ``map_sg`` recordings (tests/conformance/data, formats in its README).
+The recordings name physical addresses of the recorded machine. What carries over are the shape of each list (offsets, lengths,
+which pieces are physical neighbours), the limits of the device, and the answer: how many segments, their lengths, and the
+distances of their device addresses. Source: the ``map_sg`` recordings (tests/conformance/data, formats in its README).
 """
 
 from __future__ import annotations

@@ -44,15 +44,16 @@ class GuardedBuffer:
 def guarded_buffer(machine: Machine, random: np.random.Generator, size: int, offset: int) -> Iterator[GuardedBuffer]:
     """``size`` random bytes at ``offset`` (0 to 4095) of a page, announced to the observer with their guards."""
     page = machine.host.alloc_page(PAGE_SIZE + -(-(offset + size + GUARD) // PAGE_SIZE) * PAGE_SIZE)
+    start = PAGE_SIZE + offset
+    contents = random.integers(0, 256, size + 2 * GUARD, dtype=np.uint8)
+    machine.host.buffer(page, start - GUARD, size + 2 * GUARD).write(contents)
+    buffer = machine.host.buffer(page, start, size)
+    data = contents[GUARD : GUARD + size]
+    machine.observer.on_buffer(int(buffer.phys), data, GUARD)
     try:
-        start = PAGE_SIZE + offset
-        contents = random.integers(0, 256, size + 2 * GUARD, dtype=np.uint8)
-        machine.host.buffer(page, start - GUARD, size + 2 * GUARD).write(contents)
-        buffer = machine.host.buffer(page, start, size)
-        data = contents[GUARD : GUARD + size]
-        machine.observer.on_buffer(int(buffer.phys), data, GUARD)
         yield GuardedBuffer(page, buffer, data)
     finally:
+        machine.observer.on_release(int(buffer.phys))
         machine.host.free_page(page)
 
 
@@ -65,7 +66,8 @@ def map_buffer(endpoint: Endpoint, buffer: CpuBuffer, direction: DmaDirection) -
 
 
 def unmap_buffer(endpoint: Endpoint, address: DmaAddress, buffer: CpuBuffer, direction: DmaDirection) -> None:
-    """Undo :func:`map_buffer`."""
+    """Undo :func:`map_buffer`; accesses in flight may see either."""
+    endpoint.observer.on_revoke(endpoint.bdf.requester_id, int(address))
     dma_unmap_single(endpoint.device, address, buffer.size, direction)
 
 

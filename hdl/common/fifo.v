@@ -91,7 +91,10 @@ module fifo #(
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
-    if (!rst_i) assert (32'(count_q) <= DEPTH) else $error("fifo: count beyond DEPTH");
+    if (!rst_i) begin
+      assert (32'(count_q) <= DEPTH) else $error("fifo: count beyond DEPTH");
+      assert (32'(write_pointer_q) < DEPTH && 32'(read_pointer_q) < DEPTH) else $error("fifo: pointer beyond DEPTH");
+    end
   end
 `endif
 

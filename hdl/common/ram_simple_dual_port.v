@@ -1,6 +1,7 @@
 `default_nettype none
 // RAM with one write port and one read port on one clock, read latency 1 cycle (maps to block RAM of any vendor).
-// A read of the address written in the same cycle returns the old contents; callers that need the new ones bypass (fifo.v).
+// Addresses must be below DEPTH. A read of the address that is written in the same cycle returns the old contents; callers that
+// need the new ones bypass them (fifo.v).
 module ram_simple_dual_port #(
     // Bits of a word.
     parameter int WIDTH = 32,
@@ -37,12 +38,6 @@ module ram_simple_dual_port #(
       initial $fatal(1, "ram_simple_dual_port: DEPTH must be at least 2");
     end
   endgenerate
-
-`ifndef SYNTHESIS
-  always_ff @(posedge clk_i) begin
-    if (write_i) assert (32'(write_address_i) < DEPTH) else $error("ram_simple_dual_port: write beyond DEPTH");
-  end
-`endif
 
 endmodule
 `default_nettype wire

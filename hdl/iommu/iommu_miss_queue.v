@@ -111,7 +111,7 @@ module iommu_miss_queue #(
     free_merge = '0;
     for (int i = MERGES - 1; i >= 0; i--) if (!merged_q[i]) free_merge = MERGE_W'(i);
     merge_slot = '0;
-    // A walk that restarted for a merged request may run beside a newer one of the same page: either will do.
+    // A restarted request walks beside a younger walk of its page: either will do.
     for (int i = WALKS - 1; i >= 0; i--) if (start_merge_i[i]) merge_slot = SLOT_W'(i);
     for (int i = 0; i < MERGES; i++) waiting[i] = merged_q[i] && merged_slot_q[i] == result_slot_i;
     next_merge = '0;

@@ -7,7 +7,8 @@
 // on with the new address (3 DW below 4 GiB, 4 DW above), without PASID prefix, AT = 00; requester ID, tag, attributes, byte
 // enables and payload unchanged. Refused non-posted requests are answered on `answer_` with a UR or CA completion (as are
 // malformed ones, UR, and ATS translation requests, UR: ATS completions are not built here); refused posted ones are dropped.
-// TLPs without an address to translate pass: messages, completions, and what the router refuses.
+// TLPs without an address to translate pass: messages, completions, and what the router refuses. A TLP of several beats asks
+// before its end is seen: one that turns out nullified is discarded, but can have left a fault record.
 //
 // Order (PCIe Base, transaction ordering): posted TLPs stay in order; a non-posted TLP passes non-posted ones whose
 // translation is outstanding but never a posted one that came before it; posted TLPs pass non-posted ones; completions pass

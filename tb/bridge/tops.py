@@ -90,6 +90,18 @@ ENDPOINT: Final = Top(
     ),
     cpu_requests="endpoint0_down",
 )
+ROOT_COMPLEX: Final = Top(
+    "root_complex",
+    (
+        Link(4, "switch_up", source=True),
+        Link(5, "switch_down", sink=True),
+        Link(6, "memory_request", sink=True, completions="memory_completion"),
+        Link(7, "memory_completion", source=True),
+        Link(8, "cpu_request", source=True),
+        Link(9, "cpu_completion", sink=True, to_cpu=True),
+    ),
+    cpu_requests="cpu_request",
+)
 SYSTEM: Final = Top(
     "system",
     (
@@ -106,4 +118,4 @@ SYSTEM: Final = Top(
     ),
     cpu_requests="cpu_request",
 )
-TOPS: Final = {top.name: top for top in (TLP_LINK, TLP_LINK_PINS, DMA, IOMMU, SWITCH, ENDPOINT, SYSTEM)}
+TOPS: Final = {top.name: top for top in (TLP_LINK, TLP_LINK_PINS, DMA, IOMMU, SWITCH, ENDPOINT, ROOT_COMPLEX, SYSTEM)}

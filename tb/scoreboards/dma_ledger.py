@@ -14,13 +14,17 @@ TO_DEVICE = 1
 
 @dataclass(slots=True)
 class Mapping:
-    """One mapping: ``segments`` are (physical address, length) in order. ``users``: transfers in flight that refer to it."""
+    """One mapping: ``segments`` are (physical address, length) in order. ``users``: transfers in flight that refer to it.
+
+    ``revoked``: the driver has begun to unmap it; ``gone``: it has finished.
+    """
 
     dma_address: int
     length: int
     segments: tuple[tuple[int, int], ...]
     direction: int
     users: int = 0
+    revoked: bool = False
     gone: bool = False
 
     @property
@@ -66,11 +70,15 @@ class DeviceLedger:
             for interval in segments:
                 self.allow(*interval)
 
+    def revoke(self, dma_address: int) -> None:
+        """The driver begins to unmap: accesses may succeed or fail from here on. Raises KeyError."""
+        self._mappings[dma_address].revoked = True
+
     def unmap(self, dma_address: int) -> Mapping:
         """Remove a mapping; what transfers in flight may still write goes with the last of them. Raises KeyError."""
         mapping = self._mappings.pop(dma_address)
         self._starts.remove(dma_address)
-        mapping.gone = True
+        mapping.revoked = mapping.gone = True
         if not mapping.users:
             self._forbid_all(mapping)
         return mapping

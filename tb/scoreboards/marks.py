@@ -33,6 +33,10 @@ class MarkKind(IntEnum):
     """second operand = first slot; payload = descriptors"""
     REAP = 8
     """payload = completions"""
+    RELEASE = 9
+    """address = physical"""
+    REVOKE = 10
+    """address = DMA address"""
 
 
 class MarkWriter(Protocol):
@@ -51,11 +55,17 @@ class MarkingObserver:
         pieces = np.array([(int(physical), length) for physical, length in segments], dtype="<u8")
         self._write(MarkKind.MAP, int(dma_address), device, int(direction), pieces.tobytes())
 
+    def on_revoke(self, device: int, dma_address: int) -> None:
+        self._write(MarkKind.REVOKE, int(dma_address), device, 0, b"")
+
     def on_unmap(self, device: int, dma_address: int) -> None:
         self._write(MarkKind.UNMAP, int(dma_address), device, 0, b"")
 
     def on_buffer(self, physical: int, contents: NDArray[np.uint8], guard: int) -> None:
         self._write(MarkKind.BUFFER, int(physical), 0, guard, contents.tobytes())
+
+    def on_release(self, physical: int) -> None:
+        self._write(MarkKind.RELEASE, int(physical), 0, 0, b"")
 
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None:
         self._write(MarkKind.LOCAL_MEMORY, int(bus_address), device, size, b"")

@@ -28,6 +28,7 @@ class ScoreboardSuite:
         self._scoreboards: list[Scoreboard] = []
         self._records, self._payload = hashlib.sha256(), hashlib.sha256()
         self._waiting: list[LogBatch] = []
+        self._waiting_records = 0
         self._next_sequence: int | None = None
         self._failure: ScoreboardError | None = None
 
@@ -47,7 +48,8 @@ class ScoreboardSuite:
             )
         self._next_sequence = int(batch.records["sequence"][-1]) + 1
         self._waiting.append(batch)
-        if sum(waiting.records.size for waiting in self._waiting) >= self.gathered_records:
+        self._waiting_records += batch.records.size
+        if self._waiting_records >= self.gathered_records:
             self.flush()
 
     def flush(self) -> None:
@@ -57,7 +59,7 @@ class ScoreboardSuite:
         if not self._waiting:
             return
         batch = _joined(self._waiting)
-        self._waiting = []
+        self._waiting, self._waiting_records = [], 0
         self._records.update(batch.records.view(np.uint8).data)
         self._payload.update(batch.payload.data)
         try:

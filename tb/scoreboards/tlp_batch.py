@@ -242,7 +242,7 @@ class TlpBatch:
         """``earlier`` followed by this, in one batch."""
         if len(earlier) == 0:
             return self
-        if earlier.payload is self.payload:
+        if earlier.payload is self.payload and earlier.payload_base == self.payload_base:
             return TlpBatch(np.concatenate((earlier.words, self.words), axis=1), self.payload, self.payload_base)
         start = np.concatenate((earlier.payload_start, self.payload_start + earlier.payload.size))
         payload = np.concatenate((earlier.payload, self.payload)) if earlier.payload.size else self.payload

@@ -76,13 +76,18 @@ class Job:
 
     @property
     def codes(self) -> set[int]:
-        """Status codes that may complete it: that of its first failing part, or any that the ledger leaves open."""
+        """Status codes that may complete it: that of its first failing part, or any that the ledger leaves open.
+
+        A mapping that was revoked under the transfer leaves its outcome open.
+        """
         allowed: set[int] = set()
         for part in self.parts:
             if part.code is None:
                 allowed |= {StatusCode.UNSUPPORTED_REQUEST, StatusCode.COMPLETER_ABORT}
             elif part.code:
                 return allowed | {part.code}
+            elif part.mapping is not None and part.mapping.revoked:
+                allowed |= {StatusCode.UNSUPPORTED_REQUEST, StatusCode.COMPLETER_ABORT}
         return allowed | {StatusCode.SUCCESS}
 
     @property

@@ -106,30 +106,35 @@ class Descriptors:
 
 
 def predicted_requests(
-    descriptors: Descriptors, rules: EndpointRules, sequence: int, cycle: int
+    descriptors: Descriptors, rules: EndpointRules, sequence: U64, cycle: U64
 ) -> tuple[TlpBatch, NDArray[np.intp]]:
-    """The requests of all descriptors as TLP rows on the endpoint's link, tags 0, and the descriptor of each row."""
+    """The requests of all descriptors as TLP rows on the endpoint's link, tags 0, and the descriptor of each row.
+
+    ``sequence``, ``cycle``: when each descriptor was submitted, shape ``[n]``.
+    """
     address, length = descriptors.bus_address, descriptors.length
     parts = []
     for chosen, boundary, write in (
         (descriptors.reads, rules.max_read_request, False),
         (descriptors.writes, rules.max_payload, True),
-        (descriptors.flushes, 0, False),
+        (descriptors.flushes, None, False),
     ):
         rows = np.flatnonzero(chosen)
-        if rows.size:
-            split = (
-                split_transfers(address[rows], length[rows], boundary)
-                if boundary
-                else flushing_reads(address[rows], length[rows])
-            )
-            parts.append(_headers(descriptors, rules, rows[split.transfer], split, write))
+        if rows.size == 0:
+            continue
+        if boundary is None:
+            split = flushing_reads(address[rows], length[rows])
+        else:
+            split = split_transfers(address[rows], length[rows], boundary)
+        parts.append(_headers(descriptors, rules, rows[split.transfer], split, write))
     if not parts:
         return TlpBatch.none(), np.zeros(0, np.intp)
     words = np.concatenate([part[0] for part in parts], axis=1)
-    words[0], words[1] = cycle & 0xFFFF_FFFF, cycle >> 32
-    words[14], words[15] = sequence & 0xFFFF_FFFF, sequence >> 32
-    return TlpBatch(words, np.zeros(0, np.uint8), 0), np.concatenate([part[1] for part in parts])
+    owner = np.concatenate([part[1] for part in parts])
+    for low, column in ((0, cycle), (14, sequence)):
+        words[low] = column[owner] & np.uint64(0xFFFF_FFFF)
+        words[low + 1] = column[owner] >> np.uint64(32)
+    return TlpBatch(words, np.zeros(0, np.uint8), 0), owner
 
 
 def _headers(

@@ -15,12 +15,12 @@ from typing import Any, NoReturn
 import numpy as np
 from sluicegate.iommu.batch import BatchRequest, BatchTranslator
 from sluicegate.iommu.capabilities import Capabilities, IommuConfiguration
-from sluicegate.iommu.request import AddressType, FaultRecord, Request, Response, Status, TransactionType
+from sluicegate.iommu.request import AddressType, FaultRecord, Request, Response, Status
 from sluicegate.iommu.translate import translate
 from sluicegate.platform import ADDRESS_MAP, AddressMap
 
 from tb.bridge.event_log import Actor, EventFlag, EventKind, LogBatch, RequestBit
-from tb.scoreboards.fault_log import FAULT_RECORD_BYTES, ExpectedFault, FaultKey, FaultLog, describe, record_key
+from tb.scoreboards.fault_log import FAULT_RECORD_BYTES, ExpectedFault, FaultLog, describe
 from tb.scoreboards.iommu_state import COMMAND_BYTES, IommuState
 from tb.scoreboards.replica import Replica
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
@@ -28,11 +28,10 @@ from tb.scoreboards.table_history import Change, TableHistory
 from tb.scoreboards.table_map import TableKind, TableMap
 from tb.scoreboards.table_memory import TableMemory
 from tb.scoreboards.tlp_batch import Bool
+from tb.scoreboards.translation_outcomes import describe_answer, fault_key, fits, outcomes, request_of
 from tb.scoreboards.translation_pairs import TranslationPairer, TranslationPairs
 
-MAX_OUTCOMES = 256
 _AMBIGUOUS_PERCENT = 1
-_OBSERVED_STATUS = {Status.OK: 0, Status.UNSUPPORTED_REQUEST: 1, Status.COMPLETER_ABORT: 2}
 
 
 @dataclass(frozen=True)
@@ -103,19 +102,19 @@ class TranslationScoreboard(Scoreboard):
         replica, payload, base = self._replica, batch.payload.data, batch.payload_base
         columns = (records[name].tolist() for name in ("kind", "source", "flags", "address", "length", "sequence", "payload"))
         for row, (kind, source, flags, address, length, sequence, position) in enumerate(zip(*columns, strict=True)):
-            if kind == EventKind.MEMORY_WRITE:
-                if flags & EventFlag.FAILED:
+            if kind == _MEMORY_WRITE:
+                if flags & _FAILED:
                     continue
                 data = payload[position - base : position - base + length]
-                if source == Actor.IOMMU:
+                if source == _IOMMU:
                     replica.store(address, data)
                     self._iommu_write(records[row], address, bytes(data) if length == FAULT_RECORD_BYTES else b"")
                     continue
-                if address >> 12 in self._map.pages or address + length - 1 >> 12 in self._map.pages:
+                if address >> 12 in self._map.pages or (address + length - 1) >> 12 in self._map.pages:
                     self._table_write(address, data, sequence)
                     continue
                 replica.store(address, data)
-                if source == Actor.CPU:
+                if source == _CPU:
                     self._note_commands(address, length, sequence)
             elif kind == EventKind.REGISTER_WRITE:
                 pairs = self._register_write(records[row], sequence, pairs)
@@ -229,7 +228,7 @@ class TranslationScoreboard(Scoreboard):
         if not self._faults.records:
             return
         open_requests = TranslationPairs(waiting, waiting)
-        keys = {_key(self._request(open_requests, row)) for row in range(len(open_requests))}
+        keys = {fault_key(request_of(open_requests, row)) for row in range(len(open_requests))}
         for key, records in self._faults.records.items():
             if key not in keys:
                 record, sequence, cycle = records[0]
@@ -300,7 +299,7 @@ class TranslationScoreboard(Scoreboard):
             # An A or D bit that should be in memory is not: find the request.
             wrong[:] = True
         for row in np.flatnonzero(~success & ~wrong).tolist():
-            request = self._request(pairs, row)
+            request = request_of(pairs, row)
             cause = int(answer.cause[row])
             if self._is_recorded(request, cause):
                 self._expect_fault(pairs, row, request, {cause})
@@ -317,7 +316,7 @@ class TranslationScoreboard(Scoreboard):
 
     def _judge_one(self, pairs: TranslationPairs, row: int, history: dict[int, list[Change]]) -> None:
         asked, answered = int(pairs.requested_at[row]), int(pairs.answered_at[row])
-        request = self._request(pairs, row)
+        request = request_of(pairs, row)
         choices = {}
         for address, changes in history.items():
             now = next((change.old for change in changes if change.written_at > answered), None)
@@ -326,13 +325,13 @@ class TranslationScoreboard(Scoreboard):
             choices[address] = tuple(dict.fromkeys((current, *reversed(seen))))
         configurations = [self._state.configuration]
         configurations += [ending.configuration for ending in self._endings if asked < ending.sequence < answered]
-        outcomes = [answer for configuration in configurations for answer in self._outcomes(request, configuration, choices)]
-        fitting = [answer for answer in outcomes if self._fits(pairs, row, request, answer)]
+        answers = [answer for each in configurations for answer in outcomes(request, each, self._memory, choices)]
+        fitting = [answer for answer in answers if fits(pairs, row, request, answer)]
         if not fitting:
-            self._fail_answer(pairs, row, request, outcomes)
-        if len({(answer.status, answer.spa) for answer in outcomes}) > 1:
+            self._fail_answer(pairs, row, request, answers)
+        if len({(answer.status, answer.spa) for answer in answers}) > 1:
             self._ambiguous += 1
-            if fitting[0] is outcomes[0]:
+            if fitting[0] is answers[0]:
                 self._saw_new += 1
             else:
                 self._saw_old += 1
@@ -342,66 +341,19 @@ class TranslationScoreboard(Scoreboard):
             self._faulted += 1
             self._expect_fault(pairs, row, request, {int(answer.fault.cause) for answer in fitting if answer.fault is not None})
 
-    def _outcomes(
-        self, request: Request, configuration: IommuConfiguration, choices: dict[int, tuple[int, ...]]
-    ) -> list[Response]:
-        """Every answer that some choice of values gives, the one with the newest values first."""
-        memory = self._memory
-        memory.choices = choices
-        found: list[Response] = []
-        waiting = [dict[int, int]()]
-        while waiting and len(found) < MAX_OUTCOMES:
-            chosen = waiting.pop()
-            memory.chosen = dict(chosen)
-            memory.updates.clear()
-            found.append(translate(request, configuration, memory))
-            path = dict(chosen)
-            for address, value in memory.chosen.items():
-                if address not in chosen:
-                    waiting += [{**path, address: other} for other in choices[address][1:]]
-                    path[address] = value
-        memory.choices, memory.chosen = {}, {}
-        return found
-
-    def _fits(self, pairs: TranslationPairs, row: int, request: Request, answer: Response) -> bool:
-        status = int(pairs.status[row])
-        if status != _OBSERVED_STATUS[answer.status]:
-            return False
-        if status or answer.spa is None:
-            return True
-        if answer.trace.updates and request.address_type is AddressType.UNTRANSLATED:
-            return False
-        if int(pairs.memory_type[row]) != answer.memory_type and answer.mrif is None:
-            return False
-        return answer.mrif is not None or (int(pairs.spa[row]) == answer.spa and int(pairs.size[row]) <= answer.page_shift)
-
-    def _request(self, pairs: TranslationPairs, row: int) -> Request:
-        bits = int(pairs.bits[row])
-        return Request(
-            int(pairs.device_id[row]),
-            int(pairs.iova[row]),
-            write=bool(bits & RequestBit.WRITE),
-            address_type=AddressType(int(pairs.address_type[row])),
-            process_id=int(pairs.process_id[row]),
-            pasid_valid=bool(bits & RequestBit.PV),
-            priv=bool(bits & RequestBit.PRIV),
-            exec=bool(bits & RequestBit.EXEC),
-            no_write=bool(bits & RequestBit.NO_WRITE),
-        )
-
     def _expect_fault(self, pairs: TranslationPairs, row: int, request: Request, causes: set[int]) -> None:
         fault = ExpectedFault(causes, int(pairs.answered_at[row]), int(pairs.cycle[row]))
-        wrong = self._faults.expect(_key(request), fault)
+        wrong = self._faults.expect(fault_key(request), fault)
         if wrong is not None:
             raise self.error(wrong, fault.cycle, fault.sequence)
 
-    def _fail_answer(self, pairs: TranslationPairs, row: int, request: Request, outcomes: list[Response]) -> NoReturn:
-        expected = sorted({_describe_answer(answer) for answer in outcomes})
+    def _fail_answer(self, pairs: TranslationPairs, row: int, request: Request, answers: list[Response]) -> NoReturn:
+        expected = sorted({describe_answer(answer) for answer in answers})
         observed = f"status {int(pairs.status[row])}"
         if int(pairs.status[row]) == 0:
             observed = f"{int(pairs.spa[row]):#x} (range 2^{int(pairs.size[row])})"
         raise self.error(
-            f"{describe(_key(request))}: IOVA {request.iova:#x} was answered with {observed}, expected {' or '.join(expected)}",
+            f"{describe(fault_key(request))}: IOVA {request.iova:#x} answered with {observed}, expected {' or '.join(expected)}",
             int(pairs.cycle[row]),
             int(pairs.answered_at[row]),
         )
@@ -412,7 +364,7 @@ class TranslationScoreboard(Scoreboard):
     def finish(self) -> ScoreboardResult:
         waiting = self._pairer.outstanding
         if waiting.size:
-            first = describe(_key(self._request(TranslationPairs(waiting, waiting), 0)))
+            first = describe(fault_key(request_of(TranslationPairs(waiting, waiting), 0)))
             raise self.error(f"{waiting.shape[1]} translation requests were never answered, the first for {first}")
         missing = self._faults.missing(self._end)
         if missing is not None:
@@ -439,29 +391,8 @@ class TranslationScoreboard(Scoreboard):
         return ScoreboardResult(self.name, self.block, self._compared, figures=figures)
 
 
+# Plain integers: the enums are slow, and these are compared once for each record.
+_MEMORY_WRITE, _FAILED = int(EventKind.MEMORY_WRITE), int(EventFlag.FAILED)
+_IOMMU, _CPU = int(Actor.IOMMU), int(Actor.CPU)
 _RELEVANT: Bool = np.zeros(256, np.bool_)
 _RELEVANT[[EventKind.MEMORY_WRITE, EventKind.REGISTER_WRITE, EventKind.IOMMU_COMMAND]] = True
-
-
-def _key(request: Request) -> FaultKey:
-    valid = request.pasid_valid
-    return record_key(
-        FaultRecord(
-            0,
-            TransactionType(request.transaction_type),
-            request.device_id,
-            request.process_id if valid else 0,
-            valid,
-            valid and request.priv,
-            request.iova,
-        )
-    )
-
-
-def _describe_answer(answer: Response) -> str:
-    if answer.status is not Status.OK:
-        return f"status {_OBSERVED_STATUS[answer.status]} (cause {int(answer.cause or 0)})"
-    if answer.spa is None:
-        return "success without translation"
-    updates = " after an update of A and D in memory" if answer.trace.updates else ""
-    return f"{answer.spa:#x} (range at most 2^{answer.page_shift}){updates}"

@@ -73,7 +73,7 @@ class CpuCache:
             self._lines.pop(base, None)
 
     def sync_for_device(self, address: int, length: int, direction: DmaDirection) -> None:
-        """Hand the range to a non-coherent device: memory gets the CPU's bytes, and what the device may write leaves the cache."""
+        """Hand the range to a non-coherent device: memory gets the CPU's bytes, what it may write leaves the cache."""
         self.write_back(address, length)
         if direction is not DmaDirection.TO_DEVICE:
             self.invalidate(address, length)

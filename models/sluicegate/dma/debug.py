@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from types import CodeType
@@ -27,7 +27,7 @@ class DebugMode(Enum):
     """What a report does."""
 
     STRICT = "strict"
-    """Raise :class:`DmaDebugError`; the call that broke the rule changes nothing."""
+    """Raise :class:`DmaDebugError`; the call that broke the rule changes nothing. Exhausted resources are only counted."""
     LOG = "log"
     """Count and keep the report; the call goes on as the kernel's does."""
     OFF = "off"
@@ -53,6 +53,10 @@ class DmaDebugError(Exception):
         super().__init__(str(report))
         self.report = report
         self.error_class = report.error_class
+
+
+# Resources that ran out: reported, but for the driver an ordinary failure of the call.
+_NO_DRIVER_ERROR: Final = frozenset({DebugClass.BOUNCE_FULL, DebugClass.ADDRESS_OVERFLOW, DebugClass.OUT_OF_ENTRIES})
 
 
 def caller() -> tuple[CodeType, int]:
@@ -110,20 +114,15 @@ class DmaDebug:
             if self._print_limit is not None:
                 self._print_limit -= 1
             self._print(str(report))
-        if mode is DebugMode.STRICT:
+        if mode is DebugMode.STRICT and error_class not in _NO_DRIVER_ERROR:
             raise DmaDebugError(report)
 
     def entry_added(self, mapping: Mapping) -> None:
         """Count a tracked mapping and its cache line; switch off when there are too many."""
         self.entries += 1
         if self.entry_limit is not None and self.entries > self.entry_limit and self.mode is not DebugMode.OFF:
-            device = mapping.device
-            self.reports.append(
-                DebugReport(
-                    DebugClass.OUT_OF_ENTRIES, device.name, f"{self.entries} live mappings, {self.entry_limit} can be tracked"
-                )
-            )
-            self.counts[DebugClass.OUT_OF_ENTRIES] += 1
+            message = f"{self.entries} live mappings, {self.entry_limit} can be tracked"
+            self.report(DebugClass.OUT_OF_ENTRIES, mapping.device, message)
             self.mode = DebugMode.OFF
         if self._tracks_cacheline(mapping):
             self._cachelines.setdefault(mapping.phys // mapping.device.host.cache_line, []).append(mapping)
@@ -184,12 +183,15 @@ def match_unmap(
     sg_call_ents: int = 0,
     cpu_address: int | None = None,
     attrs: int | None = None,
+    taken: Collection[Mapping] = (),
 ) -> Mapping | None:
     """The mapping that an unmap or free means, after the checks D1 to D8. None when there is none.
 
-    ``size`` None leaves the size out (the length of an sg segment is the mapping's own).
+    ``size`` None leaves the size out. ``taken`` are mappings that the same call has matched already.
     """
     candidates = device.ledger.at(dma)
+    if taken:
+        candidates = [candidate for candidate in candidates if candidate not in taken]
     entry = None
     if len(candidates) == 1:
         entry = candidates[0]

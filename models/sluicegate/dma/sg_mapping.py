@@ -141,7 +141,7 @@ def dma_unmap_sg(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection, a
     direction = valid_direction(dir)
     dev.check_present()
     entries = _entries(sgl, nents)
-    mappings: list[Mapping] = []
+    mappings: dict[Mapping, None] = {}
     mapped = 0
     for index, entry in enumerate(entries):
         if index and index >= mapped:
@@ -151,10 +151,11 @@ def dma_unmap_sg(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection, a
             break
         check_in_flight(dev, found.dma, found.size)
         mapped = found.sg_mapped_ents
-        mappings.append(found)
+        mappings[found] = None
     if not mappings:
         return
-    everything = sgl.entries[: mappings[0].sg_call_ents] if mappings[0].kind is MappingKind.SG else entries
+    first = next(iter(mappings))
+    everything = sgl.entries[: first.sg_call_ents] if first.kind is MappingKind.SG else entries
     dev.backend.unmap_sg(dev, everything, direction, attrs)
     for mapping in mappings:
         dev.remove_mapping(mapping)

@@ -101,6 +101,7 @@ class IommuDriver:
         self._fence_word = 0
         self._fence_sequence = 0
         self._next_pscid = 1
+        self._next_gscid = 1
         self._vectors = [0] * len(InterruptCause)
 
     # Probe and shutdown
@@ -128,7 +129,7 @@ class IommuDriver:
 
     def probe(self) -> Capabilities:
         """Read and check the capabilities. Raises IommuError when no usable IOMMU answers."""
-        word = self._read(Offset.CAPABILITIES, 8)
+        word = self.read_register(Offset.CAPABILITIES, 8)
         if word == (1 << 64) - 1:
             raise IommuError(f"nothing answers at {self._base:#x}: check the address of the register page")
         capabilities = Capabilities(word)
@@ -189,37 +190,37 @@ class IommuDriver:
         if delivery is None:
             delivery = InterruptDelivery.MSI if capabilities.igs is InterruptGeneration.MSI else InterruptDelivery.WIRED
         wanted = Fctl.WSI if delivery is InterruptDelivery.WIRED else Fctl(0)
-        self._write(Offset.FCTL, int(wanted), 4)
-        fctl = Fctl(self._read(Offset.FCTL, 4) & 7)
+        self.write_register(Offset.FCTL, int(wanted), 4)
+        fctl = Fctl(self.read_register(Offset.FCTL, 4) & 7)
         if fctl & Fctl.WSI != wanted:
             raise IommuError(f"the IOMMU cannot deliver {delivery.value} interrupts (IGS {capabilities.igs.name})")
         return int(fctl)
 
     def _programme_interrupts(self, wired: bool) -> None:
-        self._write(Offset.ICVEC, 0x3210, 8)
-        icvec = self._read(Offset.ICVEC, 8)
+        self.write_register(Offset.ICVEC, 0x3210, 8)
+        icvec = self.read_register(Offset.ICVEC, 8)
         self._vectors = [icvec >> 4 * cause.value & 0xF for cause in InterruptCause]
         if wired:
             return
         for vector in sorted(set(self._vectors)):
-            self._write(msi_offset(vector), self.platform.address_map.imsic.base, 8)
-            self._write(msi_offset(vector) + 8, self._msi_identity + vector, 4)
-            self._write(msi_offset(vector) + 12, 0, 4)
+            self.write_register(msi_offset(vector), self.platform.address_map.imsic.base, 8)
+            self.write_register(msi_offset(vector) + 8, self._msi_identity + vector, 4)
+            self.write_register(msi_offset(vector) + 12, 0, 4)
 
     def _new_queue(self, base_register: Offset, csr: Offset, entry_bytes: int) -> int:
         page = int(self._pages.alloc(_QUEUE_BYTES))
         log2_entries = (_QUEUE_BYTES // entry_bytes).bit_length() - 1
-        self._write(base_register, page >> 2 | (log2_entries - 1), 8)
+        self.write_register(base_register, page >> 2 | (log2_entries - 1), 8)
         self._set_queue(csr, on=True)
         return page
 
     def _set_queue(self, csr: Offset, on: bool) -> None:
         """Write the enable bits and wait until the queue follows. All three CSRs share the bits used here."""
         enable = int(RecordQueueCsr.QEN | RecordQueueCsr.IE)
-        self._write(csr, enable if on else 0, 4)
+        self.write_register(csr, enable if on else 0, 4)
 
         def settled() -> bool:
-            value = self._read(csr, 4)
+            value = self.read_register(csr, 4)
             return not value & RecordQueueCsr.BUSY and bool(value & RecordQueueCsr.QON) == on
 
         if csr is Offset.PQCSR and not self.capabilities.ats:
@@ -228,10 +229,10 @@ class IommuDriver:
             raise IommuError(f"queue of {csr.name} did not turn {'on' if on else 'off'} within {ENABLE_TIMEOUT} cycles")
 
     def _set_directory(self, ddtp: int) -> None:
-        self._write(Offset.DDTP, ddtp, 8)
-        if not self.platform.wait_until(lambda: not self._read(Offset.DDTP, 8) >> 4 & 1, ENABLE_TIMEOUT):
+        self.write_register(Offset.DDTP, ddtp, 8)
+        if not self.platform.wait_until(lambda: not self.read_register(Offset.DDTP, 8) >> 4 & 1, ENABLE_TIMEOUT):
             raise IommuError(f"ddtp stays busy for more than {ENABLE_TIMEOUT} cycles")
-        mode = self._read(Offset.DDTP, 8) & 0xF
+        mode = self.read_register(Offset.DDTP, 8) & 0xF
         if mode != ddtp & 0xF:
             raise IommuError(f"the IOMMU does not support directory mode {DirectoryMode(ddtp & 0xF).name}: choose another depth")
 
@@ -259,6 +260,14 @@ class IommuDriver:
         self._next_pscid += 1
         return pscid
 
+    def new_gscid(self) -> int:
+        """A guest soft-context ID (16 bits) that no guest of this IOMMU has had yet."""
+        gscid = self._next_gscid
+        if gscid >> 16:
+            raise IommuError("all 2**16 - 1 GSCIDs are used up")
+        self._next_gscid += 1
+        return gscid
+
     # Commands
 
     def submit(self, commands: Sequence[Command]) -> None:
@@ -267,7 +276,7 @@ class IommuDriver:
         memory, big_endian = self.platform.memory, self.configuration.big_endian
         position = 0
         while position < len(commands):
-            room = (self._read(Offset.CQH, 4) - self._command_tail - 1) % entries
+            room = (self.read_register(Offset.CQH, 4) - self._command_tail - 1) % entries
             if not room:
                 self._wait_for_room()
                 continue
@@ -276,11 +285,11 @@ class IommuDriver:
                 self._command_tail = (self._command_tail + 1) % entries
             position += room
             self.platform.memory_barrier()
-            self._write(Offset.CQT, self._command_tail, 4)
+            self.write_register(Offset.CQT, self._command_tail, 4)
 
     def _wait_for_room(self) -> None:
-        full_at = self._read(Offset.CQH, 4)
-        if not self.platform.wait_until(lambda: self._read(Offset.CQH, 4) != full_at, COMMAND_TIMEOUT):
+        full_at = self.read_register(Offset.CQH, 4)
+        if not self.platform.wait_until(lambda: self.read_register(Offset.CQH, 4) != full_at, COMMAND_TIMEOUT):
             raise self._command_failure()
 
     def fence(self) -> None:
@@ -296,8 +305,8 @@ class IommuDriver:
             raise self._command_failure()
 
     def _command_failure(self) -> IommuError:
-        csr = CommandQueueCsr(self._read(Offset.CQCSR, 4))
-        head = self._read(Offset.CQH, 4)
+        csr = CommandQueueCsr(self.read_register(Offset.CQCSR, 4))
+        head = self.read_register(Offset.CQH, 4)
         reasons = [flag.name for flag in _COMMAND_ERRORS if flag & csr]
         words = unpack_words(
             self.platform.memory.read(self._command_queue + COMMAND_BYTES * head, COMMAND_BYTES),
@@ -310,7 +319,7 @@ class IommuDriver:
         """Drop all commands that did not execute, clear the error bits and start with an empty queue."""
         self._set_queue(Offset.CQCSR, on=False)
         self._command_tail = 0
-        self._write(Offset.CQB, self._command_queue >> 2 | ((_QUEUE_BYTES // COMMAND_BYTES).bit_length() - 2), 8)
+        self.write_register(Offset.CQB, self._command_queue >> 2 | ((_QUEUE_BYTES // COMMAND_BYTES).bit_length() - 2), 8)
         self._set_queue(Offset.CQCSR, on=True)
 
     # Faults, page requests, interrupts
@@ -350,20 +359,20 @@ class IommuDriver:
 
     def _drain(self, tail_register: Offset, head_register: Offset, queue: int, entry_bytes: int, head: int) -> list[bytes]:
         entries = _QUEUE_BYTES // entry_bytes
-        tail = self._read(tail_register, 4)
+        tail = self.read_register(tail_register, 4)
         taken = []
         while head != tail:
             taken.append(self.platform.memory.read(queue + head * entry_bytes, entry_bytes))
             head = (head + 1) % entries
         if taken:
-            self._write(head_register, head, 4)
+            self.write_register(head_register, head, 4)
         return taken
 
     def _clear_errors(self, csr: Offset) -> bool:
         """Clear overflow and memory-fault bits of a record queue; True when records were lost."""
-        errors = self._read(csr, 4) & (RecordQueueCsr.QOF | RecordQueueCsr.QMF)
+        errors = self.read_register(csr, 4) & (RecordQueueCsr.QOF | RecordQueueCsr.QMF)
         if errors:
-            self._write(csr, errors | RecordQueueCsr.QEN | RecordQueueCsr.IE, 4)
+            self.write_register(csr, errors | RecordQueueCsr.QEN | RecordQueueCsr.IE, 4)
         return bool(errors)
 
     def interrupt_identity(self, cause: InterruptCause) -> int:
@@ -377,14 +386,16 @@ class IommuDriver:
 
     def pending_interrupts(self) -> Ipsr:
         """The pending bits, as ``ipsr`` reads."""
-        return Ipsr(self._read(Offset.IPSR, 4) & 0xF)
+        return Ipsr(self.read_register(Offset.IPSR, 4) & 0xF)
 
     def acknowledge_interrupts(self, causes: Ipsr) -> None:
         """Clear pending bits; one whose condition persists is set again at once."""
-        self._write(Offset.IPSR, int(causes), 4)
+        self.write_register(Offset.IPSR, int(causes), 4)
 
-    def _read(self, offset: int, width: int) -> int:
+    def read_register(self, offset: int, width: int) -> int:
+        """Read ``width`` (4 or 8) bytes of the register page."""
         return self.platform.mmio_read(self._base + offset, width)
 
-    def _write(self, offset: int, value: int, width: int) -> None:
+    def write_register(self, offset: int, value: int, width: int) -> None:
+        """Write ``width`` (4 or 8) bytes of the register page (posted)."""
         self.platform.mmio_write(self._base + offset, value, width)

@@ -37,11 +37,17 @@ class TransferObserver(Protocol):
         both, 1 to the device, 2 from the device).
         """
 
+    def on_revoke(self, device: int, dma_address: int) -> None:
+        """The driver is about to unmap what begins at ``dma_address``: until :meth:`on_unmap` an access may succeed or fail."""
+
     def on_unmap(self, device: int, dma_address: int) -> None:
         """The mapping that begins at ``dma_address`` is gone: call it when its invalidation has completed."""
 
     def on_buffer(self, physical: int, contents: NDArray[np.uint8], guard: int) -> None:
         """A buffer has been filled with ``contents``; nobody may change the ``guard`` bytes before and behind it."""
+
+    def on_release(self, physical: int) -> None:
+        """The buffer announced at ``physical`` is about to be freed; its guards are nobody's any more."""
 
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None:
         """The local memory of ``device`` answers at ``bus_address``."""
@@ -67,9 +73,13 @@ class SilentObserver:
 
     def on_map(self, device: int, dma_address: int, segments: Sequence[tuple[int, int]], direction: int) -> None: ...
 
+    def on_revoke(self, device: int, dma_address: int) -> None: ...
+
     def on_unmap(self, device: int, dma_address: int) -> None: ...
 
     def on_buffer(self, physical: int, contents: NDArray[np.uint8], guard: int) -> None: ...
+
+    def on_release(self, physical: int) -> None: ...
 
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None: ...
 

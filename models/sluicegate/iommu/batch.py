@@ -8,7 +8,7 @@ after all other requests have been answered.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,29 +193,30 @@ class BatchTranslator:
 
     def _groups(self, requests: BatchRequest) -> list[_Group]:
         """Partition the requests so that each group is walked through the same tables objects."""
-        keys, inverse = _distinct_keys(requests)
-        contexts = [self._context(key, requests) for key in keys]
+        population = _population(requests)
+        contexts = [self._context(key) for key in population.keys]
         if len(contexts) == 1:
             return [_Group(None, contexts[0], contexts[0].roots)]
-        families: dict[object, list[int]] = {}
-        for number, context in enumerate(contexts):
-            families.setdefault(context.family, []).append(number)
-        first_roots = np.array([context.roots[0] for context in contexts], dtype=np.int64)
-        second_roots = np.array([context.roots[1] for context in contexts], dtype=np.int64)
-        family_of = np.zeros(len(contexts), dtype=np.intp)
-        for family, numbers in enumerate(families.values()):
-            family_of[numbers] = family
+        families: dict[object, int] = {}
+        family_of = [families.setdefault(context.family, len(families)) for context in contexts]
+        first_roots = population.spread([context.roots[0] for context in contexts])
+        second_roots: Indices | int = 0
+        if any(context.second is not None for context in contexts):
+            second_roots = population.spread([context.roots[1] for context in contexts])
+        if len(families) == 1:
+            return [_Group(None, contexts[0], (first_roots, second_roots))]
+        families_spread = population.spread(family_of)
         groups = []
-        for family, numbers in enumerate(families.values()):
-            members = None if len(families) == 1 else np.flatnonzero(family_of[inverse] == family)
-            which = inverse if members is None else inverse[members]
-            groups.append(_Group(members, contexts[numbers[0]], (first_roots[which], second_roots[which])))
+        for family in families.values():
+            members = np.flatnonzero(families_spread == family)
+            inner = second_roots if isinstance(second_roots, int) else second_roots[members]
+            groups.append(_Group(members, contexts[family_of.index(family)], (first_roots[members], inner)))
         return groups
 
-    def _context(self, key: _Key, requests: BatchRequest) -> _Context:
-        known = self._contexts.get(key.code)
+    def _context(self, key: int) -> _Context:
+        known = self._contexts.get(key)
         if known is None:
-            known = self._contexts[key.code] = self._resolve(requests.request(key.example))
+            known = self._contexts[key] = self._resolve(_request_of(key))
         return known
 
     def _resolve(self, request: Request) -> _Context:
@@ -323,14 +324,6 @@ def translate_batch(requests: BatchRequest, configuration: IommuConfiguration, m
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """A device and process: an integer that identifies them, and the index of a request of theirs."""
-
-    code: int
-    example: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Group:
     """Requests (all, or those at ``members``) that share tables; index bases of the first and the second stage."""
 
@@ -353,24 +346,45 @@ class _Group:
         )
 
 
-def _distinct_keys(requests: BatchRequest) -> tuple[list[_Key], NDArray[np.intp]]:
-    """The distinct (device, process, privilege) of a batch, and for each request the number of its own."""
+@dataclass(frozen=True, slots=True)
+class _Population:
+    """The distinct keys of a batch (device, process and privilege in one integer), and which request has which.
+
+    ``place`` gives for each request an index into a table of ``size`` in which key ``i`` stands at ``slots[i]``.
+    """
+
+    keys: list[int]
+    slots: NDArray[np.intp]
+    size: int
+    place: NDArray[np.integer[Any]]
+
+    def spread(self, values: list[int]) -> Indices:
+        """For each request the value of its key."""
+        table = np.zeros(self.size, dtype=np.int64)
+        table[self.slots] = values
+        return table.take(self.place)
+
+
+def _population(requests: BatchRequest) -> _Population:
     devices = requests.device_id
     if not requests.pasid_valid.any():
-        first = devices[0]
+        first = int(devices[0])
         if (devices == first).all():
-            return [_Key(int(first), 0)], np.zeros(0, dtype=np.intp)
+            return _Population([first], _NOBODY, 0, devices)
         highest = int(devices.max())
         if highest < _DENSE_DEVICE_IDS:
-            example = np.full(highest + 1, -1, dtype=np.intp)
-            example[devices] = np.arange(devices.size)
-            distinct = np.flatnonzero(example >= 0)
-            number = np.zeros(highest + 1, dtype=np.intp)
-            number[distinct] = np.arange(distinct.size)
-            return [_Key(device, int(example[device])) for device in distinct.tolist()], number[devices]
+            present = np.zeros(highest + 1, dtype=np.bool_)
+            present[devices] = True
+            distinct = np.flatnonzero(present)
+            return _Population(distinct.tolist(), distinct, highest + 1, devices)
     codes = devices.astype(np.uint64)
     process = requests.process_id.astype(np.uint64) << np.uint64(26)
     tagged = process | requests.priv.astype(np.uint64) << np.uint64(25) | np.uint64(1 << 24)
     codes |= np.where(requests.pasid_valid, tagged, np.uint64(0))
-    values, examples, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    return [_Key(code, example) for code, example in zip(values.tolist(), examples.tolist(), strict=True)], inverse
+    values, inverse = np.unique(codes, return_inverse=True)
+    return _Population(values.tolist(), np.arange(values.size), values.size, inverse)
+
+
+def _request_of(key: int) -> Request:
+    """A request with this key; where it goes does not matter to its contexts."""
+    return Request(key & 0xFFFFFF, 0, pasid_valid=bool(key >> 24 & 1), priv=bool(key >> 25 & 1), process_id=key >> 26)

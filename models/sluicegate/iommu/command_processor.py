@@ -51,6 +51,7 @@ class CommandProcessor:
         self._send_page_response = send_page_response
         self._outstanding: dict[int, OutstandingInvalidation] = {}
         self._timed_out = False
+        self._running = False
 
     @property
     def csr_value(self) -> int:
@@ -78,7 +79,19 @@ class CommandProcessor:
         self.csr = enables | flags
 
     def run(self, configuration: IommuConfiguration) -> None:
-        """Execute commands until the queue is empty, an error stops it, or a command must wait."""
+        """Execute commands until the queue is empty, an error stops it, or a command must wait.
+
+        A device that answers a message at once calls back into this: the outer call then goes on.
+        """
+        if self._running:
+            return
+        self._running = True
+        try:
+            self._execute(configuration)
+        finally:
+            self._running = False
+
+    def _execute(self, configuration: IommuConfiguration) -> None:
         while self.queue.on and not self.queue.empty and not self.csr & _ERRORS:
             try:
                 words = self.queue.peek(configuration.big_endian, self._memory, self._address_limit)

@@ -106,7 +106,13 @@ module link_sender #(
       valid <= 0; sent <= 0; active = 0; remaining = 0; limit_known = 0;
       for (int k = 0; k < 6; k++) begin granted[k] = 0; consumed[k] = 0; end
       next_header = make(0);
-    end else if (link_up) begin
+    end else if (!link_up) begin
+      // The receiver grants anew at link-up; a TLP that was cut off is sent again.
+      valid <= 0;
+      active = 0;
+      limit_known = 0;
+      for (int k = 0; k < 6; k++) begin granted[k] = 0; consumed[k] = 0; end
+    end else begin
       for (int k = 0; k < 6; k++) begin
         automatic int low = (k / 2) * 20 + (k % 2) * 8;
         automatic int mask = k % 2 == 0 ? 255 : 4095;

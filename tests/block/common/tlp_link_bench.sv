@@ -13,7 +13,8 @@ module tlp_link_bench #(
     output int   errors,
     output int   received,
     output int   passed,
-    output int   idle_cycles  // cycles without a beat on the merged link between its first and last beat
+    output int   idle_cycles,  // cycles without a beat on the merged link between its first and last beat
+    output int   imbalance     // largest difference between the sources in TLPs that left, while both still send
 );
 
   localparam int EMPTY_W = $clog2(DATA_W / 32);
@@ -133,6 +134,7 @@ module tlp_link_bench #(
   int phase_left [3];
   bit started;
   int gap;
+  int left [SOURCES];
 
   function automatic int draw(input int bound);
     random_state = random_state * 1103515245 + 12345;
@@ -147,6 +149,8 @@ module tlp_link_bench #(
       idle_cycles <= 0;
       started <= 0;
       gap <= 0;
+      imbalance <= 0;
+      for (int k = 0; k < SOURCES; k++) left[k] = 0;
       for (int c = 0; c < 3; c++) phase_left[c] = 0;
     end else begin
       merged_ready <= full_rate || draw(8) != 0;
@@ -161,6 +165,12 @@ module tlp_link_bench #(
         started <= 1;
         gap <= 0;
         idle_cycles <= idle_cycles + gap;
+        if (sop) begin
+          automatic int difference;
+          left[int'(hdr[95:92])]++;
+          difference = left[0] > left[1] ? left[0] - left[1] : left[1] - left[0];
+          if (left[0] < COUNT - 1 && left[1] < COUNT - 1 && difference > imbalance) imbalance <= difference;
+        end
       end else if (started) gap <= gap + 1;
     end
   end

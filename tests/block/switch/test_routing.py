@@ -71,7 +71,7 @@ class RoutingTest(SwitchTest):
         for number in range(int(self.settings.parameters.get("phases", 12))):
             for agent in self.environment.agents.values():
                 agent.set_stalls(int(self.random.choice([0, 0, 8000, 40000])))
-            configuration = initial if number == 0 else self.draw_configuration(initial)
+            configuration = initial if number == 0 else self.draw_configuration(initial, number)
             await self.program(configuration)
             traffic.configuration = configuration
             await self.send({port: traffic.draw(port, BATCH) for port in range(len(configuration.ports))})
@@ -80,16 +80,20 @@ class RoutingTest(SwitchTest):
         if missing:
             raise ScoreboardError("coverage", "testbench", f"the traffic never took the routes {', '.join(missing)}")
 
-    def draw_configuration(self, initial: SwitchConfiguration) -> SwitchConfiguration:
-        """The same buses and windows; enables, ACS and egress control of each port at random, mostly enabled."""
+    def draw_configuration(self, initial: SwitchConfiguration, phase: int) -> SwitchConfiguration:
+        """The same buses and windows; ACS and egress control of each port at random, in every third phase also the enables.
+
+        Seven phases in a row have each ACS control set at least once.
+        """
+        enabled = 1.0 if phase % 3 else 0.8
 
         def vary(port: PortConfiguration) -> PortConfiguration:
             return replace(
                 port,
-                memory_space=bool(self.random.random() < 0.9),
-                bus_master=bool(self.random.random() < 0.9),
+                memory_space=bool(self.random.random() < enabled),
+                bus_master=bool(self.random.random() < enabled),
                 atomic_egress_blocking=bool(self.random.random() < 0.2),
-                acs=AcsControl(int(self.random.integers(0, 128)) & int(self.random.integers(0, 128))),
+                acs=AcsControl(int(self.random.integers(0, 128)) & int(self.random.integers(0, 128)) | 1 << phase % 7),
                 egress_vector=int(self.random.integers(0, 8)),
             )
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from sluicegate.iommu import Capabilities
+from sluicegate.iommu.ats import InvalidateRequest
 from sluicegate.iommu.device import IommuDevice
 from sluicegate.memory import SparseMemory
 from sluicegate.platform import ADDRESS_MAP, WIRED_INTERRUPT_BASE, AddressMap, Bdf
@@ -63,8 +64,14 @@ class ModelPlatform:
     def __init__(self, capabilities: int = FULL, big_endian: bool = False) -> None:
         self.interrupts: Counter[int] = Counter()
         self.memory = EventMemory(self.interrupts)
+        self.invalidates: list[InvalidateRequest] = []
         self.iommu = IommuDevice(
-            Capabilities(capabilities), self.memory, set_wire=self._wire, big_endian=big_endian, vector_bits=2
+            Capabilities(capabilities),
+            self.memory,
+            set_wire=self._wire,
+            send_invalidate=self._invalidate,
+            big_endian=big_endian,
+            vector_bits=2,
         )
         self.time = 0
         self.barriers = 0
@@ -76,6 +83,11 @@ class ModelPlatform:
     def _wire(self, line: int, level: bool) -> None:
         if level:
             self.interrupts[WIRED_INTERRUPT_BASE + line] += 1
+
+    def _invalidate(self, message: InvalidateRequest) -> None:
+        """Every device drops its translations at once."""
+        self.invalidates.append(message)
+        self.iommu.complete_invalidation(message.requester_id, 1 << message.itag)
 
     def mmio_read(self, address: int, width: int) -> int:
         region = ADDRESS_MAP.iommu_registers

@@ -93,7 +93,7 @@ OPERATION = st.one_of(
 
 @pytest.mark.parametrize("walk_steps", [0, 1, 12])
 @given(operations=st.lists(OPERATION, max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_answer_and_state_equals_the_sorted_list(walk_steps: int, operations: list[tuple[str, int, int, bool]]) -> None:
     with patch.object(tree_module, "_WALK_STEPS", walk_steps):
         real = IovaTree(65536, 1)
@@ -120,7 +120,7 @@ def test_every_answer_and_state_equals_the_sorted_list(walk_steps: int, operatio
 
 
 @given(sizes=st.lists(st.integers(1, 64), min_size=1, max_size=30), seed=st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_freeing_everything_leaves_an_empty_tree_that_answers_as_a_new_one(sizes: list[int], seed: int) -> None:
     used = IovaTree(4096, 1)
     blocks = [used.alloc(size, 0xFFFFF) for size in sizes]
@@ -148,7 +148,7 @@ def test_a_hundred_thousand_small_gaps_are_not_walked() -> None:
 
 
 @given(keys=st.lists(st.integers(0, 5000), max_size=400, unique=True), queries=st.lists(st.integers(-1, 5001), max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_sorted_keys_neighbours(keys: list[int], queries: list[int]) -> None:
     with patch("sluicegate.iova.sorted_keys._CHUNK", 4):
         collection = SortedKeys()

@@ -14,7 +14,7 @@ LINKS = FabricLinks()
 LOW, HIGH = ADDRESS_MAP.low_ram.base, ADDRESS_MAP.high_ram.base
 PEER = (Region(0x40_0000_0000, 1 << 20), Region(0x40_0010_0000, 1 << 20))
 REQUESTER = (0x300, 0x400)
-IOVA = 0xFFFF_0000_0000
+IOVA = 0x20_0000_0000
 
 
 def configuration(acs: int = 0) -> FabricConfiguration:

@@ -154,7 +154,7 @@ def _translated_while_off(log: TableLog) -> None:
 PLANTED: list[tuple[str, Callable[[TableLog], None]]] = [
     ("expected status 1", _stale_after_the_fence),
     ("expected 0x", _stale_remap_after_the_fence),
-    ("was answered with status 1", _fault_on_a_page_that_was_mapped_before),
+    ("answered with status 1", _fault_on_a_page_that_was_mapped_before),
     ("expected 0x.* or 0x", _neither_old_nor_new),
     ("expected 0x", _wrong_offset),
     ("range at most 2\\^12", _too_large_a_range),

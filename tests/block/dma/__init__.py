@@ -1,0 +1,1 @@
+"""Block tests of the DMA engine at its descriptor port."""
