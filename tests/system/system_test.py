@@ -11,25 +11,12 @@ from sluicegate.pci.topology import AcsControl, PciExpressType
 
 from tb.bridge.platform import SimulationPlatform
 from tb.bridge.tops import SYSTEM
+from tb.checkers.machine_rules import machine_link_rules
 from tb.checkers.tlp_protocol import TlpProtocolChecker
-from tb.checkers.tlp_rules import LinkRules
 from tb.env.base_test import BaseTest
-from tb.scoreboards.fabric import NO_ACS, BridgePort, DownstreamPort, FabricConfiguration
+from tb.scoreboards.fabric import NO_ACS, BridgePort, DownstreamPort, FabricConfiguration, FabricLinks
 from tb.scoreboards.fabric import AcsControl as FabricAcs
 from tb.scoreboards.link_flow import LinkFlowScoreboard
-
-_SENDER = {
-    "endpoint0_up": "endpoint",
-    "endpoint1_up": "endpoint",
-    "endpoint0_down": "switch",
-    "endpoint1_down": "switch",
-    "switch_up": "switch",
-    "switch_down": "root_complex",
-    "memory_request": "root_complex",
-    "memory_completion": "testbench",
-    "cpu_request": "testbench",
-    "cpu_completion": "root_complex",
-}
 
 
 def fabric_configuration(tree: PciTree) -> FabricConfiguration:
@@ -64,8 +51,8 @@ class SystemTest(BaseTest):
     acs: AcsControl = AcsControl.NONE
 
     def prepare(self) -> None:
-        rules = tuple(LinkRules(link.number, link.name, _SENDER[link.name]) for link in self.top.links)
-        self.environment.add_scoreboard(TlpProtocolChecker(rules))
+        direct = not self.acs & AcsControl.COMPLETION_REDIRECT
+        self.environment.add_scoreboard(TlpProtocolChecker(machine_link_rules(FabricLinks(), direct_peer_completions=direct)))
 
     async def stimulate(self) -> None:
         simulation = self.environment.simulation
