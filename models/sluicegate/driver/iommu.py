@@ -102,6 +102,7 @@ class IommuDriver:
         self._fence_sequence = 0
         self._next_pscid = 1
         self._next_gscid = 1
+        self._attached: set[int] = set()
         self._vectors = [0] * len(InterruptCause)
 
     # Probe and shutdown
@@ -177,6 +178,7 @@ class IommuDriver:
         if self._directory is not None:
             self._directory.free()
             self._directory = None
+        self._attached.clear()
         self._configuration = None
 
     def table_writer(self, big_endian: bool | None = None) -> TableWriter:
@@ -239,8 +241,14 @@ class IommuDriver:
     # Devices
 
     def attach(self, device: Bdf | int, context: DeviceContext) -> None:
-        """Let the requests of a device (its function, or a 24-bit device ID) be translated under ``context``."""
+        """Let the requests of a device (its function, or a 24-bit device ID) be translated under ``context``.
+
+        A device that is attached already is detached first, so that no mixture of both contexts is ever seen.
+        """
         device_id = device.requester_id if isinstance(device, Bdf) else device
+        if device_id in self._attached:
+            self.detach(device_id)
+        self._attached.add(device_id)
         self.directory.set_context(device_id, context)
         self.submit([InvalidateDevice(device_id)])
         self.fence()
@@ -248,6 +256,7 @@ class IommuDriver:
     def detach(self, device: Bdf | int) -> None:
         """Make all requests of a device fault. Returns when none of its accesses is under way any more."""
         device_id = device.requester_id if isinstance(device, Bdf) else device
+        self._attached.discard(device_id)
         self.directory.clear_context(device_id)
         self.submit([InvalidateDevice(device_id)])
         self.fence()

@@ -11,7 +11,7 @@ from sluicegate.dma.backends.domain import DomainMapError, IommuProt
 from sluicegate.dma.errno import Errno
 from sluicegate.dma.pages import OutOfMemory
 from sluicegate.driver.iommu import IommuDriver, IommuError
-from sluicegate.driver.iommu_tables import PageTable, PageTableConflict
+from sluicegate.driver.iommu_tables import PageTable, PageTableConflict, TableWriter
 from sluicegate.iommu.ats import InvalidateRequest, encode_range
 from sluicegate.iommu.commands import Command, InvalidateTranslations, SendInvalidate
 from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessContext
@@ -34,11 +34,20 @@ class TranslationDomain(ABC):
     write may also read: a page that is writable but not readable does not exist in this format.
     """
 
-    def __init__(self, driver: IommuDriver, levels: int, *, guest: bool, superpages: bool, hardware_ad: bool) -> None:
+    def __init__(
+        self,
+        driver: IommuDriver,
+        levels: int,
+        *,
+        guest: bool,
+        superpages: bool,
+        hardware_ad: bool,
+        writer: TableWriter | None = None,
+    ) -> None:
         if hardware_ad and not driver.capabilities.amo_hwad:
             raise IommuError("the IOMMU cannot update A and D bits: leave hardware_ad off")
         self._driver = driver
-        self._table = PageTable(driver.table_writer(), levels, guest, superpages)
+        self._table = PageTable(writer or driver.table_writer(), levels, guest, superpages)
         self._hardware_ad = hardware_ad
         self._devices: set[int] = set()
         self._ats_devices: set[int] = set()
@@ -171,6 +180,20 @@ class TranslationDomain(ABC):
         self.flush_iotlb_all()
 
 
+def first_stage_mode(driver: IommuDriver, wanted: FirstStageMode | None) -> FirstStageMode:
+    """``wanted``, or the smallest mode there is. Raises IommuError where the hardware lacks it."""
+    capabilities = driver.capabilities
+    supported = {
+        FirstStageMode.SV39: capabilities.sv39,
+        FirstStageMode.SV48: capabilities.sv48,
+        FirstStageMode.SV57: capabilities.sv57,
+    }
+    mode = wanted or next((candidate for candidate, available in supported.items() if available), None)
+    if mode is None or not supported.get(mode):
+        raise IommuError(f"the IOMMU has no first stage of mode {'Sv39, Sv48 or Sv57' if mode is None else mode.name}")
+    return mode
+
+
 class PageTableDomain(TranslationDomain):
     """A first-stage page table with its process soft-context ID: the domain of the DMA API."""
 
@@ -181,16 +204,7 @@ class PageTableDomain(TranslationDomain):
         superpages: bool = True,
         hardware_ad: bool = False,
     ) -> None:
-        capabilities = driver.capabilities
-        supported = {
-            FirstStageMode.SV39: capabilities.sv39,
-            FirstStageMode.SV48: capabilities.sv48,
-            FirstStageMode.SV57: capabilities.sv57,
-        }
-        if mode is None:
-            mode = next((candidate for candidate, available in supported.items() if available), None)
-        if mode is None or not supported.get(mode):
-            raise IommuError(f"the IOMMU has no first stage of mode {'Sv39, Sv48 or Sv57' if mode is None else mode.name}")
+        mode = first_stage_mode(driver, mode)
         super().__init__(driver, mode.levels, guest=False, superpages=superpages, hardware_ad=hardware_ad)
         self._mode = mode
         self.pscid: Final = driver.new_pscid()

@@ -46,9 +46,17 @@ class TableWriter:
     def new_table(self, size: int = PAGE_SIZE) -> int:
         """A cleared table of ``size`` bytes, naturally aligned."""
         address = int(self._pages.alloc(size))
-        for offset in range(0, size, PAGE_SIZE):
-            self._memory.write(address + offset, _ZERO_PAGE)
+        try:
+            for offset in range(0, size, PAGE_SIZE):
+                self.clear_page(address + offset)
+        except BaseException:
+            self._pages.free(address)
+            raise
         return address
+
+    def clear_page(self, address: int) -> None:
+        """Fill one page with entries that are not valid."""
+        self._memory.write(address, _ZERO_PAGE)
 
     def free_table(self, address: int) -> None:
         """Give a table back."""

@@ -331,6 +331,22 @@ def test_domains_do_not_see_each_other() -> None:
     assert machine.platform.iommu.translate(Request(0x400, 0x1000)).spa is None
 
 
+def test_context_of_an_attached_device_is_replaced_only_while_it_is_not_valid() -> None:
+    machine = Machine()
+    machine.domain()
+    other = PageTableDomain(machine.driver)
+    stores = machine.platform.memory.stores
+    stores.clear()
+    other.attach(ENDPOINT)
+    valid_words = [value for _, value in stores if value == 1]
+    cleared = next(index for index, (address, value) in enumerate(stores) if address > 0 and value == 0)
+    rewritten = next(index for index, (_, value) in enumerate(stores) if value >> 60 == 8)
+    assert valid_words
+    assert cleared < rewritten
+    other.map(IOVA, PHYS, 0x1000, RW)
+    assert machine.access(IOVA) == PHYS
+
+
 def test_page_requests_reach_the_driver() -> None:
     machine = Machine()
     domain = PageTableDomain(machine.driver)

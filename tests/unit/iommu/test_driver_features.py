@@ -14,6 +14,7 @@ from sluicegate.driver.iommu_diagnostics import (
 )
 from sluicegate.driver.iommu_domain import PageTableDomain
 from sluicegate.driver.iommu_guest import GuestDomain, MsiPages
+from sluicegate.driver.iommu_nested import NestedDomain
 from sluicegate.driver.iommu_process_directory import ProcessDirectory
 from sluicegate.iommu import AddressType, Cause, MemoryType, Request
 from sluicegate.iommu.ats import decode_range
@@ -59,6 +60,43 @@ def test_guest_domain_translates_guest_addresses(mode: SecondStageMode) -> None:
     domain.free()
     machine.driver.disable()
     assert machine.pages.live == {}
+
+
+@pytest.mark.parametrize("hardware_ad", [False, True])
+def test_first_stage_inside_a_guest(hardware_ad: bool) -> None:
+    machine = Machine()
+    guest = GuestDomain(machine.driver, hardware_ad=hardware_ad)
+    guest_ram, host_ram, size = 0x4000_0000, 0x8200_0000, 0x40_0000
+    guest.map(guest_ram, host_ram, size, RW)
+    tables = Pages(guest_ram)
+    domain = NestedDomain(machine.driver, guest, tables, hardware_ad=hardware_ad)
+    domain.attach(DEVICE)
+    domain.map(IOVA, guest_ram + 0x12_3000, 0x2000, RW)
+    domain.map(IOVA + 0x10_0000, 0x7000_0000, 0x1000, RW)
+    assert machine.access(IOVA + 0x1FFF, write=True) == host_ram + 0x12_4FFF
+    assert machine.access(IOVA + 0x2000) is None
+    assert machine.access(IOVA + 0x10_0000, write=True) is None
+    causes = [record.cause for record in machine.driver.drain_faults().records]
+    assert causes == [Cause.READ_PAGE_FAULT, Cause.WRITE_GUEST_PAGE_FAULT]
+    assert all(guest_ram <= address < guest_ram + size for address in tables.live)
+    domain.unmap(IOVA, 0x2000)
+    domain.iotlb_sync(IOVA, 0x2000)
+    assert machine.access(IOVA) is None
+    domain.detach(DEVICE)
+    domain.free()
+    guest.free()
+    assert tables.live == {}
+    machine.driver.disable()
+    assert machine.pages.live == {}
+
+
+def test_tables_of_a_guest_must_lie_in_its_memory() -> None:
+    machine = Machine()
+    guest = GuestDomain(machine.driver)
+    tables = Pages(0x4000_0000)
+    with pytest.raises(IommuError, match="not mapped in the guest"):
+        NestedDomain(machine.driver, guest, tables)
+    assert tables.live == {}
 
 
 def test_guest_interrupt_files() -> None:
