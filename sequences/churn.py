@@ -17,9 +17,18 @@ from sluicegate.registers.completion import StatusCode
 
 from sequences.machine import Endpoint, Machine
 from sequences.single_transfers import awkward_offset
-from sequences.transfers import TIMEOUT, SequenceError, guarded_buffer, map_buffer, run_batch, to_local, unmap_buffer
+from sequences.transfers import (
+    TIMEOUT,
+    SequenceError,
+    discard_faults,
+    guarded_buffer,
+    map_buffer,
+    run_batch,
+    to_local,
+    unmap_buffer,
+)
 
-BUFFERS: Final = 10
+BUFFERS: Final = 12
 _ALLOWED: Final = {StatusCode.SUCCESS, StatusCode.UNSUPPORTED_REQUEST}
 
 
@@ -29,17 +38,19 @@ def churn(machine: Machine, random: np.random.Generator, rounds: int = 6) -> Non
         for endpoint in machine.endpoints:
             with ExitStack() as buffers:
                 _one_round(machine, endpoint, random, buffers)
-            machine.iommu.drain_faults()
+            discard_faults(machine)
 
 
 def _one_round(machine: Machine, endpoint: Endpoint, random: np.random.Generator, buffers: ExitStack) -> None:
     direction = DmaDirection.TO_DEVICE
-    lengths = [int(random.integers(1, 3000)) for _ in range(BUFFERS)]
+    lengths = [int(random.integers(2000, 6000)) for _ in range(BUFFERS)]
     chosen = [buffers.enter_context(guarded_buffer(machine, random, n, awkward_offset(random))) for n in lengths]
     addresses = [map_buffer(endpoint, guarded.buffer, direction) for guarded in chosen]
     endpoint.local.release()
     places = [endpoint.local.allocate(n, 64) for n in lengths]
     reads = [to_local(a, p, n) for a, p, n in zip(addresses, places, lengths, strict=True)]
+    # Translations of every other buffer are cached beforehand: those can be seen stale, the others walk into the change.
+    run_batch(endpoint, reads[::2])
     _start(endpoint, reads)
     gone = [bool(draw) for draw in random.random(BUFFERS) < 0.5]
     for address, guarded, is_gone in zip(addresses, chosen, gone, strict=True):

@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from sluicegate.iommu.context import DeviceContext
 from sluicegate.iommu.request import Cause
 from sluicegate.registers import endpoint as registers
 from sluicegate.registers.endpoint import StopReason
 
 from sequences.machine import Endpoint, Machine, restart
 from sequences.single_transfers import single_transfers_of
-from sequences.transfers import SequenceError
+from sequences.transfers import SequenceError, discard_faults
 
 STOP_TIMEOUT: Final = 50_000
 """Cycles until the endpoint must have noticed that it cannot fetch."""
@@ -27,21 +28,27 @@ def directory_faults(machine: Machine, random: np.random.Generator, rounds: int 
     """Take each device's context away or spoil it, ring its doorbell, look at the fault, repair, and prove that it runs."""
     for _ in range(rounds):
         for endpoint in machine.endpoints:
-            machine.iommu.drain_faults()
-            machine.iommu.detach(endpoint.bdf)
-            _refused(machine, endpoint, Cause.DDT_NOT_VALID)
-            endpoint.domain.attach(endpoint.bdf)
-            restart(machine, endpoint)
-            single_transfers_of(machine, endpoint, random, pairs=4)
-
-            machine.iommu.detach(endpoint.bdf)
+            _break_and_repair(machine, endpoint, random, None, Cause.DDT_NOT_VALID)
             # ATS is not offered by this machine: a context that enables it is misconfigured.
-            machine.iommu.attach(endpoint.bdf, replace(endpoint.domain.context(), enable_ats=True))
-            _refused(machine, endpoint, Cause.DDT_MISCONFIGURED)
-            machine.iommu.detach(endpoint.bdf)
-            endpoint.domain.attach(endpoint.bdf)
-            restart(machine, endpoint)
-            single_transfers_of(machine, endpoint, random, pairs=4)
+            spoiled = replace(endpoint.domain.context(), enable_ats=True)
+            _break_and_repair(machine, endpoint, random, spoiled, Cause.DDT_MISCONFIGURED)
+
+
+def _break_and_repair(
+    machine: Machine, endpoint: Endpoint, random: np.random.Generator, context: DeviceContext | None, cause: Cause
+) -> None:
+    discard_faults(machine)
+    machine.iommu.detach(endpoint.bdf)
+    if context is not None:
+        machine.iommu.attach(endpoint.bdf, context)
+    _refused(machine, endpoint, cause)
+    # Stopped before its context is good again: nothing of the refused work may get through late.
+    endpoint.driver.stop()
+    discard_faults(machine)
+    machine.iommu.detach(endpoint.bdf)
+    endpoint.domain.attach(endpoint.bdf)
+    restart(machine, endpoint)
+    single_transfers_of(machine, endpoint, random, pairs=4)
 
 
 def _refused(machine: Machine, endpoint: Endpoint, cause: Cause) -> None:

@@ -143,7 +143,7 @@ def _start_endpoint(machine: Machine, function: PciFunction, mode: FirstStageMod
 
 
 def restart(machine: Machine, endpoint: Endpoint) -> None:
-    """Stop an endpoint whose ring gave up, and run it again with new rings. Interrupts of before are forgotten."""
+    """Run an endpoint again with new rings, stopped first if need be. Interrupts of before are forgotten."""
     endpoint.driver.stop()
     while machine.platform.wait_irq(endpoint.interrupt.identity, 1):
         pass

@@ -23,12 +23,22 @@ from sequences.machine import Endpoint, Machine
 
 TIMEOUT: Final = 400_000
 """Cycles that a batch may take before the driver gives up."""
+RECORD_CYCLES: Final = 1000
+"""Cycles in which a fault record of the past reaches the queue."""
 GUARD: Final = 64
 """Bytes on either side of a buffer that nobody may change."""
 
 
 class SequenceError(Exception):
     """The machine did not do what the sequence asked of it."""
+
+
+def discard_faults(machine: Machine) -> None:
+    """Empty the fault queue for good: records are written beside the traffic, so the last may come after the last completion."""
+    quiet = False
+    while not quiet:
+        machine.platform.wait_until(lambda: False, RECORD_CYCLES)
+        quiet = not machine.iommu.drain_faults().records
 
 
 @dataclass

@@ -15,6 +15,7 @@ from sequences.machine import Endpoint, Machine
 from sequences.single_transfers import awkward_offset
 from sequences.transfers import (
     SequenceError,
+    discard_faults,
     expect_bytes,
     from_local,
     guarded_buffer,
@@ -45,7 +46,7 @@ def _one_round(machine: Machine, endpoint: Endpoint, random: np.random.Generator
     endpoint.local.release()
     places = [endpoint.local.allocate(length, 64) for length in lengths]
     run_batch(endpoint, [to_local(a, p, n) for a, p, n in zip(addresses, places, lengths, strict=True)])
-    machine.iommu.drain_faults()
+    discard_faults(machine)
 
     gone = [bool(draw) for draw in random.random(BUFFERS) < 0.5]
     for address, guarded, is_gone in zip(addresses, chosen, gone, strict=True):
@@ -55,6 +56,7 @@ def _one_round(machine: Machine, endpoint: Endpoint, random: np.random.Generator
     run_batch(endpoint, [to_local(a, p, n) for a, p, n in zip(addresses, places, lengths, strict=True)], statuses)
     _expect_faults(machine, endpoint, [int(a) for a, g in zip(addresses, gone, strict=True) if g], Cause.READ_PAGE_FAULT)
 
+    discard_faults(machine)
     # A posted write that faults is dropped, and only the fault queue tells: the requester sees success.
     lost = [(a, p, n) for a, p, n, g in zip(addresses, places, lengths, gone, strict=True) if g]
     if lost:

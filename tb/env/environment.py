@@ -15,6 +15,8 @@ from tb.scoreboards.scoreboard import Scoreboard, ScoreboardError
 from tb.scoreboards.suite import ScoreboardSuite
 
 SCHEMA = 1
+GATHERED_RECORDS = 8192
+"""Records judged at once: numpy calls cost as much as tens of TLPs each."""
 
 
 class Environment(uvm_env):
@@ -30,7 +32,7 @@ class Environment(uvm_env):
         self.settings = settings
         self.simulation = Simulation(dut, settings.seed, settings.journal)
         self.agents: dict[str, TlpLinkAgent] = {}
-        self.suite = ScoreboardSuite()
+        self.suite = ScoreboardSuite(GATHERED_RECORDS)
         self.simulation.add_consumer(self.suite.ingest)
 
     def build_phase(self) -> None:

@@ -30,8 +30,8 @@ LIKELY, UNLIKELY = 20000, 4000
 class SequenceTest(SystemTest):
     """Subclasses say what happens on the running machine in :meth:`exercise`.
 
-    Parameters: ``race`` (false): the sequence provokes answers that may be old or new, and both have to be seen; ``acs``: name of an
-    ACS setting of all downstream ports (none, isolated).
+    Parameters: ``race`` (false): the sequence provokes answers that may be old or new, and both have to be seen; ``acs``: name of
+    an ACS setting of all downstream ports (none, isolated).
     """
 
     def prepare(self) -> None:

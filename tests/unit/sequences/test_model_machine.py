@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sluicegate.driver.enumerate import EnumerationSettings, enumerate_pci
+from sluicegate.machine.model_platform import ModelPlatform
+from sluicegate.pci.topology import AcsControl
+
 from sequences.bulk_transfers import bulk_transfers
 from sequences.churn import churn
 from sequences.directory_faults import directory_faults
@@ -16,9 +20,6 @@ from sequences.recorded_lists import load_recorded_lists
 from sequences.scatter_gather import scatter_gather
 from sequences.single_transfers import single_transfers
 from sequences.unmap_access import unmap_access
-from sluicegate.driver.enumerate import EnumerationSettings, enumerate_pci
-from sluicegate.machine.model_platform import ModelPlatform
-from sluicegate.pci.topology import AcsControl
 
 RECORDED = Path(__file__).parents[2] / "conformance" / "data" / "dma_api" / "map_sg.jsonl.gz"
 ISOLATED = (
