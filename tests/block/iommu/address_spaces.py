@@ -85,17 +85,42 @@ class Device:
     process_contexts: dict[int, int] = field(default_factory=dict)
 
 
+class RevocableMemory(SparseMemory):
+    """Memory whose atomic updates can be taken back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._replaced: list[tuple[int, int]] = []
+
+    def compare_exchange_u64(self, address: int, expected: int, value: int) -> int:
+        found = super().compare_exchange_u64(address, expected, value)
+        if found == expected:
+            self._replaced.append((address, found))
+        return found
+
+    def settle(self) -> None:
+        """Keep the updates so far."""
+        self._replaced.clear()
+
+    def revoke(self) -> None:
+        """Take back the updates since :meth:`settle`, the last one first."""
+        while self._replaced:
+            self.write_u64(*self._replaced.pop())
+
+
 class AddressSpaces:
     """The tables of a small machine: some guests, some spaces in each, some devices on them."""
 
     def __init__(self, random: np.random.Generator, store: Callable[[int, int], None]) -> None:
         self._random = random
         self._store = store
-        self.memory = SparseMemory()
+        self.memory = RevocableMemory()
         """What the model walks."""
         self.written: set[int] = set()
         """Addresses of all dwords of the tables."""
         self._next_page = FIRST_FREE_PAGE
+        # SADE and GADE, alike in all contexts: else one device's update could decide another one's fault.
+        self._updates = self.choose(0, 4)
         self.configuration = IommuConfiguration(CAPABILITIES, 2, DIRECTORY_ROOT >> 2 | 4)
         self.guests = [self._guest(number) for number in range(3)]
         self.spaces = [self._space(number) for number in range(6)]
@@ -192,9 +217,8 @@ class AddressSpaces:
         return device
 
     def write_context_control(self, device: Device, valid: bool, silent: bool = False) -> None:
-        """Dword 0 of a device context; ``silent`` sets DTF. Hardware A and D updates are on in half of them."""
-        updates = self.choose(0, 4) << 7
-        self.write(device.context, valid * V | 1 << 1 | silent << 4 | device.directory << 5 | updates)
+        """Dword 0 of a device context; ``silent`` sets DTF."""
+        self.write(device.context, valid * V | 1 << 1 | silent << 4 | device.directory << 5 | self._updates << 7)
 
     def write_process_context(self, device: Device, process_id: int, space: Space, supervisor: bool = True) -> None:
         """The process context of ``process_id``: ``space``, SUM set."""
