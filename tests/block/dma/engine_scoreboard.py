@@ -22,6 +22,7 @@ COMPLETION_LINK = 1
 REQUESTER_ID = 0x0300
 ALL_ATTRIBUTES = 1 << 18 | 1 << 13 | 1 << 12
 _COMPARED_WORDS = slice(4, 9)
+_NOW = np.zeros(1, np.uint64)
 _PREFIX_VALID = np.uint32(int(EventFlag.PREFIX_VALID) << 16)
 
 
@@ -83,7 +84,7 @@ class EngineScoreboard(Scoreboard):
         self._reads: deque[_Expected] = deque()
         self._flushes: deque[_Expected] = deque()
         self._combinations: set[tuple[int, int, int, bool]] = set()
-        self._observed = self._expected = self._statuses = self._bytes = self._completions = 0
+        self._observed = self._expected = self._statuses = self._bytes = 0
 
     def add_fault(self, fault: FaultRange) -> None:
         """Reads of this range fail from now on."""
@@ -96,7 +97,6 @@ class EngineScoreboard(Scoreboard):
     def ingest(self, batch: LogBatch) -> None:
         tlps = TlpBatch.of(batch)
         sent = tlps.take(tlps.link == REQUEST_LINK)
-        self._completions += int(np.count_nonzero(tlps.link == COMPLETION_LINK))
         kinds = batch.records["kind"]
         wanted = (kinds == EventKind.DESCRIPTOR) | (kinds == EventKind.STATUS) | (kinds == EventKind.MEMORY_WRITE)
         records = batch.records[wanted]
@@ -126,7 +126,7 @@ class EngineScoreboard(Scoreboard):
         if self._stop and (descriptors.reads | descriptors.writes | descriptors.flushes)[0]:
             descriptors.code[:] = self._stop
             descriptors.reads[:] = descriptors.writes[:] = descriptors.flushes[:] = False
-        requests, _ = predicted_requests(descriptors, self._rules, 0, 0)
+        requests, _ = predicted_requests(descriptors, self._rules, _NOW, _NOW)
         reads = bool(descriptors.reads[0])
         length = int(descriptors.length[0]) if reads or bool(descriptors.writes[0]) else 0
         bus = int(descriptors.bus_address[0])
@@ -217,12 +217,11 @@ class EngineScoreboard(Scoreboard):
         if self._bytes == 0:
             raise self.error("no byte of payload was compared")
         requests = LinkCount(self._observed, self._expected, self._observed)
-        completions = LinkCount(self._completions, self._completions, self._completions)
         return ScoreboardResult(
             self.name,
             self.block,
             self._observed + self._statuses,
-            {"engine_request": requests, "engine_completion": completions},
-            distinct=len(self._combinations),
+            {"engine_request": requests},
+            distinct={"offsets, length, direction": len(self._combinations)},
             figures={"bytes": self._bytes, "statuses": self._statuses},
         )

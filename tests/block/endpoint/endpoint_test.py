@@ -88,7 +88,7 @@ class AnswerScoreboard(Scoreboard):
             self.name,
             self.block,
             self._answered,
-            {"endpoint0_up": LinkCount(self._completions, self._completions, self._completions)},
+            {"endpoint0_up completions": LinkCount(self._completions, self._completions, self._completions)},
             figures={"requests": self._requests},
         )
 
