@@ -83,53 +83,29 @@ class Builder:
 
     def _linked(self, dut: Dut, variant: Variant) -> tuple[Path, bool]:
         defines, vpi = variant.defines, variant.main is not Main.BARE
-        rtl = [*dut.rtl_files(self.project), *([self.project.root / dut.vlt] if dut.vlt else [])]
-        entering: list[object] = [
-            dut.toplevel,
-            rtl,
-            dut.include_dirs(self.project),
-            dut.parameters,
-            dut.verilator_flags,
-            dut.timescale,
-        ]
-        entering += [FAST_FLAGS, SLOW_FLAGS, defines.flags(), vpi]
-        model_key = self._key(f"{dut.name}-model", entering)
-
-        # Waves and coverage are the business of model and main: the native code is the same for all.
-        native = dut.native_files(self.project)
-        headers = dut.native_include_dirs(self.project)
-        entering = [native, headers, NATIVE_FLAGS]
-        if any(verilate.PREFIX in path.read_text(errors="replace") for path in native):
-            entering.append(model_key)
-        native_key = self._key("native", entering)
-
+        public = [self.project.root / dut.vlt] if dut.vlt else []
+        flags = [FAST_FLAGS, SLOW_FLAGS, defines.flags(), vpi]
+        model_key = self._key(f"{dut.name}-model", [*self._verilog(dut), public, *flags])
+        native_key = self._native_key(dut)
         main_file = self._main_file(dut, variant.main)
+        headers = dut.native_include_dirs(self.project)
         key = self._key(f"{dut.name}-{variant.main.value}", [model_key, native_key, main_file, headers, NATIVE_FLAGS])
 
         def make_executable(folder: Path) -> None:
             self._cached(model_key, lambda work: self._compile_model(dut, defines, vpi, work))
-            model = self.project.cache / model_key
-            self._cached(native_key, lambda work: self._compile_native(dut, NEUTRAL, native, model, work))
-            self._link(dut, variant, main_file, model, self.project.cache / native_key, folder)
+            self._native(dut)
+            self._link(dut, variant, main_file, self.project.cache / model_key, self.project.cache / native_key, folder)
 
         fresh = self._cached(key, make_executable)
         return self.project.cache / key / EXECUTABLE, fresh
 
     def _unmodified(self, dut: Dut, variant: Variant) -> tuple[Path, bool]:
-        native = dut.native_files(self.project)
-        entering: list[object] = [
-            dut.toplevel,
-            dut.rtl_files(self.project),
-            dut.include_dirs(self.project),
-            dut.parameters,
-            native,
-        ]
-        entering += [dut.native_include_dirs(self.project)]
-        entering += [dut.verilator_flags, dut.timescale, variant.waves.value, Path(unmodified.__file__)]
+        entering = [*self._verilog(dut), self._native_key(dut), variant.waves.value, Path(unmodified.__file__)]
         key = self._key(f"{dut.name}-{variant.main.value}", entering)
 
         def make(folder: Path) -> None:
-            unmodified.build(self.toolchain, self.pool, self.project, dut, variant.waves, folder)
+            native = self._native(dut)
+            unmodified.build(self.toolchain, self.pool, self.project, dut, native, variant.waves, folder)
             (folder / dut.toplevel).rename(folder / EXECUTABLE)
             for path in folder.iterdir():
                 if path.suffix in {".o", ".a", ".gch"}:
@@ -137,6 +113,20 @@ class Builder:
 
         fresh = self._cached(key, make)
         return self.project.cache / key / EXECUTABLE, fresh
+
+    def _verilog(self, dut: Dut) -> list[object]:
+        """What of a DUT enters its model."""
+        files = [dut.rtl_files(self.project), dut.include_dirs(self.project)]
+        return [dut.toplevel, files, dut.parameters, dut.verilator_flags, dut.timescale]
+
+    def _native_key(self, dut: Dut) -> str:
+        return self._key("native", [dut.native_files(self.project), dut.native_include_dirs(self.project), NATIVE_FLAGS])
+
+    def _native(self, dut: Dut) -> list[Path]:
+        """The native objects: the same for every main, with and without waves, as only a main includes generated headers."""
+        key, sources = self._native_key(dut), dut.native_files(self.project)
+        self._cached(key, lambda work: self._compile_native(dut, NEUTRAL, sources, work, work))
+        return sorted((self.project.cache / key).glob("*.o"))
 
     def _main_file(self, dut: Dut, main: Main) -> Path:
         if main is Main.STOCK:
@@ -250,6 +240,3 @@ def prune(cache: Path, keep: int) -> None:
 
 def _age(path: Path) -> float:
     return path.stat().st_mtime
-
-
-__all__ = ["EXECUTABLE", "Build", "Builder", "Variant", "wave_format"]

@@ -46,7 +46,7 @@ def conditions(mains: Sequence[Main]) -> list[Condition]:
         Condition("with waves", replace(base, waves=True)),
     ]
     made += [Condition(f"{main.value} main", replace(base, main=main)) for main in mains[1:]]
-    made += [Condition(f"X seed {seed}", replace(base, env={"SLUICEGATE_X_SEED": str(seed)})) for seed in X_SEEDS]
+    made += [Condition(f"X seed {seed}", replace(base, x_seed=seed)) for seed in X_SEEDS]
     return made
 
 

@@ -67,8 +67,19 @@ def read(folder: Path) -> Job:
     return Job(**{**data, "command": tuple(data["command"])})
 
 
-def make_job(project: Project, test: ListedTest, seed: int, build: Build, folder: Path, extra_env: Mapping[str, str]) -> Job:
-    """The job that runs `test` with `seed` on `build` in `folder`."""
+def make_job(
+    project: Project,
+    test: ListedTest,
+    seed: int,
+    build: Build,
+    folder: Path,
+    extra_env: Mapping[str, str] | None = None,
+    x_seed: int | None = None,
+) -> Job:
+    """The job that runs `test` with `seed` on `build` in `folder`.
+
+    `x_seed` chooses the values of registers that are never written; it follows `seed` unless given, and no run may depend on it.
+    """
     waves = build.variant.waves is not Waves.NONE
     cwd = project.relative(folder)
     result_dir = _portable(project, folder)
@@ -91,10 +102,9 @@ def make_job(project: Project, test: ListedTest, seed: int, build: Build, folder
     }
     if test.testcase:
         environment["COCOTB_TEST_FILTER"] = rf"\.{test.testcase}$"
-    environment.update(extra_env)
-    # Every simulator seed starts X values elsewhere; a run never depends on it.
-    x_seed = environment.pop("SLUICEGATE_X_SEED", str(seed))
-    command = [_portable(project, build.executable), "+verilator+rand+reset+2", f"+verilator+seed+{x_seed}"]
+    environment.update(extra_env or {})
+    start = f"+verilator+seed+{seed if x_seed is None else x_seed}"
+    command = [_portable(project, build.executable), "+verilator+rand+reset+2", start]
     if waves:
         command.append("--trace")
     return Job(

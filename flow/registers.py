@@ -96,6 +96,15 @@ def _reset(field: FieldNode) -> str:
     return f"{value:#x}" if isinstance(value, int) else "-"
 
 
+def _writable(register: RegNode) -> int:
+    return sum(((1 << field.width) - 1) << field.lsb for field in register.fields() if field.get_property("sw").name == "rw")
+
+
+def _reset_value(register: RegNode) -> int:
+    resets = ((field, field.get_property("reset")) for field in register.fields())
+    return sum(reset << field.lsb for field, reset in resets if isinstance(reset, int))
+
+
 def _class_name(type_name: str) -> str:
     return "".join(part.capitalize() for part in type_name.removesuffix("_e").split("_"))
 
@@ -139,6 +148,7 @@ def python(block: Block) -> str:
         lines.append("")
     if encodings:
         lines.append("")
+    table = []
     for register in block.registers():
         lines.append(f"{register.name}: Final = 0x{register.offset:04X}")
         lines.append(f'"""{_text(register.node, "name")}."""')
@@ -147,8 +157,11 @@ def python(block: Block) -> str:
             lines.append(f"{register.name}_STRIDE: Final = {stride:#x}")
         for field in register.node.fields():
             lines.append(f"{register.name}_{field.inst_name.upper()}: Final = Field({field.lsb}, {field.width})")
+        table.append(f"    {register.name}: (0x{_writable(register.node):X}, 0x{_reset_value(register.node):X}),")
     lines.append(f"SIZE: Final = {block.node.size:#x}")
     lines.append('"""Bytes of the whole block."""')
+    lines += ["ACCESS: Final[dict[int, tuple[int, int]]] = {", *table, "}"]
+    lines.append('"""By offset: the bits that software can write, and the value after reset (0 where hardware decides)."""')
     return "\n".join([*lines, ""])
 
 

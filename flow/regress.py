@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flow import catalogue, job, modules, testlist, verdict
+from flow import catalogue, job, modules, verdict
 from flow.build import Build, Builder, Variant, wave_format
 from flow.errors import UserError
 from flow.job import Job
@@ -40,6 +40,8 @@ class Options:
     """Print nothing but sentences about what is missing."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Extra environment of the simulator."""
+    x_seed: int | None = None
+    """Seed of X-initialisation; follows the seed of the run unless given."""
 
 
 @dataclass
@@ -67,11 +69,13 @@ def build_all(builder: Builder, names: Sequence[str], options: Options) -> dict[
             print(sentence)
     variant = Variant(options.main, waves, options.coverage)
     wanted = [catalogue.find(duts, name) for name in dict.fromkeys(names)]
+    if not options.quiet:
+        print(f"simulations: {', '.join(dut.name for dut in wanted)} ({options.main.value})", flush=True)
     with ThreadPoolExecutor(max_workers=max(1, builder.pool.jobs)) as executor:
         builds = list(executor.map(lambda dut: builder.build(dut, variant), wanted))
     for build in builds:
         if build.seconds and not options.quiet:
-            print(f"  built {build.dut.name} ({options.main.value}) in {duration(build.seconds)}", flush=True)
+            print(f"  built {build.dut.name} in {duration(build.seconds)}", flush=True)
     return {build.dut.name: build for build in builds}
 
 
@@ -84,7 +88,8 @@ def run(project: Project, name: str, runs: Sequence[tuple[ListedTest, int]], opt
     folder = project.runs / name
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
-        job.make_job(project, test, seed, builds[test.dut], folder / f"{test.name}-{seed}", options.env) for test, seed in runs
+        job.make_job(project, test, seed, builds[test.dut], folder / f"{test.name}-{seed}", options.env, options.x_seed)
+        for test, seed in runs
     ]
     results = {(entry.test, entry.seed): _kept(project, entry) for entry in jobs} if options.resume else {}
     todo = [entry for entry in jobs if results.get((entry.test, entry.seed)) is None]
@@ -148,6 +153,3 @@ def _remember(project: Project, history: dict[str, float], times: Mapping[tuple[
 def reproduce_folder(project: Project, test: ListedTest, seed: int) -> Path:
     """Where `make sim` runs."""
     return project.runs / "sim" / f"{test.name}-{seed}"
-
-
-__all__ = ["Options", "Outcome", "build_all", "run", "testlist"]

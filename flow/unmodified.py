@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from flow.catalogue import Dut
@@ -20,10 +21,10 @@ PRECOMPILED_HEADER_OFF = "-- VK_PCH_I_FAST= VK_PCH_I_SLOW="
 """For MAKEFLAGS: the wheel's makefile cannot name a precompiled header to this compiler and would pass it as a source file."""
 
 
-def build(toolchain: Toolchain, pool: CompilerPool, project: Project, dut: Dut, waves: Waves, folder: Path) -> None:
-    """Leaves the executable `folder/<toplevel>`."""
-    native = [str(path) for path in dut.native_files(project)]
-    include = " ".join(f"-I{path}" for path in dut.native_include_dirs(project))
+def build(
+    toolchain: Toolchain, pool: CompilerPool, project: Project, dut: Dut, native: Sequence[Path], waves: Waves, folder: Path
+) -> None:
+    """Leaves the executable `folder/<toplevel>`; `native` are the objects that every main links."""
     arguments = {
         "sources": [str(path) for path in dut.rtl_files(project)],
         "includes": [str(path) for path in dut.include_dirs(project)],
@@ -35,8 +36,8 @@ def build(toolchain: Toolchain, pool: CompilerPool, project: Project, dut: Dut, 
         "build_args": [
             *dut.verilator_flags,
             *("--x-assign", "unique", "--x-initial", "unique", "-Wno-fatal"),
-            *native,
-            *("-CFLAGS", f"-std=gnu++20 {include}", "-LDFLAGS", "-rdynamic"),
+            *map(str, native),
+            *("-CFLAGS", "-std=gnu++20", "-LDFLAGS", "-rdynamic"),
         ],
     }
     environment = {**toolchain.environment(), "MAKEFLAGS": PRECOMPILED_HEADER_OFF, "OBJCACHE": toolchain.ccache or ""}

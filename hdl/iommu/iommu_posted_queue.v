@@ -212,20 +212,20 @@ module iommu_posted_queue #(
 `ifndef SYNTHESIS
   wire [SLOT_W-1:0] response_age = response_slot_i - head;
   wire [SLOT_W:0]   occupied = tail_q - head_q;
+  wire [63:0]       response_address = tlp_pkg::request_address(hdr_q[response_slot_i]);
+  wire              unused_response_address = &{1'b0, response_address[63:12]};
 
   always_ff @(posedge clk_i) begin
     if (!rst_i && response_valid_i) begin
       assert ({1'b0, response_age} < occupied) else $error("iommu_posted_queue: response for an empty slot");
       assert (!done_q[response_slot_i]) else $error("iommu_posted_queue: second response for a slot");
-      assert (!response_success_i || response_offset == response_spa_i[11:0])
+      assert (!response_success_i || response_address[11:0] == response_spa_i[11:0])
         else $error("iommu_posted_queue: translation changed the offset in the page");
     end
     if (!rst_i && rx_valid_i && rx_sop_i)
       assert (tlp_pkg::tlp_class(rx_hdr_i[127:120]) == tlp_pkg::CLASS_POSTED)
         else $error("iommu_posted_queue: TLP of another class");
   end
-
-  wire [11:0] response_offset = 12'(tlp_pkg::request_address(hdr_q[response_slot_i]));
 `endif
 
 endmodule

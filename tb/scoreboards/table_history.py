@@ -79,32 +79,54 @@ class TableHistory:
         ]
 
 
+_DEVICE_TABLES = (TableKind.DIRECTORY, TableKind.CONTEXT)
+_PROCESS_TABLES = (TableKind.PROCESS_DIRECTORY, TableKind.PROCESS_CONTEXT)
+
+
 def _context_covered(change: Change, function: int, low: int) -> bool:
-    if function != 0:
-        return False
-    if not low >> 33 & 1:
-        return change.page.kind in (TableKind.DIRECTORY, TableKind.CONTEXT)
-    return change.page.kind is TableKind.CONTEXT and change.page.responsible_for(change.address, low >> 40)
+    """Does IODIR.INVAL_DDT (``function`` 0) or INVAL_PDT (1) apply?"""
+    kind, device = change.page.kind, low >> 40
+    if function == 0:
+        if not low >> 33 & 1:
+            return kind in _DEVICE_TABLES + _PROCESS_TABLES
+        owned = kind is TableKind.CONTEXT or (kind is TableKind.PROCESS_CONTEXT and change.page.devices == {device})
+        return owned and change.page.responsible_for(change.address, device)
+    process, _ = change.page.entry_range(change.address)
+    return kind is TableKind.PROCESS_CONTEXT and change.page.devices == {device} and process == low >> 12 & 0xFFFFF
 
 
 def _entry_covered(change: Change, low: int, high: int) -> bool:
-    function = low >> 7 & 7
+    """Does IOTINVAL.VMA (func3 0) or GVMA (1) apply?"""
+    second_stage = bool(low >> 7 & 7)
     by_address, by_process, by_guest, non_leaf = (bool(low >> bit & 1) for bit in (10, 32, 33, 34))
-    kind = change.page.kind
-    if kind is TableKind.LEARNED:
+    page = change.page
+    if page.kind is TableKind.LEARNED:
         # It may be any table: only an invalidation of everything is sure to apply.
-        return not by_address and not by_process and not by_guest and function == 1
-    if kind is not TableKind.FIRST_STAGE or function != 0 or by_guest:
+        return second_stage and not by_address and not by_guest
+    if by_guest and page.gscid != low >> 44 & 0xFFFF:
         return False
-    if by_process and (change.page.pscid != low >> 12 & 0xFFFFF or bool(change.old >> 5 & 1)):
-        return False
-    if not by_address:
-        return True
-    page = high >> 10 & (1 << 52) - 1
+    if second_stage:
+        if page.kind is not TableKind.SECOND_STAGE:
+            return False
+        by_address = by_address and by_guest
+    else:
+        if page.kind is not TableKind.FIRST_STAGE or by_guest != (page.gscid is not None):
+            return False
+        if by_process and (page.pscid != low >> 12 & 0xFFFFF or bool(change.old >> 5 & 1)):
+            return False
+    return not by_address or (_overlaps(change, high) and (change.leaf or non_leaf))
+
+
+def _overlaps(change: Change, high: int) -> bool:
+    """Does the address operand of an invalidation, a page or a range of pages, touch what the entry is responsible for?"""
+    number = high >> 10 & (1 << 52) - 1
     size = 1 << 12
     if high >> 9 & 1:
-        ones = (~page & page + 1).bit_length() - 1
+        ones = (~number & number + 1).bit_length() - 1
         size = 1 << min(13 + ones, 64)
-    start = (page << 12) & ~(size - 1) & LAST
-    overlaps = start <= change.last and change.first <= start + size - 1
-    return overlaps and (change.leaf or non_leaf)
+    start = (number << 12) & ~(size - 1) & LAST
+    first, last = change.page.entry_range(change.address)
+    if change.leaf and change.old >> 63:
+        # A NAPOT entry is cached as the 64 KiB that it is part of.
+        first, last = first & ~0xFFFF, last | 0xFFFF
+    return start <= last and first <= start + size - 1

@@ -213,6 +213,7 @@ class TransferScoreboard(Scoreboard):
                 endpoint.jobs[slot] = job
                 slot = (slot + 1) % entries
             job.parts.append(part)
+            job.interrupt = job.interrupt or row.interrupt
             if row.following:
                 endpoint.chained.add(row.following)
             else:

@@ -102,14 +102,8 @@ def resolve(part: Part, ledger: DeviceLedger, peers: list[LocalMemory], replica:
     outside of every mapping but in a page that is mapped, hardware may go either way.
     """
     address, length = part.bus_address, max(part.length, 1)
-    for peer in peers:
-        offset = peer.offset(address, length)
-        if offset is not None:
-            part.peer, part.peer_offset = peer, offset
-            if part.reads:
-                part.source = peer.contents[offset : offset + part.length].copy()
-                part.source_known = peer.known[offset : offset + part.length].copy()
-            return
+    if _find_peer(part, peers, address, length):
+        return
     mapping = ledger.find(address, length)
     if mapping is None:
         pages = range(address >> 12, (address + length - 1 >> 12) + 1)
@@ -121,5 +115,20 @@ def resolve(part: Part, ledger: DeviceLedger, peers: list[LocalMemory], replica:
     mapping.users += 1
     part.mapping = mapping
     part.pieces = mapping.pieces(address, part.length)
+    if len(part.pieces) == 1 and _find_peer(part, peers, part.pieces[0][0], length):
+        return  # through the host bridge: a BAR mapped as a resource, at a bus address equal to the CPU's
     if part.reads:
         part.source = np.concatenate([replica.view(physical, size) for physical, size in part.pieces])
+
+
+def _find_peer(part: Part, peers: list[LocalMemory], address: int, length: int) -> bool:
+    """Whether the bytes lie in the local memory of another endpoint; then they are the part's other side."""
+    for peer in peers:
+        offset = peer.offset(address, length)
+        if offset is not None:
+            part.peer, part.peer_offset = peer, offset
+            if part.reads:
+                part.source = peer.contents[offset : offset + part.length].copy()
+                part.source_known = peer.known[offset : offset + part.length].copy()
+            return True
+    return False

@@ -156,11 +156,15 @@ class TranslationScoreboard(Scoreboard):
 
     def _rebuild(self) -> None:
         former = self._map
-        self._map = TableMap.walk(self._replica, self._state.configuration)
+        self._map = self._walk_tables()
         if self._history.changes:
             for page, table in former.pages.items():
                 self._map.pages.setdefault(page, table)
         self._changed()
+
+    def _walk_tables(self) -> TableMap:
+        self._memory.choices, self._memory.chosen = {}, {}
+        return TableMap.walk(self._memory, self._state.configuration)
 
     def _changed(self) -> None:
         self._translator_is_current = False
@@ -183,7 +187,7 @@ class TranslationScoreboard(Scoreboard):
                 continue
             low, high = page.iova_range(at)
             self._history.changes.append(Change(at, old, sequence, entry_valid[dword], bool(old & 0xE), page, low, high))
-            structure |= page.kind in (TableKind.DIRECTORY, TableKind.CONTEXT) or page.level > 0
+            structure |= page.kind is not TableKind.FIRST_STAGE or page.level > 0
         if structure:
             self._rebuild()
         elif (before != after).any():

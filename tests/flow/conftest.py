@@ -53,7 +53,7 @@ def run_example(example: Project, counter: Build, tmp_path: Path) -> RunExample:
         testcase: str, module: str = "tests.flow.example.hazards", plusargs: Sequence[str] = (), timeout_s: int = 60
     ) -> Result:
         test = ListedTest(name=testcase, dut="counter", module=module, testcase=testcase, timeout_s=timeout_s)
-        entry = job.make_job(example, test, 3, counter, tmp_path / testcase, {})
+        entry = job.make_job(example, test, 3, counter, tmp_path / testcase)
         entry = replace(entry, command=(*entry.command, *plusargs))
         entry.write(example)
         return job.execute(example, entry, Simulations())

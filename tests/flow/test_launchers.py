@@ -44,7 +44,7 @@ echo "77;cluster"
 def jobs(example: Project, counter: Build) -> list[Job]:
     """Two runs of the example with written manifests."""
     test = testlist.load(example)["counter_counts"]
-    made = [job.make_job(example, test, seed, counter, example.runs / "slurm" / f"counter_counts-{seed}", {}) for seed in (1, 2)]
+    made = [job.make_job(example, test, seed, counter, example.runs / "slurm" / f"counter_counts-{seed}") for seed in (1, 2)]
     for entry in made:
         entry.write(example)
     return made

@@ -61,31 +61,40 @@ def _translated(dev: Device, address: int, size: int) -> list[tuple[int, int]]:
     return pieces
 
 
-def check_device_access(dev: Device, dma: int, size: int, write: bool) -> Mapping | None:
-    """Report an access that the driver never allowed; the mapping it falls into, None when there is none."""
+def check_device_access(dev: Device, dma: int, size: int, write: bool) -> list[Mapping]:
+    """Report an access that the driver never allowed; the mappings it falls into, in order of address.
+
+    The range may run over several mappings that follow each other (the links of one IOVA state do).
+    """
     dev.check_present()
     if size == 0:
-        return None
+        return []
     what = f"the device {'writes' if write else 'reads'} {dma:#x}+{size:#x}"
     if dma + size - 1 > max(dma_get_mask(dev), dev.coherent_dma_mask):
         dev.report(DebugClass.ADDRESS_ABOVE_MASK, what)
-    holders = dev.ledger.containing(dma, size)
-    if not holders:
-        if isinstance(dev.backend, DmaIommu) and dev.backend.in_lazy_window(dma):
-            dev.report(DebugClass.DEVICE_ACCESS_AFTER_UNMAP, f"{what}, unmapped but not yet invalidated")
-        else:
-            dev.report(DebugClass.DEVICE_ACCESS_UNMAPPED, what)
-        return None
-    allowed = [holder for holder in holders if (holder.direction.device_writes if write else holder.direction.device_reads)]
-    mapping = allowed[0] if allowed else holders[0]
-    if not allowed:
-        dev.report(DebugClass.DEVICE_ACCESS_PERMISSION, f"{what} of {mapping!r}")
-    if not mapping.visible:
-        dev.report(DebugClass.DEVICE_ACCESS_BEFORE_SYNC, f"{what} of {mapping!r}")
-    # A buffer that the device only writes needs no sync for the device when the CPU has only read it.
-    if mapping.kind.streaming and mapping.direction is not DMA_FROM_DEVICE and mapping.cpu_owns(dma, dma + size):
-        dev.report(DebugClass.DEVICE_ACCESS_CPU_OWNED, f"{what} of {mapping!r}")
-    return mapping
+    mappings = []
+    at = dma
+    while at < dma + size:
+        holders = dev.ledger.containing(at, 1)
+        if not holders:
+            if isinstance(dev.backend, DmaIommu) and dev.backend.in_lazy_window(at):
+                dev.report(DebugClass.DEVICE_ACCESS_AFTER_UNMAP, f"{what}, unmapped but not yet invalidated")
+            else:
+                dev.report(DebugClass.DEVICE_ACCESS_UNMAPPED, f"{what}, nothing is mapped at {at:#x}")
+            break
+        allowed = [holder for holder in holders if (holder.direction.device_writes if write else holder.direction.device_reads)]
+        mapping = max(allowed or holders, key=lambda holder: holder.end)
+        end = min(mapping.end, dma + size)
+        if not allowed:
+            dev.report(DebugClass.DEVICE_ACCESS_PERMISSION, f"{what} of {mapping!r}")
+        if not mapping.visible:
+            dev.report(DebugClass.DEVICE_ACCESS_BEFORE_SYNC, f"{what} of {mapping!r}")
+        # A buffer that the device only writes needs no sync for the device when the CPU has only read it.
+        if mapping.kind.streaming and mapping.direction is not DMA_FROM_DEVICE and mapping.cpu_owns(at, end):
+            dev.report(DebugClass.DEVICE_ACCESS_CPU_OWNED, f"{what} of {mapping!r}")
+        mappings.append(mapping)
+        at = end
+    return mappings
 
 
 def check_peer_route(dev: Device, dma: int, size: int, routed_directly: bool) -> None:

@@ -191,38 +191,48 @@ def _merged(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
+_Entry = tuple[int, Mapping]
+"""Length and mapping."""
+
+
 class RangeIndex:
     """Mappings by a start address, with containment and overlap queries; insertions are sorted only when a query needs it."""
 
     __slots__ = ("_added", "_by_start", "_longest", "_removed", "_starts")
 
     def __init__(self) -> None:
-        self._by_start: dict[int, list[tuple[int, Mapping]]] = {}
+        # A lone mapping of a start, as nearly all are, is stored without a list around it.
+        self._by_start: dict[int, _Entry | list[_Entry]] = {}
         self._starts = SortedKeys()
         self._added: set[int] = set()
         self._removed: set[int] = set()
         self._longest = 1
 
-    def add(self, start: int, length: int, mapping: Mapping) -> None:
+    def _entries(self, start: int) -> list[_Entry]:
         found = self._by_start.get(start)
-        if found is None:
-            self._by_start[start] = [(length, mapping)]
+        return [] if found is None else found if isinstance(found, list) else [found]
+
+    def add(self, start: int, length: int, mapping: Mapping) -> None:
+        entry = length, mapping
+        found = self._by_start.setdefault(start, entry)
+        if found is entry:
             if start in self._removed:
                 self._removed.remove(start)
             else:
                 self._added.add(start)
+        elif isinstance(found, list):
+            found.append(entry)
         else:
-            found.append((length, mapping))
+            self._by_start[start] = [found, entry]
         if length > self._longest:
             self._longest = length
 
     def remove(self, start: int, mapping: Mapping) -> None:
         found = self._by_start[start]
-        if len(found) > 1:
-            for index, (_, candidate) in enumerate(found):
-                if candidate is mapping:
-                    del found[index]
-                    return
+        if isinstance(found, list):
+            del found[next(index for index, (_, candidate) in enumerate(found) if candidate is mapping)]
+            if found:
+                return
         del self._by_start[start]
         if start in self._added:
             self._added.remove(start)
@@ -231,7 +241,7 @@ class RangeIndex:
 
     def at(self, start: int) -> list[Mapping]:
         """Mappings that start exactly there, oldest first."""
-        return [mapping for _, mapping in self._by_start.get(start, ())]
+        return [mapping for _, mapping in self._entries(start)]
 
     def overlapping(self, start: int, end: int) -> list[Mapping]:
         """Mappings that share a byte with ``[start, end)``, by descending start."""
@@ -247,7 +257,7 @@ class RangeIndex:
         result: list[Mapping] = []
         at = self._starts.floor(end - 1)
         while at is not None and at + self._longest > start:
-            for length, mapping in self._by_start[at]:
+            for length, mapping in self._entries(at):
                 if at + length > start:
                     result.append(mapping)
             at = self._starts.floor(at - 1)

@@ -22,6 +22,7 @@ from sluicegate.registers.endpoint import StopReason
 BAR0_BYTES: Final = 16384
 LOCAL_MEMORY_BYTES: Final = 2 << 20
 VECTORS: Final = registers.MSIX_TABLE_DATA_INSTANCES
+LOCAL_MEMORY_BAR: Final = 2
 MAGIC: Final = 0x4547_4C53
 VENDOR_ID: Final = 0x1234
 DEVICE_ID: Final = 0x5345
@@ -76,6 +77,32 @@ class EndpointDevice:
         self._msix.enabled, self._msix.function_masked = bool(control >> 15), bool(control >> 14 & 1)
         self._send_interrupts()
         self._run()
+
+    # Memory requests
+
+    def memory_read(self, address: int, length: int) -> bytes:
+        """A read of local memory, or of one register; length 0 is the flushing read. Raises BusError."""
+        hit = self.config.bar_hit(address, max(length, 1))
+        if hit is None:
+            raise BusError(StatusCode.UNSUPPORTED_REQUEST)
+        number, offset = hit
+        if number == LOCAL_MEMORY_BAR:
+            return bytes(self.local_memory[offset : offset + length])
+        if length > 4:
+            raise BusError(StatusCode.COMPLETER_ABORT)
+        value = self.register_read(offset & ~3).to_bytes(4, "little")
+        return value[offset & 3 : (offset & 3) + length]
+
+    def memory_write(self, address: int, data: bytes) -> None:
+        """A posted write to local memory, or of one whole register; what no BAR claims is dropped."""
+        hit = self.config.bar_hit(address, len(data))
+        if hit is None:
+            return
+        number, offset = hit
+        if number == LOCAL_MEMORY_BAR:
+            self.local_memory[offset : offset + len(data)] = data
+        elif len(data) == 4 and not offset & 3:
+            self.register_write(offset, int.from_bytes(data, "little"))
 
     # BAR0
 

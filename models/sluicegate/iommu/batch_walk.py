@@ -102,13 +102,13 @@ def walk_stage(
     if outside is not None and outside.any():
         granted[outside] = 0
         low[outside] = 0
-    if not granted.all():
+    if not granted.min():
         elsewhere = (low & np.uint16(ELSEWHERE)) != 0
         if elsewhere.any():
             progress.leave(elsewhere)
         progress.fail(granted == 0, causes[kind])
     low &= np.uint16(0xF << SIZE_SHIFT)
-    progress.limit_page_shift(PAGE_SHIFTS[low >> np.uint16(SIZE_SHIFT)] if low.any() else int(PAGE_SHIFTS[0]))
+    progress.limit_page_shift(PAGE_SHIFTS[low >> np.uint16(SIZE_SHIFT)] if low.max() else int(PAGE_SHIFTS[0]))
 
 
 def msi_distance(guest: Indices, device: DeviceContext, configuration: IommuConfiguration) -> Words:

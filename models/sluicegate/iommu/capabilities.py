@@ -192,14 +192,15 @@ class Capabilities:
 class IommuConfiguration:
     """Capabilities and the registers that a translation reads.
 
-    ``fctl`` is the 32-bit register (BE, WSI), ``ddtp`` the 64-bit one; ``qosid_bits`` the implemented width (1 to 12) of RCID
-    and MCID.
+    ``fctl`` is the 32-bit register (BE, WSI), ``ddtp`` the 64-bit one, ``iommu_qosid`` the 32-bit one; ``qosid_bits`` the
+    implemented width (1 to 12) of RCID and MCID.
     """
 
     capabilities: Capabilities
     fctl: int = 0
     ddtp: int = 0
     qosid_bits: int = 12
+    iommu_qosid: int = 0
 
     @cached_property
     def big_endian(self) -> bool:

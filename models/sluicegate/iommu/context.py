@@ -13,7 +13,7 @@ from typing import Final
 
 from sluicegate.iommu.capabilities import Capabilities, DirectoryMode, IommuConfiguration
 from sluicegate.iommu.port import DIRECTORY, WalkPort
-from sluicegate.iommu.request import Cause, Feature, TranslationFault
+from sluicegate.iommu.request import NO_QOS, Cause, Feature, QosIds, TranslationFault
 
 PPN_MASK: Final = (1 << 44) - 1
 _POINTER_RESERVED: Final = 0x3FF << 54 | 0x1FF << 1
@@ -101,6 +101,7 @@ class DeviceContext:
     msi_root: int = 0
     msi_address_mask: int = 0
     msi_address_pattern: int = 0
+    qos: QosIds = NO_QOS
 
 
 _FIRST_STAGE_FEATURE: Final = {
@@ -264,6 +265,7 @@ def decode_device_context(
         msi_root=msi_root,
         msi_address_mask=mask,
         msi_address_pattern=pattern,
+        qos=QosIds(quality & 0xFFF, quality >> 12),
     )
     return context, frozenset(features)
 
@@ -286,7 +288,7 @@ def decode_process_context(words: tuple[int, ...], capabilities: Capabilities, f
 
 
 def encode_device_context(context: DeviceContext, capabilities: Capabilities) -> tuple[int, ...]:
-    """The 4 (base format) or 8 dwords of a valid device context, RCID and MCID 0: the inverse of decoding."""
+    """The 4 (base format) or 8 dwords of a valid device context: the inverse of decoding."""
     control = (
         1
         | context.enable_ats << 1
@@ -305,7 +307,8 @@ def encode_device_context(context: DeviceContext, capabilities: Capabilities) ->
     else:
         fsc = context.process_directory << 60 | context.process_directory_root >> 12
     iohgatp = context.second_stage << 60 | context.gscid << 44 | context.second_stage_root >> 12
-    words = (control, iohgatp, context.first_stage.pscid << 12, fsc)
+    attributes = context.first_stage.pscid << 12 | context.qos.rcid << 40 | context.qos.mcid << 52
+    words = (control, iohgatp, attributes, fsc)
     if not capabilities.msi_flat:
         return words
     msiptp = int(context.msi_enabled) << 60 | context.msi_root >> 12

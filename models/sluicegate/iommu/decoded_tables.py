@@ -291,7 +291,7 @@ class DecodedTables:
 
     @staticmethod
     def _any_elsewhere(entries: Words) -> bool:
-        return bool((entries.astype(np.uint8) & np.uint8(ELSEWHERE)).any())
+        return bool(np.bitwise_or.reduce(entries.astype(np.uint8)) & ELSEWHERE)
 
     def _gather(self, addresses: Indices, roots: Indices | int, entries: Words) -> None:
         """Walk the decoded tables: the last-level entry of each address into ``entries``."""

@@ -135,6 +135,11 @@ class IommuDevice:
         ppn = value & PPN_FIELD & (self._address_limit - 1) >> 2
         self._configuration = replace(self._configuration, ddtp=ppn | mode)
 
+    def set_qosid(self, value: int) -> None:
+        """Software writes ``iommu_qosid``: only the implemented bits of RCID and MCID are kept."""
+        width = (1 << self._configuration.qosid_bits) - 1
+        self._configuration = replace(self._configuration, iommu_qosid=value & (width | width << 16))
+
     def set_queue_base(self, queue: MemoryQueue, value: int, clear_tail: bool) -> None:
         """Software writes the base register of a queue, which resets its own index; ignored while the queue is on."""
         if queue.on:

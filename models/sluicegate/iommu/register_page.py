@@ -1,7 +1,7 @@
 """The 4 KiB register page: which register an access meets, what it reads and what a write does.
 
 Source: RISC-V IOMMU specification, *Memory-mapped register interface*. State lives in the device and its parts; only the
-registers of the debug port and ``iommu_qosid`` live here.
+registers of the debug port live here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ class RegisterPage:
         self._tr_req_iova = 0
         self._tr_req_ctl = 0
         self._tr_response = 0
-        self._qosid = 0
         self._high_half: dict[int, int] = {}
 
     def read(self, offset: int, width: int) -> int:
@@ -127,7 +126,7 @@ class RegisterPage:
             case Offset.TR_RESPONSE:
                 return self._tr_response
             case Offset.IOMMU_QOSID:
-                return self._qosid
+                return self._device.configuration.iommu_qosid
             case Offset.ICVEC:
                 return self._device.interrupts.icvec
         counters = len(self._device.performance.counters)
@@ -201,8 +200,7 @@ class RegisterPage:
             case Offset.IOCOUNTINH if capabilities.hpm:
                 self._device.performance.inhibited = value & self._device.performance.inhibit_mask
             case Offset.IOMMU_QOSID if capabilities.qosid:
-                width = (1 << self._device.configuration.qosid_bits) - 1
-                self._qosid = value & (width | width << 16)
+                self._device.set_qosid(value)
             case _ if self._has_msi_table and msi_offset(0) <= offset < msi_offset(len(self._device.interrupts.vectors)):
                 vector = (offset - Offset.MSI_CFG_TBL) // 16
                 if offset & 4:

@@ -239,6 +239,22 @@ class Permissions:
 
 
 @dataclass(frozen=True, slots=True)
+class QosIds:
+    """Resource control and monitoring identifiers that accompany an access (extension QOSID)."""
+
+    rcid: int = 0
+    mcid: int = 0
+
+    @classmethod
+    def of_register(cls, iommu_qosid: int) -> QosIds:
+        """The identifiers in the ``iommu_qosid`` register."""
+        return cls(iommu_qosid & 0xFFF, iommu_qosid >> 16 & 0xFFF)
+
+
+NO_QOS = QosIds()
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryRead:
     """One implicit read of a walk: byte address and length."""
 
@@ -285,6 +301,8 @@ class Response:
     permissions: Permissions | None = None
     fault: FaultRecord | None = None
     cause: Cause | None = None
+    qos: QosIds = NO_QOS
+    """Identifiers of the device access itself; zero when it may not take place."""
     trace: Trace = field(default_factory=Trace, compare=False, repr=False)
 
 

@@ -7,6 +7,8 @@ that list.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sluicegate.iommu import ats
 from sluicegate.iommu.capabilities import DirectoryMode, IommuConfiguration
 from sluicegate.iommu.context import (
@@ -25,6 +27,7 @@ from sluicegate.iommu.request import (
     Cause,
     FaultRecord,
     Feature,
+    QosIds,
     Request,
     Response,
     Status,
@@ -62,9 +65,13 @@ class Translation:
     def run(self) -> Response:
         """Translate; every fault is turned into its response."""
         try:
-            return self._translate()
+            response = self._translate()
         except TranslationFault as fault:
             return self._faulted(fault)
+        if not self._configuration.capabilities.qosid:
+            return response
+        own = self.device.qos if self.device is not None else QosIds.of_register(self._configuration.iommu_qosid)
+        return replace(response, qos=own)
 
     def reports(self, cause: Cause) -> bool:
         """Whether a fault of this translation is recorded (``DC.tc.DTF``)."""

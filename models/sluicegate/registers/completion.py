@@ -34,3 +34,8 @@ RESULT_SLOT: Final = Field(40, 16)
 RESULT_PHASE: Final = Field(63, 1)
 SIZE: Final = 0x10
 """Bytes of the whole block."""
+ACCESS: Final[dict[int, tuple[int, int]]] = {
+    COOKIE: (0xFFFFFFFFFFFFFFFF, 0x0),
+    RESULT: (0x80FFFFFF01FFFFFF, 0x0),
+}
+"""By offset: the bits that software can write, and the value after reset (0 where hardware decides)."""

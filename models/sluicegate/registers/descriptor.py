@@ -55,3 +55,12 @@ NEXT: Final = 0x0028
 NEXT_ADDRESS: Final = Field(0, 64)
 SIZE: Final = 0x30
 """Bytes of the whole block."""
+ACCESS: Final[dict[int, tuple[int, int]]] = {
+    OPERATION: (0x1FFFFFF00003FFF, 0x0),
+    SOURCE: (0xFFFFFFFFFFFFFFFF, 0x0),
+    DESTINATION: (0xFFFFFFFFFFFFFFFF, 0x0),
+    PASID: (0x3FFFFF, 0x0),
+    COOKIE: (0xFFFFFFFFFFFFFFFF, 0x0),
+    NEXT: (0xFFFFFFFFFFFFFFFF, 0x0),
+}
+"""By offset: the bits that software can write, and the value after reset (0 where hardware decides)."""

@@ -5,27 +5,14 @@ Source: PCI Express Base, Access Control Services (ACS Control register, peer-to
 
 from __future__ import annotations
 
-from enum import Enum, IntFlag
+from enum import Enum
 
+from sluicegate.pci.topology import AcsControl
 
-class AcsControl(IntFlag):
-    """ACS Control register of a downstream port."""
-
-    SOURCE_VALIDATION = 1 << 0
-    TRANSLATION_BLOCKING = 1 << 1
-    REQUEST_REDIRECT = 1 << 2
-    COMPLETION_REDIRECT = 1 << 3
-    UPSTREAM_FORWARDING = 1 << 4
-    EGRESS_CONTROL = 1 << 5
-    DIRECT_TRANSLATED = 1 << 6
-
-    @classmethod
-    def isolated(cls) -> AcsControl:
-        """What Linux sets so that every peer access goes through the IOMMU."""
-        return cls.SOURCE_VALIDATION | cls.REQUEST_REDIRECT | cls.COMPLETION_REDIRECT | cls.UPSTREAM_FORWARDING
-
-
-NO_ACS = AcsControl(0)
+ISOLATED = (
+    AcsControl.SOURCE_VALIDATION | AcsControl.REQUEST_REDIRECT | AcsControl.COMPLETION_REDIRECT | AcsControl.UPSTREAM_FORWARDING
+)
+"""What Linux sets so that every peer access goes through the IOMMU."""
 
 AT_UNTRANSLATED, AT_TRANSLATION_REQUEST, AT_TRANSLATED = 0, 1, 2
 """Address types of memory requests (DW0[11:10])."""

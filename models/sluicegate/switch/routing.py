@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from sluicegate.switch.acs import AT_UNTRANSLATED, NO_ACS, AcsControl, PeerPath, blocked_at_ingress, completion_path, request_path
+from sluicegate.pci.topology import AcsControl
+from sluicegate.switch.acs import AT_UNTRANSLATED, PeerPath, blocked_at_ingress, completion_path, request_path
 
 Header = tuple[int, int, int, int]
 """DW0..DW3 of a TLP header; DW3 is 0 for 3 DW headers."""
@@ -145,7 +146,7 @@ class PortConfiguration:
     bus_master: bool = False
     link_up: bool = True
     atomic_egress_blocking: bool = False
-    acs: AcsControl = NO_ACS
+    acs: AcsControl = AcsControl.NONE
     egress_vector: int = 0
 
     def claims_address(self, address: int) -> bool:

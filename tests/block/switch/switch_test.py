@@ -66,8 +66,8 @@ class SwitchTest(BaseTest):
                 data = int.from_bytes(batch.payload_of(record)[:4].tobytes(), "little") if record["length"] else None
                 self._answers[int(header[2] >> 8 & 0xFF)] = (int(header[1] >> 13 & 7), data)
 
-    async def send(self, traffic: Mapping[int, list[StimulusTlp]]) -> None:
-        """Send TLPs at ports (by number) and wait until all that they cause has left and is judged."""
+    async def queue(self, traffic: Mapping[int, list[StimulusTlp]]) -> None:
+        """Queue TLPs at ports (by number) and count what must leave because of them."""
         for port, tlps in traffic.items():
             for tlp in tlps:
                 self._left.update(self.prediction.leaving(port, tlp.header, tlp.nullified))
@@ -76,6 +76,9 @@ class SwitchTest(BaseTest):
             sequencer = self.environment.agents[name].sequencer
             await sequencer.start_item(item)
             await sequencer.finish_item(item)
+
+    async def settle(self) -> None:
+        """Wait until all that was queued has left and is judged."""
         simulation = self.environment.simulation
         for link in sorted(EGRESS_LINK.values()):
             if self._left[link]:
@@ -83,6 +86,15 @@ class SwitchTest(BaseTest):
                 await simulation.expect(what, WakeKind.LINK_TLPS, self._left[link], argument=link, timeout=400_000)
         await simulation.cycles(SETTLE_CYCLES)
         simulation.drain()
+
+    async def send(self, traffic: Mapping[int, list[StimulusTlp]]) -> None:
+        """Queue TLPs at ports and settle."""
+        await self.queue(traffic)
+        await self.settle()
+
+    def left(self, link: int) -> int:
+        """TLPs that must have left on a link once everything has settled."""
+        return self._left[link]
 
     async def access(self, accesses: Iterable[PortAccess]) -> list[tuple[int, int | None]]:
         """Make accesses to port registers; status and data of each answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import cocotb
-from sluicegate.switch.acs import AcsControl
+from sluicegate.pci.topology import AcsControl
 
 from tb.agents.tlp_link.item import StimulusTlp
 from tb.env.base_test import run_test

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import cocotb
-from sluicegate.switch.acs import AcsControl
+from sluicegate.pci.topology import AcsControl
 from sluicegate.switch.routing import PortConfiguration, SwitchConfiguration
 
 from tb.env.base_test import run_test
@@ -97,7 +97,7 @@ class RoutingTest(SwitchTest):
                 egress_vector=int(self.random.integers(0, 8)),
             )
 
-        upstream = replace(vary(initial.ports[0]), acs=AcsControl(0), egress_vector=0)
+        upstream = replace(vary(initial.ports[0]), acs=AcsControl.NONE, egress_vector=0)
         return replace(initial, ports=(upstream, *(vary(port) for port in initial.ports[1:])))
 
 

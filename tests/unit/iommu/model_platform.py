@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
 from sluicegate.iommu import Capabilities
 from sluicegate.iommu.ats import InvalidateRequest
+from sluicegate.iommu.commands import COMMAND_BYTES
 from sluicegate.iommu.device import IommuDevice
 from sluicegate.memory import SparseMemory
 from sluicegate.platform import ADDRESS_MAP, WIRED_INTERRUPT_BASE, AddressMap, Bdf
@@ -15,7 +18,7 @@ from tests.unit.iommu.scenario import FULL
 
 
 class EventMemory(SparseMemory):
-    """Memory that notes each dword store, and takes writes to the IMSIC page for interrupts."""
+    """Memory that notes dword stores and commands (and register writes) in order, and takes the IMSIC page for interrupts."""
 
     def __init__(self, interrupts: Counter[int]) -> None:
         super().__init__()
@@ -26,10 +29,12 @@ class EventMemory(SparseMemory):
         self.stores.append((address, value))
         super().write_u64(address, value)
 
-    def write(self, address, data) -> None:  # type: ignore[no-untyped-def]
+    def write(self, address: int, data: bytes | bytearray | memoryview | NDArray[np.uint8]) -> None:
         if ADDRESS_MAP.imsic.contains(address):
             self._interrupts[int.from_bytes(bytes(data), "little")] += 1
         else:
+            if len(data) == COMMAND_BYTES:
+                self.stores.append((address, 0))
             super().write(address, data)
 
 
@@ -98,6 +103,7 @@ class ModelPlatform:
     def mmio_write(self, address: int, value: int, width: int) -> None:
         region = ADDRESS_MAP.iommu_registers
         if region.contains(address):
+            self.memory.stores.append((address, value))
             self.iommu.write_register(address - region.base, value, width)
 
     def config_read(self, function: Bdf, offset: int, width: int) -> int:

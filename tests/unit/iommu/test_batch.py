@@ -204,6 +204,31 @@ def test_hardware_update_goes_through_the_reference_and_is_seen_by_the_next_batc
         assert scenario.memory.read_u64(position) == entry(0x8000_0000, V | R | W | U | A | D)
 
 
+def test_accessed_bit_set_for_one_device_is_seen_by_another() -> None:
+    scenario = Scenario()
+    root = scenario.first_stage(1)
+    scenario.set_context(2, DeviceContext(update_first_stage_ad=True, first_stage=ProcessContext(FirstStageMode.SV39, root, 8)))
+    scenario.map(root, 0x4000_0000, entry(0x8000_0000, V | R | U))
+    translator = BatchTranslator(scenario.configuration, scenario.memory)
+    iova = np.array([0x4000_0000], dtype=np.uint64)
+    for device_id, status in ((1, 1), (2, 0), (1, 0)):
+        assert translator.translate(BatchRequest.uniform(device_id, iova)).status.tolist() == [status]
+
+
+def test_update_of_an_entry_reaches_known_addresses_of_one_device() -> None:
+    scenario = Scenario()
+    root = scenario.first_stage()
+    iova = np.arange(0x4000_0000, 0x4000_8000, 4096, dtype=np.uint64)
+    positions = [scenario.map(root, address, entry(address + 0x1000_0000, PAGE)) for address in iova.tolist()]
+    translator = BatchTranslator(scenario.configuration, scenario.memory)
+    for step, position in enumerate(positions):
+        for _ in range(3):
+            answers = translator.translate(BatchRequest.uniform(1, iova, write=True))
+            assert answers.status.tolist() == [1] * step + [0] * (len(positions) - step)
+        scenario.memory.write_u64(position, 0)
+        translator.update(position)
+
+
 def test_empty_batch_and_modes_without_directory() -> None:
     iova = np.array([0x1234_5678], dtype=np.uint64)
     for mode, status, spa in ((DirectoryMode.OFF, 1, 0), (DirectoryMode.BARE, 0, 0x1234_5678)):

@@ -182,6 +182,18 @@ def test_small_ranges_are_invalidated_by_address(capabilities: int, count: int) 
     assert covered == {0x2000, 0x3000, 0x4000}
 
 
+def test_commands_are_in_memory_before_the_tail_moves() -> None:
+    machine = Machine()
+    stores = machine.platform.memory.stores
+    stores.clear()
+    machine.driver.submit([InvalidateDevice(), InvalidateDevice()])
+    tail = machine.platform.address_map.iommu_registers.base + Offset.CQT
+    addresses = [address for address, _ in stores]
+    assert addresses[-2:] == [-1, tail]
+    assert len(addresses) == 4
+    assert addresses[1] == addresses[0] + 16
+
+
 def test_large_ranges_are_invalidated_as_a_whole() -> None:
     machine = Machine()
     domain = machine.domain()

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from sluicegate.iommu import AddressType, Cause, DirectoryMode, MemoryType, Request, Status, TransactionType
+from sluicegate.iommu import (
+    AddressType,
+    Capabilities,
+    Cause,
+    DirectoryMode,
+    IommuConfiguration,
+    MemoryType,
+    QosIds,
+    Request,
+    Status,
+    TransactionType,
+    translate,
+)
 from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessContext, ProcessDirectoryMode, SecondStageMode
 
 from tests.unit.iommu.scenario import (
@@ -14,6 +26,7 @@ from tests.unit.iommu.scenario import (
     FULL_MSI,
     MSI_FLAT,
     PAGE,
+    QOSID,
     SVPBMT,
     A,
     D,
@@ -519,3 +532,15 @@ def test_process_directory_levels_use_their_own_index_bits() -> None:
     scenario.set_process(leaf, process_id & 0xFF, ProcessContext(FirstStageMode.BARE, 0, 1))
     assert scenario.translate(Request(1, IOVA, process_id=process_id, pasid_valid=True)).spa == IOVA
     assert scenario.translate(Request(1, IOVA, process_id=process_id ^ 1 << 8, pasid_valid=True)).cause is Cause.PDT_NOT_VALID
+
+
+def test_quality_of_service_identifiers_of_the_device_access() -> None:
+    scenario = Scenario(FULL | QOSID)
+    qos = QosIds(0xABC, 0x123)
+    scenario.set_context(1, DeviceContext(qos=qos))
+    assert scenario.read(IOVA).qos == qos
+    assert scenario.read(IOVA, 2).qos == QosIds()
+    bare = IommuConfiguration(Capabilities(FULL | QOSID), 0, DirectoryMode.BARE, 12, 0x0456_0789)
+    assert translate(Request(1, IOVA), bare, scenario.memory).qos == QosIds(0x789, 0x456)
+    narrow = IommuConfiguration(scenario.configuration.capabilities, 0, scenario.configuration.ddtp, qosid_bits=8)
+    assert translate(Request(1, IOVA), narrow, scenario.memory).cause is Cause.DDT_MISCONFIGURED

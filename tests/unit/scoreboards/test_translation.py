@@ -18,9 +18,11 @@ from tests.unit.scoreboards.table_log import (
     FAULTS,
     HIGH,
     IOVA,
+    LEAVES,
     MIDDLE,
     PSCID,
     UNMAPPED,
+    VALID_LEAF,
     TableLog,
 )
 
@@ -225,6 +227,24 @@ def test_non_leaf_entries_need_an_invalidation_of_everything() -> None:
     assert judged(lambda log: play(log, 3))["ambiguous_old"] == 1
     with pytest.raises(ScoreboardError, match="expected status 1"):
         judged(lambda log: play(log, None))
+
+
+def test_an_invalidation_inside_a_napot_range_covers_all_its_entries() -> None:
+    napot = 1 << 63 | (HIGH >> 12 | 8) << 10 | VALID_LEAF
+
+    def play(log: TableLog, page: int) -> None:
+        _many(log)
+        for entry in range(16, 32):
+            log.dword(LEAVES + 8 * entry, napot)
+        log.answer(log.ask(IOVA + 0x1_4000), HIGH + 0x4000)
+        for entry in range(16, 32):
+            log.dword(LEAVES + 8 * entry, 0)
+        log.invalidate(page)
+        log.answer(log.ask(IOVA + 0x1_4000), HIGH + 0x4000)
+
+    assert judged(lambda log: play(log, 15))["ambiguous_old"] == 1
+    with pytest.raises(ScoreboardError, match="expected status 1"):
+        judged(lambda log: play(log, 30))
 
 
 def test_a_race_test_must_see_both_answers() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from sluicegate.switch.acs import NO_ACS, AcsControl, PeerPath, blocked_at_ingress, completion_path, request_path
+from sluicegate.pci.topology import AcsControl
+from sluicegate.switch.acs import ISOLATED, PeerPath, blocked_at_ingress, completion_path, request_path
 
 EVERY_CONTROL = [AcsControl(value) for value in range(128)]
 RR, EC, DT, SV, TB, CR = (
@@ -16,8 +17,8 @@ RR, EC, DT, SV, TB, CR = (
 )
 PATHS = [
     # control, egress bit of the sibling, untranslated or translation request, translated
-    (NO_ACS, False, PeerPath.DIRECT, PeerPath.DIRECT),
-    (NO_ACS, True, PeerPath.DIRECT, PeerPath.DIRECT),
+    (AcsControl.NONE, False, PeerPath.DIRECT, PeerPath.DIRECT),
+    (AcsControl.NONE, True, PeerPath.DIRECT, PeerPath.DIRECT),
     (RR, False, PeerPath.REDIRECT, PeerPath.REDIRECT),
     (RR, True, PeerPath.REDIRECT, PeerPath.REDIRECT),
     (EC, False, PeerPath.DIRECT, PeerPath.DIRECT),
@@ -35,7 +36,7 @@ PATHS = [
 @pytest.mark.parametrize(("control", "egress_blocked", "untranslated", "translated"), PATHS)
 def test_request_path(control: AcsControl, egress_blocked: bool, untranslated: PeerPath, translated: PeerPath) -> None:
     others = AcsControl(0x7F) & ~(RR | EC | DT)
-    for extra in (NO_ACS, others):
+    for extra in (AcsControl.NONE, others):
         assert request_path(control | extra, egress_blocked, 0) is untranslated
         assert request_path(control | extra, egress_blocked, 1) is untranslated
         assert request_path(control | extra, egress_blocked, 2) is translated
@@ -56,7 +57,6 @@ def test_only_strictly_ordered_completions_are_redirected(control: AcsControl) -
 
 
 def test_isolated_sends_every_peer_request_through_the_root_complex() -> None:
-    isolated = AcsControl.isolated()
-    assert blocked_at_ingress(isolated, source_valid=False, address_type=0)
+    assert blocked_at_ingress(ISOLATED, source_valid=False, address_type=0)
     for address_type in (0, 1, 2):
-        assert request_path(isolated, False, address_type) is PeerPath.REDIRECT
+        assert request_path(ISOLATED, False, address_type) is PeerPath.REDIRECT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sluicegate.switch.acs import AcsControl
+from sluicegate.pci.topology import AcsControl
 from sluicegate.switch.routing import (
     Decision,
     Disposition,

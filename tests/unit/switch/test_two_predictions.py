@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sluicegate.pci.topology import AcsControl as ModelControl
 from sluicegate.platform import Region
-from sluicegate.switch.acs import AcsControl as ModelControl
 from sluicegate.switch.routing import Disposition, Header, PortConfiguration, RoutedTlp, SwitchConfiguration, TlpKind
 
 from tb.bridge.event_log import EVENT_DTYPE, EventKind, LogBatch

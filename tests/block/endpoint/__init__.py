@@ -1,0 +1,1 @@
+"""Block tests of the PCIe endpoint at its link."""

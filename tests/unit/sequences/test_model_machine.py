@@ -1,0 +1,64 @@
+"""Every sequence on the register-level machine: the same drivers and checks as on the RTL, in seconds and without a simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sequences.churn import churn
+from sequences.machine import Machine, bring_up, shut_down
+from sequences.peer_writes import peer_writes
+from sequences.recorded_lists import load_recorded_lists
+from sequences.scatter_gather import scatter_gather
+from sequences.single_transfers import single_transfers
+from sequences.unmap_access import unmap_access
+from sluicegate.driver.enumerate import EnumerationSettings, enumerate_pci
+from sluicegate.machine.model_platform import ModelPlatform
+from sluicegate.pci.topology import AcsControl
+
+RECORDED = Path(__file__).parents[2] / "conformance" / "data" / "dma_api" / "map_sg.jsonl.gz"
+ISOLATED = (
+    AcsControl.SOURCE_VALIDATION | AcsControl.REQUEST_REDIRECT | AcsControl.COMPLETION_REDIRECT | AcsControl.UPSTREAM_FORWARDING
+)
+
+
+def machine(acs: AcsControl = AcsControl.NONE) -> Machine:
+    platform = ModelPlatform()
+    return bring_up(platform, enumerate_pci(platform, EnumerationSettings(acs=acs)))
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def test_single_transfers(random: np.random.Generator) -> None:
+    running = machine()
+    single_transfers(running, random, batches=2)
+    shut_down(running)
+
+
+def test_scatter_gather(random: np.random.Generator) -> None:
+    running = machine()
+    scatter_gather(running, random, load_recorded_lists(RECORDED, 48 * 1024), count=4)
+    shut_down(running)
+
+
+def test_unmap_access(random: np.random.Generator) -> None:
+    running = machine()
+    unmap_access(running, random)
+    shut_down(running)
+
+
+def test_churn(random: np.random.Generator) -> None:
+    running = machine()
+    churn(running, random)
+    shut_down(running)
+
+
+@pytest.mark.parametrize("acs", [AcsControl.NONE, ISOLATED])
+def test_peer_writes(random: np.random.Generator, acs: AcsControl) -> None:
+    running = machine(acs)
+    peer_writes(running, random)
+    shut_down(running)
