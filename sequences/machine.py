@@ -76,6 +76,8 @@ class Endpoint:
     driver: EndpointDriver
     local: LocalMemory
     observer: TransferObserver
+    interrupt: InterruptTarget
+    log2_entries: int
 
     @property
     def bdf(self) -> Bdf:
@@ -133,8 +135,19 @@ def _start_endpoint(machine: Machine, function: PciFunction, mode: FirstStageMod
     bars = {number: Region(bar.bus, bar.size) for number, bar in function.device.bars.items()}
     driver = EndpointDriver(machine.platform, device, function.bdf, bars[0], bars[2], machine.observer)
     driver.probe()
-    driver.start(log2_entries, InterruptTarget(DmaAddress(imsic.base), imsic.base, identity))
-    return Endpoint(function, device, domain, backend, driver, LocalMemory(bars[2].size), machine.observer)
+    interrupt = InterruptTarget(DmaAddress(imsic.base), imsic.base, identity)
+    driver.start(log2_entries, interrupt)
+    return Endpoint(
+        function, device, domain, backend, driver, LocalMemory(bars[2].size), machine.observer, interrupt, log2_entries
+    )
+
+
+def restart(machine: Machine, endpoint: Endpoint) -> None:
+    """Stop an endpoint whose ring gave up, and run it again with new rings. Interrupts of before are forgotten."""
+    endpoint.driver.stop()
+    while machine.platform.wait_irq(endpoint.interrupt.identity, 1):
+        pass
+    endpoint.driver.start(endpoint.log2_entries, endpoint.interrupt)
 
 
 def shut_down(machine: Machine) -> None:

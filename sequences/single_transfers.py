@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from sluicegate.dma.direction import DmaDirection
 
-from sequences.machine import Machine
+from sequences.machine import Endpoint, Machine
 from sequences.transfers import expect_bytes, guarded_buffer, map_buffer, round_trip, unmap_buffer
 
 PAIRS_PER_BATCH: Final = 32
@@ -37,17 +37,22 @@ def single_transfers(machine: Machine, random: np.random.Generator, batches: int
     """``batches`` batches on each endpoint: buffers to local memory and back to other buffers, all mapped one by one."""
     for _ in range(batches):
         for endpoint in machine.endpoints:
-            with ExitStack() as buffers:
-                lengths = [awkward_length(random) for _ in range(PAIRS_PER_BATCH)]
-                sources = [buffers.enter_context(guarded_buffer(machine, random, n, awkward_offset(random))) for n in lengths]
-                targets = [buffers.enter_context(guarded_buffer(machine, random, n, awkward_offset(random))) for n in lengths]
-                out = [map_buffer(endpoint, source.buffer, DmaDirection.TO_DEVICE) for source in sources]
-                back = [map_buffer(endpoint, target.buffer, DmaDirection.FROM_DEVICE) for target in targets]
-                offsets = [int(random.integers(0, _LINE)) for _ in lengths]
-                round_trip(endpoint, list(zip(out, lengths, strict=True)), list(zip(back, lengths, strict=True)), _LINE, offsets)
-                for address, source in zip(out, sources, strict=True):
-                    unmap_buffer(endpoint, address, source.buffer, DmaDirection.TO_DEVICE)
-                for address, target in zip(back, targets, strict=True):
-                    unmap_buffer(endpoint, address, target.buffer, DmaDirection.FROM_DEVICE)
-                for source, target in zip(sources, targets, strict=True):
-                    expect_bytes(target.buffer, source.contents, "single transfer")
+            single_transfers_of(machine, endpoint, random, PAIRS_PER_BATCH)
+
+
+def single_transfers_of(machine: Machine, endpoint: Endpoint, random: np.random.Generator, pairs: int) -> None:
+    """One batch of ``pairs`` buffers on one endpoint."""
+    with ExitStack() as buffers:
+        lengths = [awkward_length(random) for _ in range(pairs)]
+        sources = [buffers.enter_context(guarded_buffer(machine, random, n, awkward_offset(random))) for n in lengths]
+        targets = [buffers.enter_context(guarded_buffer(machine, random, n, awkward_offset(random))) for n in lengths]
+        out = [map_buffer(endpoint, source.buffer, DmaDirection.TO_DEVICE) for source in sources]
+        back = [map_buffer(endpoint, target.buffer, DmaDirection.FROM_DEVICE) for target in targets]
+        offsets = [int(random.integers(0, _LINE)) for _ in lengths]
+        round_trip(endpoint, list(zip(out, lengths, strict=True)), list(zip(back, lengths, strict=True)), _LINE, offsets)
+        for address, source in zip(out, sources, strict=True):
+            unmap_buffer(endpoint, address, source.buffer, DmaDirection.TO_DEVICE)
+        for address, target in zip(back, targets, strict=True):
+            unmap_buffer(endpoint, address, target.buffer, DmaDirection.FROM_DEVICE)
+        for source, target in zip(sources, targets, strict=True):
+            expect_bytes(target.buffer, source.contents, "single transfer")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from sluicegate.iommu.capabilities import Capabilities
+from sluicegate.pci.topology import AcsControl
 
 from sequences.machine import Machine, bring_up, shut_down
 from tb.bridge.native import ActionKind, Knob
@@ -16,6 +15,14 @@ from tb.scoreboards.translation import TranslationScoreboard
 from tests.system.system_test import SystemTest
 
 MEMORY_REQUEST = 6
+ACS_SETTINGS = {
+    "none": AcsControl.NONE,
+    "isolated": AcsControl.SOURCE_VALIDATION
+    | AcsControl.REQUEST_REDIRECT
+    | AcsControl.COMPLETION_REDIRECT
+    | AcsControl.UPSTREAM_FORWARDING,
+}
+"""``isolated`` is what Linux sets so that every peer access goes through the IOMMU."""
 LIKELY, UNLIKELY = 20000, 4000
 """Chances of 65536."""
 
@@ -23,12 +30,12 @@ LIKELY, UNLIKELY = 20000, 4000
 class SequenceTest(SystemTest):
     """Subclasses say what happens on the running machine in :meth:`exercise`.
 
-    ``race``: the sequence provokes answers that may be old or new, and both have to be seen.
+    Parameters: ``race`` (false): the sequence provokes answers that may be old or new, and both have to be seen; ``acs``: name of an
+    ACS setting of all downstream ports (none, isolated).
     """
 
-    race: ClassVar[bool] = False
-
     def prepare(self) -> None:
+        self.acs = ACS_SETTINGS[self.settings.parameters.get("acs", "none")]
         super().prepare()
         self.random = np.random.default_rng(self.settings.seed)
         self._choose_timing()
@@ -64,7 +71,9 @@ class SequenceTest(SystemTest):
             for index, function in enumerate(self.tree.endpoints)
         )
         simulation.drain()
-        self.environment.add_scoreboard(TranslationScoreboard(capabilities, race=self.race))
+        self.environment.add_scoreboard(
+            TranslationScoreboard(capabilities, race=bool(self.settings.parameters.get("race", False)))
+        )
         self.environment.add_scoreboard(TransferScoreboard(rules))
 
         def write_mark(kind: int, address: int, first: int, second: int, payload: bytes) -> None:

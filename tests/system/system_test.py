@@ -61,7 +61,7 @@ class SystemTest(BaseTest):
     """
 
     top = SYSTEM
-    acs = AcsControl.NONE
+    acs: AcsControl = AcsControl.NONE
 
     def prepare(self) -> None:
         rules = tuple(LinkRules(link.number, link.name, _SENDER[link.name]) for link in self.top.links)

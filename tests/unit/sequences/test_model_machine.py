@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sequences.bulk_transfers import bulk_transfers
 from sequences.churn import churn
+from sequences.directory_faults import directory_faults
 from sequences.machine import Machine, bring_up, shut_down
 from sequences.peer_writes import peer_writes
+from sequences.random_mix import random_mix
 from sequences.recorded_lists import load_recorded_lists
 from sequences.scatter_gather import scatter_gather
 from sequences.single_transfers import single_transfers
@@ -54,6 +57,24 @@ def test_unmap_access(random: np.random.Generator) -> None:
 def test_churn(random: np.random.Generator) -> None:
     running = machine()
     churn(running, random)
+    shut_down(running)
+
+
+def test_directory_faults(random: np.random.Generator) -> None:
+    running = machine()
+    directory_faults(running, random)
+    shut_down(running)
+
+
+def test_bulk_transfers(random: np.random.Generator) -> None:
+    running = machine()
+    bulk_transfers(running, random, rounds=1)
+    shut_down(running)
+
+
+def test_random_mix(random: np.random.Generator) -> None:
+    running = machine()
+    random_mix(running, random, load_recorded_lists(RECORDED, 48 * 1024), steps=12)
     shut_down(running)
 
 
