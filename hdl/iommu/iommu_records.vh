@@ -70,6 +70,31 @@ typedef struct packed {
   logic [1:0]  guest_flags;
 } walk_t;
 
+// What the response to a walk means (iommu_walk_event.v), for the rest of the step (iommu_walk_advance.v).
+typedef struct packed {
+  logic        locate;        // the parts of the step to go on with
+  logic        guest;
+  logic        second;
+  logic        arrive;
+  logic        finish;
+  logic        access;        // at `address`
+  logic        update;        // the access is a compare-and-set
+  logic        again;
+  logic        fault;
+  logic [8:0]  cause;
+  logic        guest_fault;
+  logic [1:0]  guest_flags;
+  logic        cached;        // the context came from the context cache
+  logic [55:0] address;
+  logic        s_r;           // second-stage attributes of `guest`; those of a Bare stage unless a leaf was read
+  logic        s_w;
+  logic        s_x;
+  logic        s_d;
+  logic [1:0]  s_pbmt;
+  logic [2:0]  s_page;
+  logic [55:0] s_address;
+} decision_t;
+
 // A fault: what a record holds beyond its constants.
 typedef struct packed {
   logic [8:0]  cause;

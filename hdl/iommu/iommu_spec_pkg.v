@@ -102,6 +102,7 @@ package iommu_spec_pkg;
   localparam int REQUEST_W = 115;
   localparam int CONTEXT_W = 316;
   localparam int WALK_W = 231;
+  localparam int DECISION_W = 143;
   localparam int FAULT_W = 187;
   localparam int TRANSLATION_W = 94;
   localparam int INVALIDATION_W = 193;

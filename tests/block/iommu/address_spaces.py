@@ -172,7 +172,8 @@ class AddressSpaces:
         stage = Stage(mode, self._table(guest) if mode else 0, guest)
         space = Space(0x20 + number, guest, stage)
         if mode:
-            high = (1 << 64) - (1 << 38) if number % 2 else 0x1000_0000
+            # Spaces share their addresses, so that a translation of a foreign one would be noticed; one lies in the upper half.
+            high = (1 << 64) - (1 << 38) if number == 1 else 0x1000_0000
             stage.slots = [Slot(high + (index << 12), 0) for index in range(16)]
             stage.slots += [Slot(high + (3 << 21) + (index << 12), 0) for index in range(6)]
             stage.slots += [Slot(high + (4 << 21) + (index << 16), 0, napot=True) for index in range(3)]

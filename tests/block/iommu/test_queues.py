@@ -17,8 +17,8 @@ from tb.env.base_test import BaseTest, run_test
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
 from tests.block.iommu.bench import IommuBench, LoggedWrite
 
-CAPABILITIES = Capabilities(0x10 | 1 << 9 | 2 << 28 | 56 << 32)
-"""Sv39, interrupts by wire or message."""
+CAPABILITIES = Capabilities(0x10 | 1 << 9 | 2 << 28 | 56 << 32 | 1 << 42 | 1 << 43)
+"""Sv39, interrupts by wire or message, NL, S."""
 WSI = 2
 DIRECTORY, FAULTS, COMMANDS, TABLE = 0x8000_0000, 0x8001_0000, 0x8002_0000, 0x8003_0000
 FENCE_TARGET, MESSAGE_TARGET = 0x8004_0000, 0x2900_0000
@@ -77,6 +77,7 @@ class QueueTest(BaseTest):
             self.message_write_error,
             self.directory_off_in_flight,
             self.register_halves,
+            self.invalidation_forms,
         )
         for case in cases:
             case()
@@ -217,6 +218,32 @@ class QueueTest(BaseTest):
         self.bench.set_fault(FENCE_TARGET)
         self.command(FENCE | AV | 0x5678 << 32)
         self.check("stopped", self.command_state(), (1, CommandQueueCsr.CQMF))
+
+    def invalidation_forms(self) -> None:
+        """Each form of IOTINVAL.VMA that covers a page drops it from both levels of the IOTLB."""
+        page, entry = IOVA + (5 << 12), TABLE + 0x2000 + 8 * 5
+        first = IOVA >> 12
+        forms = {
+            "everything": (FLUSH, 0),
+            "process": (FLUSH | 1 << 32 | 7 << 12, 0),
+            "page": (FLUSH | AV, first + 5 << 10),
+            "page of process": (FLUSH | AV | 1 << 32 | 7 << 12, first + 5 << 10),
+            "range": (FLUSH | AV, (first | 3) << 10 | 1 << 9),
+            "range of tables": (FLUSH | AV | 1 << 34, (first | 15) << 10 | 1 << 9),
+        }
+        for name, words in forms.items():
+            for evicted in (False, True):
+                self.begin()
+                self.bench.translate([Request(GOOD, page)])
+                if evicted:
+                    self.bench.translate([Request(GOOD, IOVA + (index << 12)) for index in range(8, 48)])
+                self.bench.store(entry, (0x20_0005 << 10 | 0xDF,))
+                self.bench.store(COMMANDS, (*words, FENCE, 0))
+                self.bench.write_register(Offset.CQT, 2, 4)
+                self.bench.cycles(WAIT)
+                self.check(f"{name}: head", self.command_state(), (2, CommandQueueCsr(0)))
+                (answer,) = self.bench.translate([Request(GOOD, page)])
+                self.check(f"{name}, evicted {evicted}", answer.response.spa, 0x20_0005 << 12)
 
     # ---- interrupts ----
 

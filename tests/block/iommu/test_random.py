@@ -74,6 +74,7 @@ class RandomTest(BaseTest):
         native.set_knob(Knob.MEMORY_PORT_REQUEST_STALL_CHANCE, self.choose(0, 2) * 20000)
         native.set_knob(Knob.MEMORY_PORT_RESPONSE_STALL_CHANCE, self.choose(0, 2) * 20000)
         native.set_knob(Knob.TRANSLATION_STALL_CHANCES, self.choose(0, 2) * 30000 | self.choose(0, 2) * 30000 << 32)
+        self.recent: list[tuple[Space, Slot]] = []
         self.fault_tail = 0
         self.command_tail = 0
 
@@ -99,6 +100,9 @@ class RandomTest(BaseTest):
             racing = self.choose(0, 3) == 0
             requests = self.requests()
             before = [self.undisturbed(request) for request in requests]
+            if not racing and self.choose(0, 4):
+                # The caches hold what the edits below change.
+                self.judge_settled(requests, before)
             if racing:
                 self.bench.send(requests)
                 self.bench.cycles(self.choose(0, 60))
@@ -118,12 +122,16 @@ class RandomTest(BaseTest):
                 self.wait_for_commands()
                 after = [self.undisturbed(request) for request in requests]
                 self.scoreboard.new_only += sum(self.differ(old, new) for old, new in zip(before, after, strict=True))
-                answers = self.bench.translate(requests)
-                for request in requests:
-                    self.expected(request)
-                settled = [self.undisturbed(request) for request in requests]
-                self.judge(requests, answers, [list(both) for both in zip(after, settled, strict=True)])
-                self.compare_tables(adopt=False)
+                self.judge_settled(requests, after)
+
+    def judge_settled(self, requests: Sequence[Request], before: Sequence[Response]) -> None:
+        """Send a batch while the tables stand still; ``before`` are the model's answers on them as they are now."""
+        answers = self.bench.translate(requests)
+        for request in requests:
+            self.expected(request)
+        settled = [self.undisturbed(request) for request in requests]
+        self.judge(requests, answers, [list(both) for both in zip(before, settled, strict=True)])
+        self.compare_tables(adopt=False)
 
     def compare_tables(self, adopt: bool) -> None:
         """The tables in memory are those of the model, A and D included; ``adopt`` takes over what a race made of them."""
@@ -155,6 +163,7 @@ class RandomTest(BaseTest):
     def requests(self) -> list[Request]:
         """A batch, biased to few pages so that hits, merges and misses mix."""
         choices = [(device, process) for device in self.spaces.devices for process in device.spaces]
+        self.recent = []
         chosen = [choices[self.choose(0, len(choices))] for _ in range(3)]
         return [self.request(*chosen[self.choose(0, 3)]) for _ in range(BATCH)]
 
@@ -162,6 +171,7 @@ class RandomTest(BaseTest):
         space = device.spaces[process]
         slots = space.stage.slots
         slot = slots[min(self.choose(0, len(slots)), self.choose(0, len(slots)))]
+        self.recent.append((space, slot))
         iova = slot.address + self.choose(0, slot.bytes) if self.choose(0, 30) else self.choose(0, 1 << 62)
         kind = AddressType.TRANSLATION_REQUEST if self.choose(0, 12) == 0 else AddressType.UNTRANSLATED
         probe = kind is AddressType.TRANSLATION_REQUEST
@@ -198,9 +208,9 @@ class RandomTest(BaseTest):
         self.spaces.write_process_context(device, process, device.spaces[process], supervisor=self.choose(0, 2) == 0)
         return [(INVALIDATE_PDT | process << 12 | GV | device.device_id << 40, 0)]
 
-    def change_leaf(self, stage: Stage) -> tuple[Slot, int]:
-        """Give a slot a new leaf; the old one is returned too: if it was valid it may be cached."""
-        slot = stage.slots[self.choose(0, len(stage.slots))]
+    def change_leaf(self, stage: Stage, slot: Slot | None = None) -> tuple[Slot, int]:
+        """Give a slot (or a random one) a new leaf; the old one is returned too: if it was valid it may be cached."""
+        slot = slot or stage.slots[self.choose(0, len(stage.slots))]
         old = self.spaces.memory.read_u64(self.spaces.entry_address(stage, slot.address, slot.level))
         self.spaces.map(stage, slot, self.spaces.random_leaf(slot, stage))
         return slot, old
@@ -213,14 +223,14 @@ class RandomTest(BaseTest):
         return slot
 
     def edit_first_stage(self) -> list[tuple[int, int]]:
-        space = self.spaces.spaces[self.choose(0, len(self.spaces.spaces))]
+        space, recent = self.recent[self.choose(0, len(self.recent))]
         if not space.stage.mode:
             return []
         if self.choose(0, 4) == 0:
             slot = self.change_table(space.stage)
             everywhere = self.scope(space)
             return [(everywhere, 0) if self.choose(0, 2) else (everywhere | AV | NL, slot.address >> 12 << 10)]
-        slot, old = self.change_leaf(space.stage)
+        slot, old = self.change_leaf(space.stage, recent)
         return [self.invalidate_vma(space, slot, old)] if old & V else []
 
     @staticmethod
