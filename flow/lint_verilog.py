@@ -138,7 +138,7 @@ def _verilator(project: Project) -> Finding | Skipped:
     waivers = [WAIVERS] if (project.root / WAIVERS).is_file() else []
     base = [str(toolchain.verilator), "--lint-only", "-Wall", "--assert", *waivers, *rtl.search_path()]
     entering = sorted(path for path in project.rtl_root.glob("hdl/**/*") if path.suffix in VERILOG)
-    stamp = clean_stamp(project, "verilator", entering, [toolchain.verilator_version, *base])
+    stamp = clean_stamp(project, "verilator", [*entering, Path(__file__)], [toolchain.verilator_version, *base])
     if stamp.is_file():
         return Finding(f"{len(rtl.modules)} modules, unchanged since they were clean")
     found: dict[int | None, list[str]] = {width: [] for width in (None, *WIDTHS)}
@@ -160,7 +160,7 @@ def _testbench_tops(project: Project) -> Finding | Skipped:
         return Skipped("no testbench top is in this checkout yet")
     toolchain = find_toolchain()
     entering = sorted(path for room in ("hdl", "tb") for path in project.root.glob(f"{room}/**/*") if path.suffix in VERILOG)
-    stamp = clean_stamp(project, "tops", [*entering, project.duts_file], [toolchain.verilator_version])
+    stamp = clean_stamp(project, "tops", [*entering, project.duts_file, Path(__file__)], [toolchain.verilator_version])
     if stamp.is_file():
         return Finding(f"{len(duts)} tops, unchanged since they were clean")
     faults: dict[str, None] = {}
