@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,23 @@ class Check:
 
     name: str
     function: Callable[[Project], Finding | Skipped]
+
+
+def clean_stamp(project: Project, name: str, files: Iterable[Path], versions: Iterable[str]) -> Path:
+    """The file whose existence says that check `name` was clean on this content with these tools and flags.
+
+    For checks that take most of a minute: what was clean once stays clean. Findings are never remembered.
+    """
+    digest = hashlib.sha256("\0".join(versions).encode())
+    for path in files:
+        digest.update(f"\0{project.relative(path)}\0".encode() + path.read_bytes())
+    return project.build / "lint" / f"{name}-{digest.hexdigest()[:20]}"
+
+
+def remember_clean(stamp: Path) -> None:
+    """Leaves the stamp of a clean check."""
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.touch()
 
 
 def output_of(command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None) -> tuple[int, list[str]]:

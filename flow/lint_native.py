@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from flow import catalogue, verilate
-from flow.lint_check import Check, Finding, Skipped, output_of
+from flow.lint_check import Check, Finding, Skipped, clean_stamp, output_of, remember_clean
 from flow.project import Project
 from flow.runtime import NEUTRAL
 from flow.toolchain import Toolchain, find_toolchain
@@ -27,10 +26,8 @@ def _warnings(project: Project) -> Finding | Skipped:
     if not sources:
         return Skipped("no native code is in this checkout yet")
     toolchain = find_toolchain()
-    # What was clean once stays clean: reading the headers of every file again takes most of a minute.
-    entering = [path.read_bytes() for path in sorted(project.root.glob("tb/native/*.[ch]*"))]
-    digest = hashlib.sha256(b"\0".join([*entering, toolchain.cxx_version.encode(), " ".join(FLAGS).encode()]))
-    stamp = project.build / "lint" / f"native-{digest.hexdigest()[:20]}"
+    versions = [toolchain.cxx_version, toolchain.verilator_version, *FLAGS]
+    stamp = clean_stamp(project, "native", sorted(project.root.glob("tb/native/*.[ch]*")), versions)
     if stamp.is_file():
         return Finding(f"{len(sources)} files, unchanged since they were clean")
     with tempfile.TemporaryDirectory() as folder:
@@ -40,8 +37,7 @@ def _warnings(project: Project) -> Finding | Skipped:
             results = executor.map(lambda path: _check_file(project, toolchain, Path(folder), path), checked)
             faults = [line for lines in results for line in lines]
     if not faults and len(checked) == len(sources):
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.touch()
+        remember_clean(stamp)
     left = f", {len(sources) - len(checked)} wait for a model to include" if len(checked) < len(sources) else ""
     return Finding(f"{len(checked)} files{left}", tuple(faults))
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flow import catalogue
-from flow.lint_check import Check, Finding, Skipped, output_of
+from flow.lint_check import Check, Finding, Skipped, clean_stamp, output_of, remember_clean
 from flow.project import Project
 from flow.toolchain import find_toolchain
 
 WIDTHS = (128, 256, 512)
 SLANG = Path(__file__).with_name("slang.py")
+VERILOG = {".v", ".sv", ".vh", ".svh", ".vlt"}
 WAIVERS = "hdl/lint.vlt"
 MODULE = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
 PACKAGE = re.compile(r"^\s*package\s+(\w+)", re.MULTILINE)
@@ -136,6 +137,10 @@ def _verilator(project: Project) -> Finding | Skipped:
     toolchain = find_toolchain()
     waivers = [WAIVERS] if (project.root / WAIVERS).is_file() else []
     base = [str(toolchain.verilator), "--lint-only", "-Wall", "--assert", *waivers, *rtl.search_path()]
+    entering = sorted(path for path in project.rtl_root.glob("hdl/**/*") if path.suffix in VERILOG)
+    stamp = clean_stamp(project, "verilator", [*entering, Path(__file__)], [toolchain.verilator_version, *base])
+    if stamp.is_file():
+        return Finding(f"{len(rtl.modules)} modules, unchanged since they were clean")
     found: dict[int | None, list[str]] = {width: [] for width in (None, *WIDTHS)}
     for module, width in rtl.elaborations():
         command = [*base, "--top-module", module.stem, *([f"-GDATA_W={width}"] if width else [])]
@@ -143,7 +148,10 @@ def _verilator(project: Project) -> Finding | Skipped:
         status, lines = output_of(command, project.root, toolchain.environment())
         messages = [line for line in lines if line.startswith("%") and "Exiting due to" not in line]
         found[width] += messages or (lines[-1:] if status else [])
-    return Finding(f"{len(rtl.modules)} modules, {len(rtl.elaborations())} elaborations", _over_widths(found))
+    faults = _over_widths(found)
+    if not faults:
+        remember_clean(stamp)
+    return Finding(f"{len(rtl.modules)} modules, {len(rtl.elaborations())} elaborations", faults)
 
 
 def _testbench_tops(project: Project) -> Finding | Skipped:
@@ -151,6 +159,10 @@ def _testbench_tops(project: Project) -> Finding | Skipped:
     if not duts:
         return Skipped("no testbench top is in this checkout yet")
     toolchain = find_toolchain()
+    entering = sorted(path for room in ("hdl", "tb") for path in project.root.glob(f"{room}/**/*") if path.suffix in VERILOG)
+    stamp = clean_stamp(project, "tops", [*entering, project.duts_file, Path(__file__)], [toolchain.verilator_version])
+    if stamp.is_file():
+        return Finding(f"{len(duts)} tops, unchanged since they were clean")
     faults: dict[str, None] = {}
     for dut in duts:
         command = [str(toolchain.verilator), "--lint-only", "--vpi", "--top-module", dut.toplevel, "--timescale", dut.timescale]
@@ -160,6 +172,8 @@ def _testbench_tops(project: Project) -> Finding | Skipped:
         status, lines = output_of(command, project.root, toolchain.environment())
         found = [line for line in lines if line.startswith("%") and "Exiting due to" not in line]
         faults.update(dict.fromkeys(f"{dut.name}: {line}" for line in (found or (lines[-1:] if status else []))))
+    if not faults:
+        remember_clean(stamp)
     return Finding(f"{len(duts)} tops", tuple(faults))
 
 
