@@ -770,3 +770,26 @@ class TestRareTurns:
     def test_a_checked_address_passes(self) -> None:
         device = direct(64)
         assert checked(dma_map_phys(device, 0x5000, 64, DMA_TO_DEVICE)) == 0x5000
+
+    def test_one_peer_address_twice_in_a_list(self) -> None:
+        machine = behind_iommu()
+        peer = FixedProvider(P2pdmaMapType.BUS_ADDR)
+        sgt = table(*[(1 << 40, 4096, peer)] * 3)
+        assert dma_map_sgtable(machine.device, sgt, DMA_TO_DEVICE) == 0
+        assert len(machine.device.mappings()) == 3
+        dma_unmap_sgtable(machine.device, sgt, DMA_TO_DEVICE)
+        machine.host.assert_clean()
+
+    def test_a_sync_finds_the_mapping_that_is_long_enough(self) -> None:
+        device = direct(64)
+        for size in (8192, 64):
+            dma_map_phys(device, 0x5000, size, DMA_BIDIRECTIONAL)
+        dma_map_phys(device, 0x6000, 64, DMA_BIDIRECTIONAL)
+        dma_sync_single_for_cpu(device, 0x6000, 4096, DMA_BIDIRECTIONAL)
+        assert [mapping.size for mapping in device.mappings() if mapping.cpu_owned] == [8192]
+        for phys, size in ((0x6000, 64), (0x5000, 64)):
+            dma_mapping_error(device, phys)
+            dma_mapping_error(device, phys)
+            dma_unmap_phys(device, phys, size, DMA_BIDIRECTIONAL)
+        dma_sync_single_for_cpu(device, 0x6000, 16, DMA_BIDIRECTIONAL)
+        assert device.ledger.containing(0x6000, 16)[0].size == 8192
