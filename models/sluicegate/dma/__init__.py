@@ -106,6 +106,7 @@ from sluicegate.dma.pool import (
 from sluicegate.dma.resource import dma_map_resource, dma_unmap_resource
 from sluicegate.dma.scatterlist import Scatterlist, SgEntry, SgTable, sg_dma_address, sg_dma_is_bus_address, sg_dma_len
 from sluicegate.dma.sg_mapping import dma_map_sg, dma_map_sgtable, dma_unmap_sg, dma_unmap_sgtable
+from sluicegate.dma.store_buffer import StoreBuffer, dma_wmb
 from sluicegate.dma.streaming import (
     dma_map_page,
     dma_map_phys,
@@ -179,6 +180,7 @@ __all__ = [
     "Scatterlist",
     "SgEntry",
     "SgTable",
+    "StoreBuffer",
     "Swiotlb",
     "UnmapState",
     "VirtualMemoryArea",
@@ -264,6 +266,7 @@ __all__ = [
     "dma_unmap_single",
     "dma_use_iova",
     "dma_vmap_noncontiguous",
+    "dma_wmb",
     "dmam_alloc_coherent",
     "dmam_free_coherent",
     "dmam_pool_create",
