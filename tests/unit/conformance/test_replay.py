@@ -162,7 +162,7 @@ def test_the_committed_list_of_the_model_is_empty() -> None:
         ("dma_iova", lambda case: case["ops"].__setitem__(0, ["what"]), "unknown operation"),
         ("iova_fast_rcache", lambda case: case["ops"].__setitem__(0, ["what"]), "unknown operation"),
         ("p2p_distance", lambda case: case["many"][0].__setitem__(2, 77), "op many 0: expected 77"),
-        ("p2p_distance", lambda case: case["first_on_root_bus"].__setitem__("0", 1), "first device on root bus 0"),
+        ("p2p_distance", lambda case: case["first_on_root_bus"].__setitem__("0", 2), "device 2 is not on root bus 0"),
     ],
 )
 def test_each_kind_of_difference_is_named(tmp_path: Path, name: str, change: Callable[[Case], None], sentence: str) -> None:

@@ -56,6 +56,15 @@ def test_log_mode_goes_on() -> None:
     assert (len(machine.iommu.tree), machine.domain.mapped_bytes) == (0, 4096), "the driver leaked a translation, as reported"
 
 
+def test_without_debugging_the_end_of_a_state_is_not_looked_at() -> None:
+    machine = behind_iommu(debug=DebugMode.OFF)
+    state = DmaIovaState()
+    dma_iova_try_alloc(machine.device, state, 0, 4096)
+    assert dma_iova_link(machine.device, state, 0x5000, 0, 8192, DMA_TO_DEVICE) == 0
+    assert dma_iova_sync(machine.device, state, 0, 8192) == 0
+    assert dma_iova_link(machine.device, state, 0x5000, 0, 0, DMA_TO_DEVICE) == -22
+
+
 def test_injected_failures() -> None:
     machine = behind_iommu()
     machine.host.faults = FaultInjector()
