@@ -14,7 +14,6 @@ from sluicegate.pci.capabilities import ACS_CONTROL, ACS_EGRESS_VECTOR, add_acs,
 from sluicegate.pci.config_space import ConfigSpace, ExtendedCapability
 from sluicegate.pci.topology import AcsControl, PciExpressType
 from sluicegate.platform import Bdf
-from sluicegate.switch.acs import AcsControl as PortAcs
 from sluicegate.switch.routing import PortConfiguration, SwitchConfiguration, Window
 
 VENDOR_ID: Final = 0x1234
@@ -96,6 +95,6 @@ def _configured(port: Bridge) -> PortConfiguration:
         tuple(Window(first, last) for first, last in config.windows()),
         config.memory_enabled,
         config.bus_master,
-        acs=PortAcs(0) if acs is None else PortAcs(config.read(acs + ACS_CONTROL, 2)),
+        acs=AcsControl(0) if acs is None else AcsControl(config.read(acs + ACS_CONTROL, 2)),
         egress_vector=0 if acs is None else config.read(acs + ACS_EGRESS_VECTOR, 4),
     )
