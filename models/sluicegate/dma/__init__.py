@@ -17,6 +17,7 @@ from sluicegate.dma.backends.domain import DomainMapError, IommuDomain, IommuPro
 from sluicegate.dma.backends.dummy import DummyBackend
 from sluicegate.dma.backends.iommu import DmaIommu
 from sluicegate.dma.backends.swiotlb import Swiotlb
+from sluicegate.dma.clock import ManualClock
 from sluicegate.dma.coherent import (
     dma_alloc_attrs,
     dma_alloc_coherent,
@@ -167,6 +168,7 @@ __all__ = [
     "IommuDomain",
     "IommuProt",
     "KernelBug",
+    "ManualClock",
     "Mapping",
     "MappingKind",
     "MappingTable",

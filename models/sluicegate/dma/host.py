@@ -5,10 +5,10 @@ A :class:`Host` is the kernel side of the model: everything that the devices of 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+from sluicegate.dma.clock import ManualClock
 from sluicegate.dma.cpu_buffer import CpuBuffer, VmallocBuffer
 from sluicegate.dma.cpu_cache import CpuCache
 from sluicegate.dma.debug import DebugMode, DmaDebug
@@ -35,10 +35,6 @@ class NotCleanError(AssertionError):
     """Mappings or memory were left behind."""
 
 
-def _monotonic_ms() -> float:
-    return time.monotonic() * 1000.0
-
-
 class Host:
     """One machine.
 
@@ -54,7 +50,7 @@ class Host:
         store_buffer_seed: delay and reorder CPU stores until a barrier (see :class:`StoreBuffer`); None: they are immediate.
         zone_dma_bits: width of ZONE_DMA in address bits, None when the kernel has no such zone.
         has_dma_p2p: the platform offers peer resources (``HAS_DMA_P2P``).
-        clock_ms: time in milliseconds for flush queue timers (default: the process's monotonic clock).
+        clock_ms: time in milliseconds for flush queue timers (default: a :class:`ManualClock` of its own).
         faults: fault injector.
     """
 
@@ -73,7 +69,7 @@ class Host:
         store_buffer_seed: int | None = None,
         zone_dma_bits: int | None = 24,
         has_dma_p2p: bool = True,
-        clock_ms: Callable[[], float] = _monotonic_ms,
+        clock_ms: Callable[[], float] | None = None,
         faults: FaultInjector | None = None,
     ) -> None:
         self.memory: Final[Memory] = SparseMemory() if memory is None else memory
@@ -84,7 +80,7 @@ class Host:
         self.bounce_unaligned_kmalloc: Final = bounce_unaligned_kmalloc
         self.zone_dma_bits: Final = zone_dma_bits
         self.has_dma_p2p: Final = has_dma_p2p
-        self.clock_ms: Final = clock_ms
+        self.clock_ms: Final[Callable[[], float]] = ManualClock() if clock_ms is None else clock_ms
         self.faults = faults
         self.pages: Final = PageAllocator(
             address_map.ram if ram is None else ram, dma_minalign if kmalloc_minalign is None else kmalloc_minalign
