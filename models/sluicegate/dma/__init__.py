@@ -32,7 +32,14 @@ from sluicegate.dma.cpu_buffer import CpuBuffer, VmallocBuffer
 from sluicegate.dma.debug import DebugMode, DebugReport, DmaDebug, DmaDebugError
 from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.device import Device, DeviceRemovedError, DmaRange
-from sluicegate.dma.device_access import DeviceFault, device_read, device_write, transfer_in_flight
+from sluicegate.dma.device_access import (
+    DeviceFault,
+    check_device_access,
+    check_peer_route,
+    device_read,
+    device_write,
+    transfer_in_flight,
+)
 from sluicegate.dma.device_memory import dma_declare_coherent_memory
 from sluicegate.dma.direction import DMA_BIDIRECTIONAL, DMA_FROM_DEVICE, DMA_NONE, DMA_TO_DEVICE, DmaDirection
 from sluicegate.dma.errno import Errno
@@ -188,6 +195,8 @@ __all__ = [
     "VirtualMemoryArea",
     "VmallocBuffer",
     "VmapBuffer",
+    "check_device_access",
+    "check_peer_route",
     "checked",
     "device_read",
     "device_write",
