@@ -37,8 +37,10 @@ def build(case: Case) -> dict[int, PciDevice]:
         else:
             devices[row["parent"]].add(device)
     for number, first in case["first_on_root_bus"].items():
-        if hosts[int(number)].first_device is not devices[first]:
-            raise ValueError(f"the first device on root bus {number} is not device {first}")
+        on_root_bus = hosts[int(number)].devices
+        if devices[first] not in on_root_bus:
+            raise ValueError(f"device {first} is not on root bus {number}")
+        on_root_bus.sort(key=lambda device: device is not devices[first])
     return devices
 
 

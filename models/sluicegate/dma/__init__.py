@@ -17,6 +17,7 @@ from sluicegate.dma.backends.domain import DomainMapError, IommuDomain, IommuPro
 from sluicegate.dma.backends.dummy import DummyBackend
 from sluicegate.dma.backends.iommu import DmaIommu
 from sluicegate.dma.backends.swiotlb import Swiotlb
+from sluicegate.dma.clock import ManualClock
 from sluicegate.dma.coherent import (
     dma_alloc_attrs,
     dma_alloc_coherent,
@@ -31,7 +32,14 @@ from sluicegate.dma.cpu_buffer import CpuBuffer, VmallocBuffer
 from sluicegate.dma.debug import DebugMode, DebugReport, DmaDebug, DmaDebugError
 from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.device import Device, DeviceRemovedError, DmaRange
-from sluicegate.dma.device_access import DeviceFault, device_read, device_write, transfer_in_flight
+from sluicegate.dma.device_access import (
+    DeviceFault,
+    check_device_access,
+    check_peer_route,
+    device_read,
+    device_write,
+    transfer_in_flight,
+)
 from sluicegate.dma.device_memory import dma_declare_coherent_memory
 from sluicegate.dma.direction import DMA_BIDIRECTIONAL, DMA_FROM_DEVICE, DMA_NONE, DMA_TO_DEVICE, DmaDirection
 from sluicegate.dma.errno import Errno
@@ -106,6 +114,7 @@ from sluicegate.dma.pool import (
 from sluicegate.dma.resource import dma_map_resource, dma_unmap_resource
 from sluicegate.dma.scatterlist import Scatterlist, SgEntry, SgTable, sg_dma_address, sg_dma_is_bus_address, sg_dma_len
 from sluicegate.dma.sg_mapping import dma_map_sg, dma_map_sgtable, dma_unmap_sg, dma_unmap_sgtable
+from sluicegate.dma.store_buffer import StoreBuffer, dma_wmb
 from sluicegate.dma.streaming import (
     dma_map_page,
     dma_map_phys,
@@ -166,6 +175,7 @@ __all__ = [
     "IommuDomain",
     "IommuProt",
     "KernelBug",
+    "ManualClock",
     "Mapping",
     "MappingKind",
     "MappingTable",
@@ -179,11 +189,14 @@ __all__ = [
     "Scatterlist",
     "SgEntry",
     "SgTable",
+    "StoreBuffer",
     "Swiotlb",
     "UnmapState",
     "VirtualMemoryArea",
     "VmallocBuffer",
     "VmapBuffer",
+    "check_device_access",
+    "check_peer_route",
     "checked",
     "device_read",
     "device_write",
@@ -264,6 +277,7 @@ __all__ = [
     "dma_unmap_single",
     "dma_use_iova",
     "dma_vmap_noncontiguous",
+    "dma_wmb",
     "dmam_alloc_coherent",
     "dmam_free_coherent",
     "dmam_pool_create",

@@ -79,6 +79,7 @@ def dma_alloc_attrs(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL, attrs: int = 
         cpu = CpuBuffer(dev.host, PhysicalAddress(phys), size, uncached)
         if uncached and dev.host.cache is not None:
             dev.host.cache.invalidate(phys, page_align(size))
+    dev.host.write_barrier()
     dev.host.memory.write(phys, bytes(size))
     dev.add_mapping(Mapping(dev, MappingKind.COHERENT, dma, size, DmaDirection.BIDIRECTIONAL, attrs, phys, code, line))
     return cpu, DmaAddress(dma)

@@ -33,7 +33,7 @@ class CpuBuffer:
 
     @property
     def _memory(self) -> Memory:
-        return self.host.memory if self.uncached else self.host.cpu_memory
+        return self.host.uncached_memory if self.uncached else self.host.cpu_memory
 
     def __len__(self) -> int:
         return self.size

@@ -243,8 +243,9 @@ def match_sync(
 ) -> Mapping | None:
     """The mapping that a sync means, after the checks D9 to D14. None when there is none."""
     entry = None
-    for candidate in device.ledger.at(dma) or device.ledger.containing(dma, size):
-        if size <= candidate.size and (entry is None or candidate.direction is direction):
+    starting = [mapping for mapping in device.ledger.at(dma) if size <= mapping.size]
+    for candidate in starting or device.ledger.containing(dma, size):
+        if entry is None or candidate.direction is direction:
             entry = candidate
     debug = device.host.debug
     if entry is None:

@@ -5,10 +5,10 @@ A :class:`Host` is the kernel side of the model: everything that the devices of 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+from sluicegate.dma.clock import ManualClock
 from sluicegate.dma.cpu_buffer import CpuBuffer, VmallocBuffer
 from sluicegate.dma.cpu_cache import CpuCache
 from sluicegate.dma.debug import DebugMode, DmaDebug
@@ -17,6 +17,7 @@ from sluicegate.dma.direction import DmaDirection
 from sluicegate.dma.fault_injection import FaultInjector, FaultPoint
 from sluicegate.dma.ledger import Mapping, RangeIndex
 from sluicegate.dma.pages import OutOfMemory, Page, PageAllocator
+from sluicegate.dma.store_buffer import StoreBuffer
 from sluicegate.memory import PAGE_SIZE, Memory, SparseMemory
 from sluicegate.platform import ADDRESS_MAP, AddressMap, Region
 
@@ -34,10 +35,6 @@ class NotCleanError(AssertionError):
     """Mappings or memory were left behind."""
 
 
-def _monotonic_ms() -> float:
-    return time.monotonic() * 1000.0
-
-
 class Host:
     """One machine.
 
@@ -50,9 +47,10 @@ class Host:
         kmalloc_minalign: smallest kmalloc object in bytes (default: ``dma_minalign``).
         bounce_unaligned_kmalloc: kmalloc objects smaller than a line are bounced for non-coherent devices.
         cpu_cache: give non-coherent devices a real second copy of memory (see :class:`CpuCache`).
+        store_buffer_seed: delay and reorder CPU stores until a barrier (see :class:`StoreBuffer`); None: they are immediate.
         zone_dma_bits: width of ZONE_DMA in address bits, None when the kernel has no such zone.
         has_dma_p2p: the platform offers peer resources (``HAS_DMA_P2P``).
-        clock_ms: time in milliseconds for flush queue timers (default: the process's monotonic clock).
+        clock_ms: time in milliseconds for flush queue timers (default: a :class:`ManualClock` of its own).
         faults: fault injector.
     """
 
@@ -68,9 +66,10 @@ class Host:
         kmalloc_minalign: int | None = None,
         bounce_unaligned_kmalloc: bool = False,
         cpu_cache: bool = False,
+        store_buffer_seed: int | None = None,
         zone_dma_bits: int | None = 24,
         has_dma_p2p: bool = True,
-        clock_ms: Callable[[], float] = _monotonic_ms,
+        clock_ms: Callable[[], float] | None = None,
         faults: FaultInjector | None = None,
     ) -> None:
         self.memory: Final[Memory] = SparseMemory() if memory is None else memory
@@ -81,13 +80,20 @@ class Host:
         self.bounce_unaligned_kmalloc: Final = bounce_unaligned_kmalloc
         self.zone_dma_bits: Final = zone_dma_bits
         self.has_dma_p2p: Final = has_dma_p2p
-        self.clock_ms: Final = clock_ms
+        self.clock_ms: Final[Callable[[], float]] = ManualClock() if clock_ms is None else clock_ms
         self.faults = faults
         self.pages: Final = PageAllocator(
             address_map.ram if ram is None else ram, dma_minalign if kmalloc_minalign is None else kmalloc_minalign
         )
         self.cache: Final = CpuCache(self.memory, cache_line) if cpu_cache else None
-        self.cpu_memory: Final[Memory] = self.memory if self.cache is None else self.cache
+        cpu_side: Memory = self.memory if self.cache is None else self.cache
+        self.store_buffers: Final[list[StoreBuffer]] = []
+        if store_buffer_seed is not None:
+            self.store_buffers.append(StoreBuffer(self.memory, store_buffer_seed))
+            if self.cache is not None:
+                self.store_buffers.append(StoreBuffer(self.cache, store_buffer_seed + 1))
+        self.uncached_memory: Final[Memory] = self.store_buffers[0] if self.store_buffers else self.memory
+        self.cpu_memory: Final[Memory] = self.store_buffers[-1] if self.store_buffers else cpu_side
         self.swiotlb: Swiotlb | None = None
         self.atomic_pools: AtomicPools | None = None
         self.p2pdma: P2pdma | None = None
@@ -103,6 +109,11 @@ class Host:
     def should_fail(self, point: FaultPoint) -> bool:
         """Whether fault injection makes this call fail."""
         return self.faults is not None and self.faults.should_fail(point)
+
+    def write_barrier(self) -> None:
+        """Make every CPU store so far visible to devices."""
+        for buffer in self.store_buffers:
+            buffer.drain()
 
     def kmalloc(self, size: int) -> CpuBuffer:
         """A DMA-able buffer of ``size`` bytes. Raises :class:`OutOfMemory`."""

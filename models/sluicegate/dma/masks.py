@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sluicegate.address import DmaAddress
-from sluicegate.dma.backends.base import SIZE_MAX, dma_bit_mask
+from sluicegate.dma.backends.base import dma_bit_mask
 from sluicegate.dma.debug import DebugMode
 from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.device import Device, MaskState
@@ -161,6 +161,3 @@ def dma_need_unmap(dev: Device) -> bool:
 def dma_pci_p2pdma_supported(dev: Device) -> bool:
     """Whether the back end handles peer memory in scatterlists."""
     return dev.backend.name != "dummy"
-
-
-__all__ = ["DMA_BIT_MASK", "SIZE_MAX"] + [name for name in dir() if name.startswith("dma_") and name != "dma_bit_mask"]

@@ -50,6 +50,7 @@ def dma_alloc_pages(dev: Device, size: int, dir: DmaDirection, gfp: Gfp = Gfp.KE
 
 
 def _clear(dev: Device, phys: int, size: int) -> None:
+    dev.host.write_barrier()
     if dev.host.cache is not None:
         dev.host.cache.invalidate(phys, size)
     dev.host.memory.write(phys, bytes(size))

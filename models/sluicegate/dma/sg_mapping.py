@@ -146,7 +146,16 @@ def dma_unmap_sg(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection, a
     for index, entry in enumerate(entries):
         if index and index >= mapped:
             break
-        found = match_unmap(dev, MappingKind.SG, entry.dma_address, entry.dma_length, direction, sg_call_ents=nents, attrs=attrs)
+        found = match_unmap(
+            dev,
+            MappingKind.SG,
+            entry.dma_address,
+            entry.dma_length,
+            direction,
+            sg_call_ents=nents,
+            attrs=attrs,
+            taken=mappings,
+        )
         if found is None:
             break
         check_in_flight(dev, found.dma, found.size)

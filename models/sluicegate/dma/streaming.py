@@ -87,9 +87,9 @@ def map_range(dev: Device, kind: MappingKind, phys: int, size: int, dir: DmaDire
 def mapping_allowed(dev: Device, size: int) -> bool:
     """Whether the device may map at all, and so many bytes; reports why not."""
     dev.check_present()
-    if size <= 0:
-        if size < 0 or size >> 64:
-            raise ValueError(f"a mapping of {size} bytes")
+    if size < 0 or size >> 64:
+        raise ValueError(f"a mapping of {size} bytes: sizes are unsigned 64-bit values")
+    if size == 0:
         dev.report(DebugClass.ZERO_SIZE, "a mapping of 0 bytes")
         return False
     if dev.dma_mask is None:

@@ -144,4 +144,3 @@ class MessageCode(IntEnum):
 
 PASID_PREFIX: Final = 0x91
 """First byte of the end-end prefix that carries a PASID."""
-EXTENDED_TPH_PREFIX: Final = 0x90

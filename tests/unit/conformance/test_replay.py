@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +42,7 @@ def test_recorded_kernel_answers(name: str) -> None:
 def test_every_format_notices_a_changed_answer(tmp_path: Path) -> None:
     """The first answer of each file that can differ is changed: exactly that case must fail."""
     changes: dict[str, Callable[[Case], None]] = {
-        "iova": lambda case: case["ops"][2].__setitem__(4, 1),
+        "iova": lambda case: case["final"].__setitem__("max32_alloc_size", 1),
         "iova_fast_rcache": lambda case: case["ops"][0].__setitem__(4, 1),
         "map_sg": lambda case: case["ops"][0]["out"][0].__setitem__(0, 1),
         "dma_iova": lambda case: case["ops"][1][9].append(["U", 0, 0, 0]),
@@ -147,3 +150,58 @@ def test_at_most_20_mismatches_are_described(tmp_path: Path) -> None:
 
 def test_the_committed_list_of_the_model_is_empty() -> None:
     assert json.loads(registry.UNSUPPORTED_LIST.read_text(encoding="utf-8"))["model"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("map_sg", lambda case: case["ops"][0].__setitem__("ret", 99), "op 0: expected 99"),
+        ("map_sg", lambda case: case["ops"][0]["log"].pop(), "op 0: expected calls"),
+        ("map_sg", lambda case: case["ops"][0].__setitem__("op", "mmap"), "unknown operation mmap"),
+        ("dma_iova", lambda case: case["ops"][0][4].__setitem__(1, 5), "op 0: expected [1, 5, "),
+        ("dma_iova", lambda case: case["ops"].__setitem__(0, ["what"]), "unknown operation"),
+        ("iova_fast_rcache", lambda case: case["ops"].__setitem__(0, ["what"]), "unknown operation"),
+        ("p2p_distance", lambda case: case["many"][0].__setitem__(2, 77), "op many 0: expected 77"),
+        ("p2p_distance", lambda case: case["first_on_root_bus"].__setitem__("0", 2), "device 2 is not on root bus 0"),
+    ],
+)
+def test_each_kind_of_difference_is_named(tmp_path: Path, name: str, change: Callable[[Case], None], sentence: str) -> None:
+    with gzip.open(DATA / f"{name}.jsonl.gz", "rt") as lines:
+        case = json.loads(next(lines))
+    change(case)
+    (result,) = replay_directory(write(tmp_path / f"{name}.jsonl", case))
+    assert (result.failed, len(result.mismatches)) == (1, 1)
+    assert sentence in result.mismatches[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda case: case["ops"][0].__setitem__(2, 5), "op 0: expected 5"),
+        (lambda case: case["ops"].__setitem__(0, ["what"]), "unknown operation"),
+        (lambda case: case["destroy"].__setitem__("nr_pages", 9), "op destroy"),
+    ],
+)
+def test_each_difference_of_a_pool_is_named(tmp_path: Path, change: Callable[[Case], None], sentence: str) -> None:
+    with gzip.open(DATA / "dmapool.jsonl.gz", "rt") as lines:
+        case = next(found for found in map(json.loads, lines) if found["ops"])
+    change(case)
+    (result,) = replay_directory(write(tmp_path / "dmapool.jsonl", case))
+    assert result.failed == 1
+    assert sentence in result.mismatches[0]
+
+
+def test_the_command_line_runs_as_a_module(tmp_path: Path) -> None:
+    write(tmp_path / "iova.jsonl", IOVA_CASE)
+    done = subprocess.run(
+        [sys.executable, "-m", "sluicegate.conformance", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(),
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 passed, 0 failed")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(registry.__file__).parents[2])}

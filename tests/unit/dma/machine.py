@@ -91,3 +91,8 @@ def table(*pieces: tuple[int, int] | tuple[int, int, FixedProvider]) -> SgTable:
 
 def segments(sgt: SgTable) -> list[tuple[int, int]]:
     return [(int(address), length) for address, length in sgt.segments()]
+
+
+def reports(device: Device) -> list[str]:
+    """Identifiers of what was reported on the device's host, in order."""
+    return [report.error_class.identifier for report in device.host.debug.reports]

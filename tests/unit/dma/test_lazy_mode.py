@@ -7,6 +7,7 @@ from sluicegate.dma import (
     DmaDebugError,
     DmaIovaState,
     Host,
+    ManualClock,
     device_read,
     dma_iova_destroy,
     dma_iova_free,
@@ -23,14 +24,14 @@ from sluicegate.iova.flush_queue import FlushQueueKind
 from tests.unit.dma.machine import LOW_RAM, Machine, behind_iommu
 
 
-def lazy() -> tuple[Machine, list[float]]:
-    now = [0.0]
-    host = Host(ram=LOW_RAM, clock_ms=lambda: now[0])
-    return behind_iommu(host=host, iommu={"rcache": False, "lazy": FlushQueueKind.PER_CPU}), now
+def lazy() -> tuple[Machine, ManualClock]:
+    clock = ManualClock()
+    host = Host(ram=LOW_RAM, clock_ms=clock)
+    return behind_iommu(host=host, iommu={"rcache": False, "lazy": FlushQueueKind.PER_CPU}), clock
 
 
 def test_the_iova_comes_back_only_after_the_flush() -> None:
-    machine, now = lazy()
+    machine, clock = lazy()
     first = dma_map_phys(machine.device, 0x5000, 4096, DMA_TO_DEVICE)
     dma_mapping_error(machine.device, first)
     dma_unmap_phys(machine.device, first, 4096, DMA_TO_DEVICE)
@@ -41,7 +42,9 @@ def test_the_iova_comes_back_only_after_the_flush() -> None:
     assert caught.value.error_class is DebugClass.DEVICE_ACCESS_AFTER_UNMAP
     second = dma_map_phys(machine.device, 0x5000, 4096, DMA_TO_DEVICE)
     assert second == 0xFFFFE000
-    now[0] = 11.0
+    clock.advance(11)
+    with pytest.raises(ValueError, match="cannot go back"):
+        clock.advance(-1)
     assert machine.iommu.flush_queue is not None
     machine.iommu.flush_queue.poll()
     assert machine.domain.invalidations == 1

@@ -93,3 +93,11 @@ def test_without_caches_small_sizes_are_still_rounded() -> None:
 def test_at_least_one_cpu() -> None:
     with pytest.raises(ValueError, match="at least one"):
         IovaRcache(IovaTree(4096, 1), 0)
+
+
+def test_a_cached_block_above_the_limit_is_not_given() -> None:
+    rcache = caches()
+    page = rcache.alloc_iova_fast(1, LIMIT, True)
+    rcache.free_iova_fast(page, 1)
+    assert rcache.alloc_iova_fast(1, 1000, True) == 1000
+    assert rcache.cached_pages == 1

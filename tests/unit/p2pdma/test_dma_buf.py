@@ -61,6 +61,17 @@ def test_behind_an_iommu_all_ranges_share_one_block() -> None:
         machine.host.assert_clean()
 
 
+def test_a_failed_sync_unlinks_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = through_the_bridge()
+    domain = RecordingDomain()
+    client = Device(machine.host, "behind", pci=machine.tree.nodes["B"], backend=DmaIommu(machine.host, domain))
+    dma_set_mask_and_coherent(client, DMA_BIT_MASK(32))
+    monkeypatch.setattr("sluicegate.p2pdma.dma_buf.dma_iova_sync", lambda *_: -12)
+    assert dma_buf_phys_vec_to_sgt(client, provider_of(machine), RANGES, DMA_TO_DEVICE) == -12
+    assert domain.mapped_bytes == 0
+    machine.host.assert_clean()
+
+
 def test_without_an_iommu_each_range_is_a_mapping() -> None:
     machine = through_the_bridge()
     provider = provider_of(machine)

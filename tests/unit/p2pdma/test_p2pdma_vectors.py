@@ -49,9 +49,10 @@ from sluicegate.p2pdma.api import (
     pcim_p2pdma_init,
     pcim_p2pdma_provider,
 )
+from sluicegate.p2pdma.provider import P2pdmaProvider
 from sluicegate.p2pdma.registry import P2pdma
 from sluicegate.p2pdma.sysfs import P2pmemChoice, P2pmemGroup, pci_name, pci_p2pdma_enable_show, pci_p2pdma_enable_store
-from sluicegate.pci.topology import AcsControl, Bar
+from sluicegate.pci.topology import AcsControl, Bar, PciDevice, PciExpressType
 
 from tests.unit.p2pdma.trees import BUS_ADDR, NOT_SUPPORTED, THRU, Tree, one_switch
 
@@ -334,3 +335,57 @@ def test_a_peer_resource_behind_an_iommu_is_an_mmio_translation() -> None:
     assert dma_peer_mapping_error(client, address) == 0
     dma_unmap_peer_resource(client, address, 4096, DMA_TO_DEVICE)
     assert domain.mapped_bytes == 0
+
+
+def test_memory_of_a_device_that_goes_away_is_not_given_out() -> None:
+    machine = Machine().with_memory()
+    state = machine.registry.state(machine.provider)
+    assert state is not None
+    state.dying = True
+    assert pci_alloc_p2pmem(machine.provider, 4096) is None
+    assert P2pmemGroup(machine.provider).available == "65536\n"
+    state.dying = False
+    with pytest.raises(ValueError, match="-1 bytes"):
+        pci_alloc_p2pmem(machine.provider, -1)
+    buffer = pci_alloc_p2pmem(machine.provider, 4096)
+    assert repr(buffer) == "<PeerBuffer 0xa0000000+0x1000 of <P2pdmaProvider A BAR 2>>"
+
+
+def test_a_provider_without_state_and_publishing_without_memory() -> None:
+    machine = Machine()
+    pci_p2pmem_publish(machine.client, True)
+    assert not pci_has_p2pmem(machine.client)
+    orphan = P2pdmaProvider(machine.registry, machine.client, 0, Bar(0xB0000000, 0xB0000000, MIB))
+    assert orphan.map_type(machine.provider) is NOT_SUPPORTED
+    host = Host()
+    assert P2pdma.of(host) is P2pdma.of(host)
+
+
+def test_peer_mappings_that_run_out_of_iova_or_are_asked_with_no_mask() -> None:
+    machine = Machine(debug=DebugMode.LOG)
+    res = machine.tree.nodes["A"].bars[2]
+    client = Device(machine.host, "behind", pci=machine.tree.nodes["B"], backend=DmaIommu(machine.host, RecordingDomain()))
+    dma_set_mask_and_coherent(client, DMA_BIT_MASK(12))
+    assert dma_map_peer_resource(client, machine.provider, res, 0, 4096, DMA_TO_DEVICE) == DMA_PEER_MAPPING_ERROR
+    assert dma_map_peer_resource(client, machine.provider, res, 0, 0, DMA_TO_DEVICE) == DMA_PEER_MAPPING_ERROR
+    dma_unmap_peer_resource(client, 0x5000, 4096, DMA_TO_DEVICE)
+    assert [report.error_class.identifier for report in machine.host.debug.reports] == ["M2", "D2"]
+    # The failure bounds later sizes below 4 GiB until something there is freed, as in the kernel: look above.
+    dma_set_mask_and_coherent(client, DMA_BIT_MASK(40))
+    address = dma_map_peer_resource(client, machine.provider, res, 0, 4096, DMA_TO_DEVICE)
+    for _ in range(2):
+        assert dma_peer_mapping_error(client, address) == 0
+
+
+def test_trees_are_walked_and_known_by_place() -> None:
+    machine = Machine()
+    bridge = machine.tree.bridges[0]
+    assert [node.name for node in bridge.walk()] == ["RP", "U", "D0", "A", "D1", "B"]
+    a = machine.tree.nodes["A"]
+    assert str(a.bdf) == f"{a.bus:02x}:00.0"
+    assert a.bar_of(0xA0000000, MIB) == a.bars[2]
+    assert a.bar_of(0xA0000000, MIB + 1) is None
+    assert repr(a) == "<PciDevice A ENDPOINT>"
+    lonely = PciDevice("port", PciExpressType.ROOT_PORT)
+    with pytest.raises(ValueError, match="in no tree yet"):
+        lonely.add(PciDevice("below"))

@@ -143,3 +143,8 @@ def test_bad_limits() -> None:
 def test_an_empty_write_has_no_enabled_byte() -> None:
     tlp = memory_write(0x1003, b"", requester=1)
     assert (tlp.length, tlp.first_be, tlp.last_be, tlp.data) == (1, 0, 0, bytes(4))
+
+
+def test_every_byte_of_an_atomic_counts() -> None:
+    assert enabled_mask(Tlp(TlpKind.FETCH_ADD, data=bytes(8))) == b"\x01" * 8
+    assert enabled_mask(Tlp(TlpKind.MEMORY_WRITE, data=bytes(8), first_be=0x8, last_be=0x1)) == bytes((0, 0, 0, 1, 1, 0, 0, 0))

@@ -15,6 +15,7 @@ def arch_sync_for_device(device: Device, phys: int, size: int, direction: DmaDir
     """Before the device uses ``[phys, phys + size)``; nothing for coherent devices, device memory and on request."""
     cache = device.host.cache
     if cache is not None and not device.coherent and not attrs & (SKIP_CPU_SYNC | MMIO):
+        device.host.write_barrier()
         cache.sync_for_device(phys, size, direction)
 
 
@@ -22,4 +23,5 @@ def arch_sync_for_cpu(device: Device, phys: int, size: int, direction: DmaDirect
     """Before the CPU uses it again."""
     cache = device.host.cache
     if cache is not None and not device.coherent and not attrs & (SKIP_CPU_SYNC | MMIO):
+        device.host.write_barrier()
         cache.sync_for_cpu(phys, size, direction)
