@@ -14,10 +14,6 @@ from sluicegate.pci.capabilities import ACS_CONTROL, ACS_EGRESS_VECTOR, add_acs,
 from sluicegate.pci.config_space import ConfigSpace, ExtendedCapability
 from sluicegate.pci.topology import AcsControl, PciExpressType
 from sluicegate.platform import Bdf
-<<<<<<< HEAD
-
-=======
->>>>>>> dma-model
 from sluicegate.switch.routing import PortConfiguration, SwitchConfiguration, Window
 
 VENDOR_ID: Final = 0x1234
