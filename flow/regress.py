@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,11 +72,20 @@ def build_all(builder: Builder, names: Sequence[str], options: Options) -> dict[
     if not options.quiet:
         print(f"simulations: {', '.join(dut.name for dut in wanted)} ({options.main.value})", flush=True)
     with ThreadPoolExecutor(max_workers=max(1, builder.pool.jobs)) as executor:
-        builds = list(executor.map(lambda dut: builder.build(dut, variant), wanted))
-    for build in builds:
-        if build.seconds and not options.quiet:
-            print(f"  built {build.dut.name} in {duration(build.seconds)}", flush=True)
-    return {build.dut.name: build for build in builds}
+        pending = [executor.submit(builder.build, dut, variant) for dut in wanted]
+        builds: dict[str, Build] = {}
+        try:
+            for future in as_completed(pending):
+                build = future.result()
+                builds[build.dut.name] = build
+                if build.seconds and not options.quiet:
+                    print(f"  built {build.dut.name} in {duration(build.seconds)}", flush=True)
+        except BaseException:
+            # One build has failed or Ctrl-C: those that wait do not start.
+            for future in pending:
+                future.cancel()
+            raise
+    return builds
 
 
 def run(project: Project, name: str, runs: Sequence[tuple[ListedTest, int]], options: Options) -> Outcome:
