@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from flow.verilate import Main, Waves
 HISTORY = "history.json"
 """Below the build folder: seconds the last run of each test took; orders the next regression, longest first."""
 ASSUMED_S = 5.0
+SHOWN_FAILURES = 3
+"""Failures of one signature that are printed as they happen; the summary has all."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,15 @@ def run(project: Project, name: str, runs: Sequence[tuple[ListedTest, int]], opt
     stream = io.StringIO() if options.quiet else sys.stdout
     progress = Progress(sum(weights[entry.test] for entry in todo), len(todo), stream)
 
+    shown: Counter[str] = Counter()
+
     def finished(entry: Job, result: verdict.Result) -> None:
         results[entry.test, entry.seed] = result
         if not result.passed:
             bucket = result.signature.bucket if result.signature else "unknown"
-            progress.note(f"  FAIL {entry.test} seed {entry.seed}: {bucket}: {result.reasons[0]}\n       {result.reproduce}")
+            shown[bucket] += 1
+            if shown[bucket] <= SHOWN_FAILURES:
+                progress.note(f"  FAIL {entry.test} seed {entry.seed}: {bucket}: {result.reasons[0]}\n       {result.reproduce}")
         progress.finished(weights[entry.test], result.passed)
 
     try:
