@@ -1,4 +1,4 @@
-"""A busy machine: what the other sequences do, in random order and small helpings. Races stay in a sequence of their own (churn)."""
+"""A busy machine: what the other sequences do, in random order and small helpings. Races stay apart, in churn."""
 
 from __future__ import annotations
 
