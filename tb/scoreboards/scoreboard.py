@@ -48,7 +48,7 @@ class ScoreboardResult:
     """What a scoreboard did in a run.
 
     ``compared``: comparisons of whatever it judges, at least 1; ``links``: counts of the links that it accounts for;
-    ``distinct``: the combinations seen, by what is combined (as text, so that runs can be united); ``figures``: other counts, by name.
+    ``distinct``: the combinations seen, by what is combined, as text (runs are united); ``figures``: other counts, by name.
     """
 
     name: str
