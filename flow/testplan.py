@@ -49,7 +49,7 @@ def load(project: Project) -> list[Testpoint]:
 
 
 def check(points: Sequence[Testpoint], tests: Mapping[str, ListedTest]) -> list[str]:
-    """What does not fit: tests the list does not hold, tests no testpoint needs (but for those no set runs), testpoints without a test, names twice."""
+    """What does not fit: names the list does not hold, tests of a set that no testpoint needs, empty testpoints, names twice."""
     faults = [
         f"testpoint '{point.name}' names the test '{name}', which is not in the test list: {near_matches(name, tests)}"
         for point in points

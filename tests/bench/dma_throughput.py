@@ -1,12 +1,14 @@
 """Throughput of the DMA engine at its descriptor port: one operation size after the other, never waiting for anything outside.
 
-Native agents feed descriptors at one per cycle, answer reads after a fixed latency (MPS 256, MRRS 512, completions cut at 64 bytes)
-and never stall. All cycles come from the event log. For each cell two figures are left: payload bytes per cycle, and the bound.
+Native agents feed descriptors at one per cycle, answer reads after a fixed latency (MPS 256, MRRS 512, completions cut at 64
+bytes) and never stall. All cycles come from the event log. For each cell two figures are left: payload bytes per cycle, and the
+bound.
 
 * Data phase (reads: first to last beat of completions; writes: first to last beat of requests) against the least number of beats
   that can carry these addresses and lengths, at one TLP per beat: a single bubble shows.
-* Reads limited by T tags: bytes that all requests but the last T ask for, per cycle from the first of them to the first of the last
-  T, against T x MRRS / (L + MRRS/W + 4), where L = request handshake to the first beat of the first completion, W = bytes per beat.
+* Reads limited by T tags: bytes that all requests but the last T ask for, per cycle from the first of them to the first of the
+  last T, against T x MRRS / (L + MRRS/W + 4), where L = request handshake to the first beat of the first completion, W = bytes
+  per beat.
 """
 
 from __future__ import annotations
