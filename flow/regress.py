@@ -6,8 +6,9 @@ import contextlib
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from flow.verilate import Main, Waves
 HISTORY = "history.json"
 """Below the build folder: seconds the last run of each test took; orders the next regression, longest first."""
 ASSUMED_S = 5.0
+SHOWN_FAILURES = 3
+"""Failures of one signature that are printed as they happen; the summary has all."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,20 @@ def build_all(builder: Builder, names: Sequence[str], options: Options) -> dict[
     if not options.quiet:
         print(f"simulations: {', '.join(dut.name for dut in wanted)} ({options.main.value})", flush=True)
     with ThreadPoolExecutor(max_workers=max(1, builder.pool.jobs)) as executor:
-        builds = list(executor.map(lambda dut: builder.build(dut, variant), wanted))
-    for build in builds:
-        if build.seconds and not options.quiet:
-            print(f"  built {build.dut.name} in {duration(build.seconds)}", flush=True)
-    return {build.dut.name: build for build in builds}
+        pending = [executor.submit(builder.build, dut, variant) for dut in wanted]
+        builds: dict[str, Build] = {}
+        try:
+            for future in as_completed(pending):
+                build = future.result()
+                builds[build.dut.name] = build
+                if build.seconds and not options.quiet:
+                    print(f"  built {build.dut.name} in {duration(build.seconds)}", flush=True)
+        except BaseException:
+            # One build has failed or Ctrl-C: those that wait do not start.
+            for future in pending:
+                future.cancel()
+            raise
+    return builds
 
 
 def run(project: Project, name: str, runs: Sequence[tuple[ListedTest, int]], options: Options) -> Outcome:
@@ -101,11 +113,15 @@ def run(project: Project, name: str, runs: Sequence[tuple[ListedTest, int]], opt
     stream = io.StringIO() if options.quiet else sys.stdout
     progress = Progress(sum(weights[entry.test] for entry in todo), len(todo), stream)
 
+    shown: Counter[str] = Counter()
+
     def finished(entry: Job, result: verdict.Result) -> None:
         results[entry.test, entry.seed] = result
         if not result.passed:
             bucket = result.signature.bucket if result.signature else "unknown"
-            progress.note(f"  FAIL {entry.test} seed {entry.seed}: {bucket}: {result.reasons[0]}\n       {result.reproduce}")
+            shown[bucket] += 1
+            if shown[bucket] <= SHOWN_FAILURES:
+                progress.note(f"  FAIL {entry.test} seed {entry.seed}: {bucket}: {result.reasons[0]}\n       {result.reproduce}")
         progress.finished(weights[entry.test], result.passed)
 
     try:

@@ -60,7 +60,7 @@ def _parts(project: Project, outcome: Outcome) -> dict[str, str]:
         ),
         "failures": _failures(project, outcome),
         "links": _links(outcome.results),
-        "distinct": _distinct(outcome.results),
+        "distinct": _table(["combination", "distinct over all runs"], [[*row] for row in summary.distinct(outcome).items()]),
         "testplan": _testplan(project, outcome.results),
         "coverage": _coverage(covered),
     }
@@ -93,16 +93,6 @@ def _links(results: Sequence[verdict.Result]) -> str:
     ]
     bad = {index for index, row in enumerate(rows) if not row[1] == row[2] == row[3]}
     return _table(["link", "observed", "expected", "compared"], rows, bad)
-
-
-def _distinct(results: Sequence[verdict.Result]) -> str:
-    largest: Counter[tuple[str, str]] = Counter()
-    for result in results:
-        for name, count in result.evidence.get("distinct", {}).items():
-            largest[result.test, name] = max(largest[result.test, name], int(count))
-    return _table(
-        ["test", "distinct", "most in one run"], [[test, name, count] for (test, name), count in sorted(largest.items())]
-    )
 
 
 def _testplan(project: Project, results: Sequence[verdict.Result]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from flow.job import write_json
 from flow.progress import duration
 from flow.regress import Outcome
 
+DISTINCT = "distinct.json"
 SHOWN_TESTS = 24
 SHOWN_FAILURES = 8
 SHOWN_SLOWEST = 3
@@ -54,6 +56,17 @@ def buckets(results: Sequence[verdict.Result]) -> list[tuple[str, list[verdict.R
     return [(name, [r for r in results if (r.signature.bucket if r.signature else "unknown") == name]) for name in ordered]
 
 
+def distinct(outcome: Outcome) -> dict[str, int]:
+    """Different combinations of stimulus over all runs, by what is combined: the runs' `distinct.json` united."""
+    united: dict[str, set[str]] = {}
+    for result in outcome.results:
+        path = outcome.folder / f"{result.test}-{result.seed}" / DISTINCT
+        if path.is_file():
+            for name, combinations in json.loads(path.read_text()).items():
+                united.setdefault(name, set()).update(combinations)
+    return {name: len(combinations) for name, combinations in sorted(united.items())}
+
+
 def render(outcome: Outcome, wall_s: float) -> str:
     """What the terminal shows at the end."""
     table = rows(outcome)
@@ -72,6 +85,7 @@ def render(outcome: Outcome, wall_s: float) -> str:
         first = results[0]
         lines.append(f"FAILED {len(results)} x {name}: {first.reasons[0]}")
         lines.append(f"       {first.reproduce}")
+    lines += [f"distinct {name}: {count:,}" for name, count in distinct(outcome).items()]
     total = sum(row.compared for row in table)
     failed = len(outcome.failures)
     counts = f"{len(table)} tests, {len(outcome.results)} runs, {total:,} TLPs compared, {failed} failed"
@@ -86,4 +100,7 @@ def write(outcome: Outcome) -> None:
         for row in rows(outcome)
     ]
     failures = [result.as_json() for result in outcome.failures]
-    write_json(outcome.folder / "summary.json", {"schema": 1, "set": outcome.name, "tests": tests, "failures": failures})
+    write_json(
+        outcome.folder / "summary.json",
+        {"schema": 1, "set": outcome.name, "tests": tests, "failures": failures, "distinct": distinct(outcome)},
+    )

@@ -81,5 +81,7 @@ class Environment(uvm_env):
         else:
             result |= {"links": {}, "comparisons": {}, "distinct": {}, "log_hash": ""}
             result["signature"] = {"checker": failure.checker, "block": failure.block, "message": failure.message}
+        distinct = {name: sorted(combinations) for name, combinations in sorted(self.suite.distinct.items())}
+        (self.settings.folder / "distinct.json").write_text(json.dumps(distinct) + "\n")
         text = json.dumps(result, indent=1, sort_keys=True) + "\n"
         (self.settings.folder / "test_result.json").write_text(text)

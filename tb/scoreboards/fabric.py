@@ -7,23 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntFlag
 from typing import Final
 
+from sluicegate.pci.topology import AcsControl
 from sluicegate.platform import ADDRESS_MAP, AddressMap, Region
-
-
-class AcsControl(IntFlag):
-    """ACS Control register of a downstream port."""
-
-    SOURCE_VALIDATION = 1 << 0
-    TRANSLATION_BLOCKING = 1 << 1
-    REQUEST_REDIRECT = 1 << 2
-    COMPLETION_REDIRECT = 1 << 3
-    UPSTREAM_FORWARDING = 1 << 4
-    EGRESS_CONTROL = 1 << 5
-    DIRECT_TRANSLATED = 1 << 6
-
 
 NO_ACS: Final = AcsControl(0)
 

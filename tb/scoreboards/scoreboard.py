@@ -48,14 +48,14 @@ class ScoreboardResult:
     """What a scoreboard did in a run.
 
     ``compared``: comparisons of whatever it judges, at least 1; ``links``: counts of the links that it accounts for;
-    ``distinct``: different combinations seen, by what is combined; ``figures``: other counts, by name.
+    ``distinct``: the combinations seen, by what is combined, as text (runs are united); ``figures``: other counts, by name.
     """
 
     name: str
     block: str
     compared: int
     links: Mapping[str, LinkCount] = field(default_factory=dict)
-    distinct: Mapping[str, int] = field(default_factory=dict)
+    distinct: Mapping[str, frozenset[str]] = field(default_factory=dict)
     figures: Mapping[str, int] = field(default_factory=dict)
 
 

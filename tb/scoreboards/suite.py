@@ -31,6 +31,8 @@ class ScoreboardSuite:
         self._waiting_records = 0
         self._next_sequence: int | None = None
         self._failure: ScoreboardError | None = None
+        self.distinct: dict[str, frozenset[str]] = {}
+        """Combinations that the scoreboards saw, known after :meth:`finish`."""
 
     def add(self, scoreboard: Scoreboard) -> None:
         """Let another scoreboard judge from the next batch on."""
@@ -82,13 +84,12 @@ class ScoreboardSuite:
         self.flush()
         links: dict[str, LinkCount] = {}
         comparisons: dict[str, int] = {}
-        distinct: dict[str, int] = {}
         for scoreboard in self._scoreboards:
             result = scoreboard.finish()
             scoreboard.require_compared(result.compared)
             comparisons[result.name] = result.compared
             comparisons |= {f"{result.name}.{figure}": count for figure, count in result.figures.items()}
-            distinct |= result.distinct
+            self.distinct |= result.distinct
             for link, count in result.links.items():
                 if links.setdefault(link, count) != count:
                     raise scoreboard.error(f"{link}: {count}, but another scoreboard has {links[link]}")
@@ -96,6 +97,7 @@ class ScoreboardSuite:
             name: {"observed": count.observed, "expected": count.expected, "compared": count.compared}
             for name, count in links.items()
         }
+        distinct = {name: len(combinations) for name, combinations in self.distinct.items()}
         return {"links": counts, "comparisons": comparisons, "distinct": distinct, "log_hash": self.log_hash}
 
 

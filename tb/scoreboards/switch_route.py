@@ -7,8 +7,9 @@ redirect, egress control, direct translated P2P).
 from __future__ import annotations
 
 import numpy as np
+from sluicegate.pci.topology import AcsControl
 
-from tb.scoreboards.fabric import AcsControl, BridgePort, DownstreamPort, FabricConfiguration
+from tb.scoreboards.fabric import BridgePort, DownstreamPort, FabricConfiguration
 from tb.scoreboards.route import ANY_STATUS, Outcome, Route
 from tb.scoreboards.tlp_batch import U32, U64, Bool, TlpBatch
 from tb.scoreboards.tlp_types import AddressType, CompletionStatus, Kind, TlpClass

@@ -339,7 +339,8 @@ class TransferScoreboard(Scoreboard):
             "guard_bytes": self._guard_bytes,
         }
         compared = self._compared_jobs + self._requests.compared
-        distinct = {"offset, length, page state": len(self._combinations)}
+        combinations = frozenset(f"{offset} {length} {state}" for offset, length, state in self._combinations)
+        distinct = {"offset, length, page state": combinations}
         return ScoreboardResult(self.name, self.block, compared, distinct=distinct, figures=figures)
 
 

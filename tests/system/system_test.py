@@ -15,7 +15,6 @@ from tb.checkers.machine_rules import machine_link_rules
 from tb.checkers.tlp_protocol import TlpProtocolChecker
 from tb.env.base_test import BaseTest
 from tb.scoreboards.fabric import NO_ACS, BridgePort, DownstreamPort, FabricConfiguration, FabricLinks
-from tb.scoreboards.fabric import AcsControl as FabricAcs
 from tb.scoreboards.link_flow import LinkFlowScoreboard
 
 
@@ -26,7 +25,7 @@ def fabric_configuration(tree: PciTree) -> FabricConfiguration:
         return BridgePort(function.secondary_bus, function.subordinate_bus, tuple(function.windows))
 
     def downstream(function: PciFunction) -> DownstreamPort:
-        acs = NO_ACS if function.device.acs is None else FabricAcs(int(function.device.acs))
+        acs = NO_ACS if function.device.acs is None else function.device.acs
         return DownstreamPort(function.secondary_bus, function.subordinate_bus, tuple(function.windows), acs=acs)
 
     by_kind = {

@@ -16,6 +16,7 @@ from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.direction import DmaDirection
 from sluicegate.dma.fault_injection import FaultInjector, FaultPoint
 from sluicegate.dma.ledger import Mapping, RangeIndex
+from sluicegate.dma.ownership import ownership_table
 from sluicegate.dma.pages import OutOfMemory, Page, PageAllocator
 from sluicegate.dma.store_buffer import StoreBuffer
 from sluicegate.memory import PAGE_SIZE, Memory, SparseMemory
@@ -209,9 +210,9 @@ class Host:
                     )
                     return
 
-    def mappings_table(self) -> str:
-        """Every live mapping of every device, a line each."""
-        return "\n".join(repr(mapping) for device in self.devices for mapping in device.ledger) or "nothing is mapped"
+    def ownership_table(self) -> str:
+        """Every live mapping of every device and who owns its bytes, as a readable table."""
+        return ownership_table(mapping for device in self.devices for mapping in device.ledger)
 
     def assert_clean(self) -> None:
         """Raise :class:`NotCleanError` unless every device has given everything back."""

@@ -247,6 +247,7 @@ class RangeIndex:
         """Mappings that share a byte with ``[start, end)``, by descending start."""
         if len(self._added) + len(self._removed) > len(self._by_start) // 4 + 64:
             self._starts = SortedKeys(self._by_start)
+            self._longest = max((length for start in self._by_start for length, _ in self._entries(start)), default=1)
         else:
             for key in self._removed:
                 self._starts.remove(key)

@@ -244,6 +244,6 @@ class EngineScoreboard(Scoreboard):
             self.block,
             self._observed + self._statuses,
             {"engine_request": requests},
-            distinct={"offsets, length, direction": len(self._combinations)},
+            distinct={"offsets, length, direction": frozenset(map(str, self._combinations))},
             figures={"bytes": self._bytes, "statuses": self._statuses},
         )

@@ -142,6 +142,7 @@ class EndpointTest(BaseTest):
                 return
             await simulation.cycles(ANSWER_POLL)
             simulation.drain()
+            self.environment.suite.flush()
         raise self.answers.error(f"a request was not answered within {ANSWER_TIMEOUT} cycles")
 
     async def config_read(self, offset: int, status: CompletionStatus = CompletionStatus.SC, function: int = FUNCTION) -> int:

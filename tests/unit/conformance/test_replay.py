@@ -122,6 +122,8 @@ def _fast(path: Path) -> FileResult:
             raise UnsupportedFeature("Sv57")
         if case["id"] == 1:
             raise Mismatch(3, "a", "b")
+        if case["id"] == "a crash":
+            raise ZeroDivisionError
 
     return replay_cases(path, ("id",), replay_case)
 
@@ -142,8 +144,9 @@ def test_unsupported_cases_are_counted_apart_and_must_be_declared(
     assert command.report(passing, "chip") == 0
 
 
-def test_at_most_20_mismatches_are_described(tmp_path: Path) -> None:
-    write(tmp_path / "fast.jsonl", *({"id": 1} for _ in range(30)))
+@pytest.mark.parametrize("number", [1, "a crash"])
+def test_at_most_20_mismatches_are_described(tmp_path: Path, number: int | str) -> None:
+    write(tmp_path / "fast.jsonl", *({"id": number} for _ in range(30)))
     (result,) = replay_directory(tmp_path, "chip", {"fast": _fast})
     assert (result.failed, len(result.mismatches)) == (30, 20)
 

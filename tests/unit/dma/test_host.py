@@ -22,10 +22,12 @@ from sluicegate.dma import (
     dma_alloc_coherent,
     dma_map_phys,
     dma_map_sgtable,
+    dma_map_single,
     dma_pool_create,
     dma_set_mask,
     dma_set_min_align_mask,
     dma_set_seg_boundary,
+    dma_sync_single_for_cpu,
     dma_unmap_phys,
     dma_unmap_single,
 )
@@ -65,7 +67,7 @@ def test_names_are_unique_and_limits_need_a_parameter_block() -> None:
 
 def test_tables() -> None:
     machine = behind_iommu()
-    assert machine.host.mappings_table() == "nothing is mapped"
+    assert machine.host.ownership_table() == "nothing is mapped"
     buffers = [machine.host.kmalloc(4096) for _ in range(2)]
     sgt = dma_map_sgtable(machine.device, table(*((int(buffer.phys), 4096) for buffer in buffers)), DMA_FROM_DEVICE)
     assert sgt == 0
@@ -74,7 +76,7 @@ def test_tables() -> None:
     assert rows.phys.tolist() == [int(buffer.phys) for buffer in buffers]
     assert (rows.direction == 2).all()
     assert rows.dma.tolist() == [0xFFFFE000, 0xFFFFF000]
-    assert "sg mapping of dut: 0xffffe000+0x2000" in machine.host.mappings_table()
+    assert "sg mapping of dut: 0xffffe000+0x2000" in repr(machine.device.mappings()[0])
     assert len(machine.device.ledger.overlapping(0xFFFFEFFF, 2)) == 1
 
 
@@ -133,3 +135,22 @@ def test_printing_without_a_limit() -> None:
     for _ in range(3):
         dma_unmap_phys(device, 0x5000, 64, DMA_TO_DEVICE)
     assert len(printed) == 3
+
+
+def test_the_table_of_owners() -> None:
+    machine = behind_iommu()
+    buffer = machine.host.kmalloc(4096)
+    block = dma_alloc_coherent(machine.device, 4096)
+    assert block is not None
+    dma = dma_map_single(machine.device, buffer, 4096, DMA_FROM_DEVICE)
+    owners = []
+    for size in (0, 64, 4096):
+        if size:
+            dma_sync_single_for_cpu(machine.device, dma, size, DMA_FROM_DEVICE)
+        heading, coherent, streaming = machine.host.ownership_table().splitlines()
+        place = heading.index("owner")
+        owners.append(streaming[place:].split("  ")[0])
+        assert coherent[place:].split("  ")[0] == "both"
+    assert owners == ["device", "CPU in part", "CPU"]
+    assert streaming.startswith(f"dut     single    {int(dma):#x}")
+    assert streaming.endswith("in test_the_table_of_owners")

@@ -198,3 +198,39 @@ def test_a_sync_finds_the_mapping_that_is_long_enough() -> None:
         dma_unmap_phys(device, phys, size, DMA_BIDIRECTIONAL)
     dma_sync_single_for_cpu(device, 0x6000, 16, DMA_BIDIRECTIONAL)
     assert device.ledger.containing(0x6000, 16)[0].size == 8192
+
+
+def test_many_mappings_between_two_questions() -> None:
+    device = direct(64)
+    dma_mapping_error(device, dma_map_phys(device, 0x100_0000, 1 << 20, DMA_TO_DEVICE))
+    assert device.ledger.containing(0x108_0000, 16)[0].size == 1 << 20
+    for number in range(200):
+        dma_mapping_error(device, dma_map_phys(device, 0x5000 + 64 * number, 64, DMA_TO_DEVICE))
+    assert [mapping.dma for mapping in device.ledger.overlapping(0x503F, 2)] == [0x5040, 0x5000]
+    assert device.ledger.containing(0x108_0000, 16)[0].size == 1 << 20
+
+
+def test_a_part_of_a_joined_segment_is_found_in_its_piece() -> None:
+    machine = behind_iommu(max_seg_size=65536)
+    sgt = table((0x5000, 4096), (0x9000, 4096), (0x7000, 4096))
+    assert dma_map_sgtable(machine.device, sgt, DMA_TO_DEVICE) == 0
+    (mapping,) = machine.device.mappings()
+    assert [(piece.phys, piece.length) for piece in mapping.locate(mapping.dma + 4000, 200)] == [(0x5FA0, 96), (0x9000, 104)]
+
+
+def test_a_reader_of_a_written_cache_line_leaves_alone() -> None:
+    host = Host(ram=LOW_RAM, dma_minalign=64, debug=DebugMode.LOG)
+    device = direct(64, host=host)
+    for direction in (DMA_FROM_DEVICE, DMA_TO_DEVICE):
+        dma_mapping_error(device, dma_map_phys(device, 0x5000, 64, direction))
+    dma_unmap_phys(device, 0x5000, 64, DMA_TO_DEVICE)
+    dma_map_phys(device, 0x5000, 64, DMA_FROM_DEVICE)
+    assert [identifier for identifier in reports(device) if identifier == "D21"] == ["D21"], "the writer is still there"
+
+
+def test_of_two_mappings_a_sync_means_the_one_with_its_direction() -> None:
+    device = direct(64)
+    for direction in (DMA_FROM_DEVICE, DMA_TO_DEVICE):
+        dma_map_phys(device, 0x5000, 64, direction)
+    dma_sync_single_for_cpu(device, 0x5000, 64, DMA_FROM_DEVICE)
+    assert [bool(mapping.cpu_owned) for mapping in device.mappings()] == [True, False]

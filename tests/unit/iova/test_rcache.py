@@ -101,3 +101,12 @@ def test_a_cached_block_above_the_limit_is_not_given() -> None:
     rcache.free_iova_fast(page, 1)
     assert rcache.alloc_iova_fast(1, 1000, True) == 1000
     assert rcache.cached_pages == 1
+
+
+def test_a_flush_empties_the_depot_too() -> None:
+    rcache = caches()
+    pages = [rcache.alloc_iova_fast(1, LIMIT, True) for _ in range(3 * MAGAZINE_SIZE + 1)]
+    for page in pages:
+        rcache.free_iova_fast(page, 1)
+    rcache.flush()
+    assert rcache.cached_pages == len(rcache.tree) == 0

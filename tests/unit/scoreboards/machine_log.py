@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sluicegate.pci.topology import AcsControl
 from sluicegate.platform import ADDRESS_MAP, Region
 
 from tb.bridge.event_log import Actor, EventKind, RequestBit
-from tb.scoreboards.fabric import AcsControl, BridgePort, DownstreamPort, FabricConfiguration, FabricLinks
+from tb.scoreboards.fabric import BridgePort, DownstreamPort, FabricConfiguration, FabricLinks
 from tests.unit.scoreboards.log_builder import Header, LogBuilder, completion, memory_request
 
 LINKS = FabricLinks()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sluicegate.pci.topology import AcsControl
 
 from tb.bridge.event_log import EventKind
-from tb.scoreboards.fabric import AcsControl
 from tb.scoreboards.link_flow import LinkFlowScoreboard
 from tb.scoreboards.scoreboard import LinkCount, ScoreboardError
 from tests.unit.scoreboards.log_builder import LogBuilder, completion, configuration_request, memory_request

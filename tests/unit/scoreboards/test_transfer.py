@@ -84,7 +84,7 @@ def test_a_copy_in_and_out_compares_every_byte() -> None:
     assert result.figures["transfers"] == 2
     assert result.figures["bytes"] == LENGTH
     assert result.figures["requests"] == 4 + 6
-    assert result.distinct == {"offset, length, page state": 2}
+    assert len(result.distinct["offset, length, page state"]) == 2
 
 
 def test_one_record_at_a_time_gives_the_same_result() -> None:

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sluicegate.pci.topology import AcsControl as ModelControl
+from sluicegate.pci.topology import AcsControl
 from sluicegate.platform import Region
 from sluicegate.switch.routing import Disposition, Header, PortConfiguration, RoutedTlp, SwitchConfiguration, TlpKind
 
 from tb.bridge.event_log import EVENT_DTYPE, EventKind, LogBatch
-from tb.scoreboards.fabric import AcsControl, BridgePort, DownstreamPort, FabricConfiguration
+from tb.scoreboards.fabric import BridgePort, DownstreamPort, FabricConfiguration
 from tb.scoreboards.route import ANY_STATUS, Outcome
 from tb.scoreboards.switch_route import predict_switch_route
 from tb.scoreboards.tlp_batch import TlpBatch
@@ -43,7 +43,7 @@ def fabric(configuration: SwitchConfiguration) -> FabricConfiguration:
                 windows(port),
                 port.memory_space,
                 port.bus_master,
-                AcsControl(int(port.acs)),
+                port.acs,
                 port.egress_vector >> 1,
             )
             for port in downstream
@@ -76,7 +76,7 @@ def test_agree(seed: int) -> None:
             port,
             memory_space=bool(random.random() < 0.9),
             bus_master=bool(random.random() < 0.9),
-            acs=ModelControl(int(random.integers(0, 128)) & int(random.integers(0, 128))),
+            acs=AcsControl(int(random.integers(0, 128)) & int(random.integers(0, 128))),
             egress_vector=int(random.integers(0, 8)),
         )
         for port in initial.ports[1:]
