@@ -184,7 +184,11 @@ class EngineScoreboard(Scoreboard):
             self._payload(sent, row, expected)
         else:
             expected.operation.unanswered += 1
-            self._tags[int(sent.tag[row])] = expected.operation
+            tag = int(sent.tag[row])
+            holder = self._tags.get(tag)
+            if holder is not None and holder.code != StatusCode.COMPLETION_TIMEOUT:
+                raise self.error(f"{sent.describe(row)} uses tag {tag} again while its read is outstanding", *where)
+            self._tags[tag] = expected.operation
 
     def _completion(self, sent: TlpBatch, row: int) -> None:
         here = 4 * int(sent.length_dw[row]) - (int(sent.lower_address[row]) & 3)
