@@ -46,12 +46,15 @@ class TlpProtocolChecker(Scoreboard):
         if not self._known[tlps.link].all():
             unknown = int(tlps.link[int(np.argmin(self._known[tlps.link]))])
             raise ValueError(f"TLPs on link {unknown}, for which no LinkRules were given: add them to the checker")
+        first_row, first_rule = len(tlps), ""
         for rule, mask in broken_rules(tlps, self._tables):
-            if mask.any():
-                self._fail(rule, tlps, int(np.argmax(mask)))
+            if mask.any() and (row := int(np.argmax(mask))) < first_row:
+                first_row, first_rule = row, rule
         violation = self._transactions.ingest(tlps)
-        if violation is not None:
+        if violation is not None and (not first_rule or violation.sequence < int(tlps.sequence[first_row])):
             self._fail(violation.rule, TlpBatch(violation.row_words, tlps.payload, 0), 0)
+        if first_rule:
+            self._fail(first_rule, tlps, first_row)
         self._checked += len(tlps)
 
     def _fail(self, rule: str, tlps: TlpBatch, row: int) -> NoReturn:

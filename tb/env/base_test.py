@@ -40,6 +40,13 @@ class BaseTest(uvm_test):
         except ScoreboardError as failure:
             environment.write_result(failure)
             raise
+        except Exception as symptom:
+            # A hang or a failed assertion mostly follows from something that a scoreboard can name.
+            cause = environment.judge_rest()
+            if cause is None:
+                raise
+            environment.write_result(cause)
+            raise cause from symptom
         finally:
             self.drop_objection()
 

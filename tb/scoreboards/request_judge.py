@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tb.checkers.tlp_rules import SOURCES
+from tb.scoreboards.answered_reads import AnsweredReads
 from tb.scoreboards.endpoint_state import COMPLETION_BYTES, DESCRIPTOR_BYTES, EndpointState
 from tb.scoreboards.flow_matcher import FlowMatcher, Matches
 from tb.scoreboards.scoreboard import ScoreboardError
-from tb.scoreboards.tlp_batch import Bool, TlpBatch
+from tb.scoreboards.tlp_batch import I64, U64, Bool, TlpBatch
 from tb.scoreboards.tlp_types import Kind, TlpClass
 from tb.scoreboards.transfer_job import Job
 from tb.scoreboards.transfer_prediction import in_range, without_tag
@@ -26,6 +27,8 @@ class RequestJudge:
         self._up = np.zeros(SOURCES, np.bool_)
         self._up[list(by_up)] = True
         self._matcher = FlowMatcher()
+        self._names = {endpoint.rules.device: endpoint.rules.name for endpoint in by_up.values()}
+        self._answers = AnsweredReads({up: endpoint.rules.down for up, endpoint in by_up.items()})
         self._expected: list[tuple[TlpBatch, NDArray[np.int64]]] = []
         self._finished: dict[int, tuple[Job, int, int]] = {}
         self.compared = 0
@@ -41,9 +44,12 @@ class RequestJudge:
     def match(self, tlps: TlpBatch) -> None:
         """Judge the requests of a batch, after everything it says about descriptors has been told."""
         chosen = self._up[tlps.link] & (tlps.tlp_class != TlpClass.COMPLETION)
-        observed = without_tag(tlps.take(chosen))
-        if len(observed):
-            observed = observed.take(~self._own_traffic(observed))
+        sent = tlps.take(chosen)
+        if len(sent):
+            own = self._own_traffic(sent)
+            self._judge_own(sent.take(own))
+            sent = sent.take(~own)
+        observed = without_tag(sent)
         parts, self._expected = self._expected, []
         if parts:
             expected = TlpBatch(np.concatenate([part.words for part, _ in parts], axis=1), tlps.payload, tlps.payload_base)
@@ -55,11 +61,23 @@ class RequestJudge:
             row = int(matches.unmatched[0])
             self.fail(observed, row, f"no descriptor in flight makes it send {observed.describe(row)}")
         self.compared += matches.rows.size
+        reads = observed.kind[matches.rows] == Kind.MEMORY_READ
+        answered = self._answers.ingest(sent.take(matches.rows[reads]), matches.ingress[reads], tlps)
         if self._finished:
-            self._judge_finished(observed, matches)
+            self._judge_finished(observed, matches, *answered)
 
-    def _judge_finished(self, observed: TlpBatch, matches: Matches) -> None:
-        """No request after the completion of its transfer, and none missing before that of a successful one."""
+    def _judge_own(self, own: TlpBatch) -> None:
+        """Completion records and interrupts announce data written before: with relaxed ordering they could pass it."""
+        relaxed = own.relaxed_ordering & (own.kind == Kind.MEMORY_WRITE)
+        if relaxed.any():
+            row = int(np.argmax(relaxed))
+            self.fail(own, row, f"a completion record or an interrupt has relaxed ordering: {own.describe(row)}")
+
+    def _judge_finished(self, observed: TlpBatch, matches: Matches, answered: I64, answered_at: U64) -> None:
+        """No request after the completion of its transfer; none missing, and no read unanswered, before that of a successful one.
+
+        ``answered``: transfers whose reads ended in this batch, ``answered_at``: where in the log.
+        """
         done, self._finished = self._finished, {}
         numbers = np.array(sorted(done), np.int64)
         ended = np.array([done[number][1] for number in numbers.tolist()], np.uint64)
@@ -77,6 +95,14 @@ class RequestJudge:
             waiting = self._matcher.waiting
             job = done[int(self._matcher.waiting_ingress[row])][0]
             self.fail(waiting, row, f"slot {job.slot} completed, but {waiting.describe(row)} was never sent for it")
+        at = np.minimum(np.searchsorted(numbers, answered), numbers.size - 1)
+        late = (numbers[at] == answered) & (answered_at > ended[at])
+        unanswered = {*answered[late].tolist(), *self._answers.waiting.tolist()}
+        for number in sorted(unanswered & done.keys()):
+            job, sequence, code = done[number]
+            if code == 0:
+                message = f"{self._names[job.device]}: slot {job.slot} completed before the last completion of one of its reads"
+                raise ScoreboardError(self._checker, self._block, message, sequence=sequence)
 
     def _own_traffic(self, observed: TlpBatch) -> Bool:
         """Requests of the rings and interrupts, which no descriptor predicts: fetches, completions, MSI-X."""

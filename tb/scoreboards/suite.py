@@ -13,7 +13,8 @@ from tb.scoreboards.tlp_batch import JudgedBatch
 
 
 class ScoreboardSuite:
-    """Passes the log to each scoreboard in the order they were added; the first mismatch raises, and ends the judging.
+    """Passes the log to each scoreboard in the order they were added. Of the mismatches of a piece of the log the earliest raises
+    (of one record's, that of the scoreboard added first) and ends the judging: what follows from it is not reported.
 
     ``gathered_records``: judge only when at least so many records have come. Each numpy call costs as much as tens of TLPs, so a
     long run is judged several times faster in pieces of 16384 records; :meth:`flush` before anything changes that a scoreboard
@@ -64,12 +65,19 @@ class ScoreboardSuite:
         self._waiting, self._waiting_records = [], 0
         self._records.update(batch.records.view(np.uint8).data)
         self._payload.update(batch.payload.data)
-        try:
-            for scoreboard in self._scoreboards:
+        failures: list[ScoreboardError] = []
+        for scoreboard in self._scoreboards:
+            try:
                 scoreboard.ingest(batch)
-        except ScoreboardError as failure:
-            self._failure = failure
-            raise
+            except ScoreboardError as failure:
+                failures.append(failure)
+            except Exception:
+                # A log that breaks the rules may be more than the scoreboards behind can read.
+                if not failures:
+                    raise
+        if failures:
+            self._failure = min(failures, key=_position)
+            raise self._failure
 
     @property
     def log_hash(self) -> str:
@@ -99,6 +107,11 @@ class ScoreboardSuite:
         }
         distinct = {name: len(combinations) for name, combinations in self.distinct.items()}
         return {"links": counts, "comparisons": comparisons, "distinct": distinct, "log_hash": self.log_hash}
+
+
+def _position(failure: ScoreboardError) -> int:
+    """Sequence number of the record at fault, behind all others when there is none."""
+    return 1 << 64 if failure.sequence is None else failure.sequence
 
 
 def _joined(batches: list[LogBatch]) -> JudgedBatch:

@@ -14,7 +14,7 @@ from tb.bridge.event_log import Actor, EventFlag, EventKind, LogBatch
 from tb.scoreboards.replica import Replica
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
 from tb.scoreboards.tlp_batch import TlpBatch
-from tb.scoreboards.tlp_types import Kind
+from tb.scoreboards.tlp_types import CompletionStatus, Kind
 from tb.scoreboards.transfer_prediction import Descriptors, EndpointRules, StatusCode, predicted_requests, without_tag
 
 REQUEST_LINK = 0
@@ -48,6 +48,8 @@ class _Operation:
     length: int
     requests: int
     """Requests that have not been seen yet."""
+    unanswered: int = 0
+    """Reads that were seen and whose last completion was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class EngineScoreboard(Scoreboard):
         self._writes: deque[_Expected] = deque()
         self._reads: deque[_Expected] = deque()
         self._flushes: deque[_Expected] = deque()
+        self._tags: dict[int, _Operation] = {}
+        """Operations of the outstanding reads."""
         self._combinations: set[tuple[int, int, int, bool]] = set()
         self._observed = self._expected = self._statuses = self._bytes = 0
 
@@ -96,18 +100,22 @@ class EngineScoreboard(Scoreboard):
 
     def ingest(self, batch: LogBatch) -> None:
         tlps = TlpBatch.of(batch)
-        sent = tlps.take(tlps.link == REQUEST_LINK)
+        sent = tlps.take((tlps.link == REQUEST_LINK) | (tlps.link == COMPLETION_LINK))
         kinds = batch.records["kind"]
         wanted = (kinds == EventKind.DESCRIPTOR) | (kinds == EventKind.STATUS) | (kinds == EventKind.MEMORY_WRITE)
         records = batch.records[wanted]
-        # Requests between two other records form a run that is compared as one.
+        # TLPs between two other records form a run.
         cuts = np.searchsorted(sent.sequence, records["sequence"]).tolist()
         clean = without_tag(sent)
         headers = clean.words[_COMPARED_WORDS].T.tolist()
         prefixed = (clean.words[2] & _PREFIX_VALID != 0).tolist()
+        completions = sent.is_completion.tolist()
         for (start, stop), record in zip(pairwise([0, *cuts, len(sent)]), [*records, None], strict=True):
             for row in range(start, stop):
-                self._request(sent, row, tuple(headers[row]), prefixed[row])
+                if completions[row]:
+                    self._completion(sent, row)
+                else:
+                    self._request(sent, row, tuple(headers[row]), prefixed[row])
             if record is not None:
                 self._record(batch, record)
 
@@ -174,6 +182,21 @@ class EngineScoreboard(Scoreboard):
         expected.operation.requests -= 1
         if write:
             self._payload(sent, row, expected)
+        else:
+            expected.operation.unanswered += 1
+            tag = int(sent.tag[row])
+            holder = self._tags.get(tag)
+            if holder is not None and holder.code != StatusCode.COMPLETION_TIMEOUT:
+                raise self.error(f"{sent.describe(row)} uses tag {tag} again while its read is outstanding", *where)
+            self._tags[tag] = expected.operation
+
+    def _completion(self, sent: TlpBatch, row: int) -> None:
+        here = 4 * int(sent.length_dw[row]) - (int(sent.lower_address[row]) & 3)
+        if sent.status[row] == CompletionStatus.SC and sent.has_data[row] and sent.byte_count[row] > here:
+            return
+        operation = self._tags.pop(int(sent.tag[row]), None)
+        if operation is not None:
+            operation.unanswered -= 1
 
     def _payload(self, sent: TlpBatch, row: int, expected: _Expected) -> None:
         lead = (expected.operation.bus + expected.offset) & 3
@@ -204,6 +227,9 @@ class EngineScoreboard(Scoreboard):
         # The last beat of a posted write may stand in the output register of the transmit arbiter when its operation ends.
         if operation.requests > (operation.code == 0 and not operation.reads and not operation.flushed):
             raise self.error(f"status of operation {operation.identifier} before {operation.requests} of its requests", *where)
+        if operation.unanswered and operation.code != StatusCode.COMPLETION_TIMEOUT:
+            left = operation.unanswered
+            raise self.error(f"status of operation {operation.identifier} before the last completion of {left} reads", *where)
         self._statuses += 1
         if operation.reads:
             place = slice(operation.local, operation.local + operation.length)

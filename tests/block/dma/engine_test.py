@@ -39,7 +39,6 @@ class EngineTest(BaseTest):
         self.max_payload = int(parameters.get("max_payload", 128 << int(self.random.integers(0, 4))))
         self.max_read_request = int(parameters.get("max_read_request", 128 << int(self.random.integers(0, 6))))
         self.scoreboard = EngineScoreboard(LOCAL_BYTES, self.max_payload, self.max_read_request)
-        self.environment.add_scoreboard(self.scoreboard)
         self.environment.add_scoreboard(
             TlpProtocolChecker(
                 (
@@ -56,6 +55,7 @@ class EngineTest(BaseTest):
                 )
             )
         )
+        self.environment.add_scoreboard(self.scoreboard)
         self._submitted = 0
         native = self.environment.simulation.native
         for region in ADDRESS_MAP.ram:
@@ -95,13 +95,16 @@ class EngineTest(BaseTest):
         blob = pack_descriptors(descriptors).astype("<u8").tobytes()
         simulation.native.act(ActionKind.SUBMIT_DESCRIPTORS, self._submitted & 0xFFFF, blob=blob)
         self._submitted += len(descriptors)
-        await simulation.expect(f"status {self._submitted}", WakeKind.STATUSES, self._submitted, timeout=timeout)
+        if not await simulation.wait(WakeKind.STATUSES, self._submitted, timeout=timeout):
+            cause = self.environment.judge_rest()
+            raise cause or self.scoreboard.error(f"status {self._submitted} did not come within {timeout} cycles")
 
     async def check_idle(self) -> None:
         """Nothing may be left in flight: no tag lost; a tag may be in quarantine until twice the timeout."""
         await self.environment.simulation.cycles(SETTLE_CYCLES + 2 * self.timeout)
         dut: Any = cocotb.top
-        assert int(dut.stat_idle.value) == 1, "the engine has a tag or an operation in use after its last status"
+        if int(dut.stat_idle.value) != 1:
+            raise self.scoreboard.error("the engine has a tag or an operation in use after its last status")
 
     def read(self, source: int, destination: int, length: int, **options: Any) -> Descriptor:
         """Host to local memory."""

@@ -71,18 +71,6 @@ def test_the_first_mismatch_ends_the_run() -> None:
     assert first.value is again.value
 
 
-def test_a_lost_batch_is_refused() -> None:
-    pieces, judge = cut(log_of_writes(), 7, 30), suite()
-    judge.ingest(pieces[0])
-    with pytest.raises(ValueError, match="a batch was lost"):
-        judge.ingest(pieces[2])
-
-
-def test_scoreboards_that_saw_nothing_fail() -> None:
-    with pytest.raises(ScoreboardError, match="compared nothing"):
-        suite().finish()
-
-
 class _Count(Scoreboard):
     name, block = "count", "none"
 
@@ -94,6 +82,36 @@ class _Count(Scoreboard):
 
     def finish(self) -> ScoreboardResult:
         return ScoreboardResult(self.name, self.block, 1, {"up": LinkCount(self._observed, 1, 1)})
+
+
+class _FailsAt(_Count):
+    def __init__(self, sequence: int) -> None:
+        super().__init__(1)
+        self._sequence = sequence
+
+    def ingest(self, batch: LogBatch) -> None:
+        raise self.error("planted", 0, self._sequence)
+
+
+def test_the_earliest_mismatch_is_reported() -> None:
+    judge = ScoreboardSuite()
+    for sequence in (9, 5, 7):
+        judge.add(_FailsAt(sequence))
+    with pytest.raises(ScoreboardError) as caught:
+        judge.ingest(log_of_writes())
+    assert caught.value.sequence == 5
+
+
+def test_a_lost_batch_is_refused() -> None:
+    pieces, judge = cut(log_of_writes(), 7, 30), suite()
+    judge.ingest(pieces[0])
+    with pytest.raises(ValueError, match="a batch was lost"):
+        judge.ingest(pieces[2])
+
+
+def test_scoreboards_that_saw_nothing_fail() -> None:
+    with pytest.raises(ScoreboardError, match="compared nothing"):
+        suite().finish()
 
 
 def test_two_accounts_of_one_link_must_agree() -> None:

@@ -23,7 +23,7 @@ from tests.unit.scoreboards.driver_log import (
     DriverLog,
     descriptor,
 )
-from tests.unit.scoreboards.log_builder import LogBuilder, memory_request, words
+from tests.unit.scoreboards.log_builder import LogBuilder, completion, memory_request, words
 from tests.unit.scoreboards.machine_log import HIGH, IOVA, LINKS, LOW, PEER, REQUESTER
 
 SOURCE, DESTINATION = IOVA + 0x1FF3, IOVA + 0x8005
@@ -130,6 +130,8 @@ def test_peer_write_chain_and_flush() -> None:
     log.tlp(LINKS.endpoint_down[1], memory_request(True, target, 64), payload)
     log.tlp(LINKS.endpoint_up[0], memory_request(False, target, 0, tag=200))
     log.tlp(LINKS.endpoint_up[0], memory_request(False, SOURCE, 0, tag=201))
+    for tag in (200, 201):
+        log.tlp(LINKS.endpoint_down[0], completion(REQUESTER[0], tag, 1, 0, 1), bytes(4))
     log.complete(slot, 5, 64)
     judge.ingest(log.batch())
     assert judge.finish().figures["bytes"] == 64
@@ -237,6 +239,26 @@ def _early_interrupt(log: DriverLog) -> None:
     log.add(EventKind.INTERRUPT, 0, argument=IDENTITY)
 
 
+def _unanswered_read(log: DriverLog) -> None:
+    slot = log.slot
+    log.submit(descriptor(COPY, (HOST, LOCAL), SOURCE, 0x100, 8, 13))
+    log.tlp(LINKS.endpoint_up[0], memory_request(False, SOURCE, 8, tag=log.next_tag()))
+    log.complete(slot, 13, 8)
+    log.tlp(LINKS.endpoint_down[0], completion(REQUESTER[0], log.tag, 8, SOURCE & 0x7F, 8), bytes(12))
+
+
+def _unfinished_read(log: DriverLog) -> None:
+    slot = log.slot
+    log.submit(descriptor(COPY, (HOST, LOCAL), SOURCE, 0x100, 8, 13))
+    log.tlp(LINKS.endpoint_up[0], memory_request(False, SOURCE, 8, tag=log.next_tag()))
+    log.tlp(LINKS.endpoint_down[0], completion(REQUESTER[0], log.tag, 8, SOURCE & 0x7F, 5), bytes(8))
+    log.complete(slot, 13, 8)
+
+
+def _relaxed_record(log: DriverLog) -> None:
+    log.tlp(LINKS.endpoint_up[0], memory_request(True, RING.completion_dma + 16, 16, attributes=1 << 13), words(12, 5))
+
+
 def _reaped_before_written(log: DriverLog) -> None:
     log.reap(words(12, 5))
 
@@ -263,6 +285,9 @@ PLANTED: list[tuple[str, str, Callable[[DriverLog], None]]] = [
     ("no transfer is in flight", "dma", _completed_twice),
     ("the next completion is 16 bytes", "dma", _wrong_place),
     ("without a completion", "endpoint", _early_interrupt),
+    ("before the last completion", "dma", _unanswered_read),
+    ("before the last completion", "dma", _unfinished_read),
+    ("has relaxed ordering", "dma", _relaxed_record),
     ("driver reaped", "driver", _reaped_before_written),
     ("the driver wrote 0x01", "memory", _memory_is_not_what_the_driver_wrote),
 ]
