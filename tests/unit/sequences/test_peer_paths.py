@@ -1,4 +1,4 @@
-"""The register-level machine offers the peer-to-peer paths of the hardware: same host bridge, same decision of the kernel's rules."""
+"""The register-level machine offers the peer-to-peer paths of the hardware: same host bridge, same decision as Linux makes."""
 
 from __future__ import annotations
 
