@@ -1,4 +1,4 @@
-"""TLPs per CPU second: native agents and all scoreboards of the endpoint against an unmodified cocotbext-pcie host on the same RTL.
+"""TLPs per CPU second: native agents and all scoreboards of the endpoint against an unmodified cocotbext-pcie host, same RTL.
 
 Both move the same pages through the same ring (`tests.bench.copy_traffic`) on the same model flags; the baseline drives the pins
 from Python and runs under cocotb's own main, as its users do. Each does a short and a long run, and the difference is what the
