@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import cocotb
 from pyuvm import uvm_root, uvm_test
 
+from tb.bridge.simulation import SimulationTimeout
 from tb.bridge.tops import Top
 from tb.env.environment import Environment
 from tb.env.run_settings import RunSettings
@@ -42,7 +43,7 @@ class BaseTest(uvm_test):
             raise
         except Exception as symptom:
             # A hang or a failed assertion mostly follows from something that a scoreboard can name.
-            cause = environment.judge_rest()
+            cause = environment.judge_rest(isinstance(symptom, SimulationTimeout))
             if cause is None:
                 raise
             environment.write_result(cause)

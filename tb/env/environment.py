@@ -62,14 +62,17 @@ class Environment(uvm_env):
         await self.simulation.finish()
         self.write_result(None)
 
-    def judge_rest(self) -> ScoreboardError | None:
-        """Let the scoreboards judge what has been logged so far; the mismatch they find, if any. The run has failed already."""
+    def judge_rest(self, hung: bool) -> ScoreboardError | None:
+        """Let the scoreboards judge what has been logged so far; the mismatch they find, if any. The run has failed already.
+
+        ``hung``: nothing more will come, so that what is missing is a mismatch too.
+        """
         try:
             self.simulation.drain()
             self.suite.flush()
         except ScoreboardError as failure:
             return failure
-        return None
+        return self.suite.missing() if hung else None
 
     def write_result(self, failure: ScoreboardError | None) -> None:
         """Leave ``test_result.json``: what was compared, or the signature of the failure."""

@@ -84,6 +84,16 @@ class ScoreboardSuite:
         """Hash of what has been judged, in hexadecimal."""
         return hashlib.sha256(self._records.digest() + self._payload.digest()).hexdigest()
 
+    def missing(self) -> ScoreboardError | None:
+        """Of what the scoreboards miss now the one whose record comes first; None when nothing is. The end of all judging."""
+        failures: list[ScoreboardError] = []
+        for scoreboard in self._scoreboards:
+            try:
+                scoreboard.finish()
+            except ScoreboardError as failure:
+                failures.append(failure)
+        return min(failures, key=_position, default=None)
+
     def finish(self) -> dict[str, Any]:
         """Verdicts of all scoreboards as the result file has them. Raises ScoreboardError for what is missing at the end.
 

@@ -8,6 +8,7 @@ from sluicegate.pci.topology import AcsControl
 
 from sequences.machine import Machine, bring_up, shut_down
 from tb.bridge.native import ActionKind, Knob
+from tb.checkers.isolation import IsolationChecker
 from tb.scoreboards.marks import MarkingObserver
 from tb.scoreboards.transfer import TransferScoreboard
 from tb.scoreboards.transfer_prediction import EndpointRules
@@ -74,6 +75,7 @@ class SequenceTest(SystemTest):
         self.environment.add_scoreboard(
             TranslationScoreboard(capabilities, race=bool(self.settings.parameters.get("race", False)))
         )
+        self.environment.add_scoreboard(IsolationChecker())
         self.environment.add_scoreboard(TransferScoreboard(rules))
 
         def write_mark(kind: int, address: int, first: int, second: int, payload: bytes) -> None:

@@ -96,7 +96,7 @@ class EngineTest(BaseTest):
         simulation.native.act(ActionKind.SUBMIT_DESCRIPTORS, self._submitted & 0xFFFF, blob=blob)
         self._submitted += len(descriptors)
         if not await simulation.wait(WakeKind.STATUSES, self._submitted, timeout=timeout):
-            cause = self.environment.judge_rest()
+            cause = self.environment.judge_rest(hung=False)
             raise cause or self.scoreboard.error(f"status {self._submitted} did not come within {timeout} cycles")
 
     async def check_idle(self) -> None:

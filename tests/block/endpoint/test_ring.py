@@ -43,6 +43,9 @@ class JobsTest(RingTest):
             self.submit([self.job(number) for number in range(int(self.random.integers(1, min(self.entries, 40) + 1)))])
             for completion in await self.complete():
                 assert completion.status is StatusCode.SUCCESS, completion
+        # What was copied into local memory is compared when it comes out again.
+        self.submit([[self.copy_out(0, 0, AREA)]])
+        await self.complete()
         await self.environment.simulation.cycles(1000)
 
     def job(self, number: int) -> list[Descriptor]:

@@ -26,6 +26,7 @@ from tb.agents.tlp_link.item import TlpBatch
 from tb.bridge.native import WakeKind
 from tb.bridge.platform import SimulationPlatform
 from tb.bridge.tops import ROOT_COMPLEX
+from tb.checkers.isolation import IsolationChecker
 from tb.env.base_test import BaseTest, run_test
 from tb.scoreboards.fabric import BridgePort, DownstreamPort, FabricConfiguration
 from tb.scoreboards.link_flow import ROOT_COMPLEX as ROOT_COMPLEX_BLOCK
@@ -68,6 +69,7 @@ class TrafficTest(BaseTest):
         await simulation.cycles(64)
         simulation.drain()
         self.environment.add_scoreboard(self.flow)
+        self.environment.add_scoreboard(IsolationChecker())
         traffic = UpstreamTraffic(self.random, self.pages, (*ATTACHED, *ATTACHED, STRANGER))
         sequencer = self.environment.agents["switch_up"].sequencer
         for number in range(1, int(self.settings.parameters.get("batches", 8)) + 1):

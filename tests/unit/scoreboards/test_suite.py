@@ -102,6 +102,21 @@ def test_the_earliest_mismatch_is_reported() -> None:
     assert caught.value.sequence == 5
 
 
+def test_what_is_missing_when_a_run_hangs() -> None:
+    log = MachineLog()
+    log.pages[IOVA >> 12] = LOW >> 12
+    log.host_write(0, IOVA, bytes(8))
+    whole = log.batch()
+    judge = suite()
+    judge.ingest(whole)
+    assert judge.missing() is None
+    judge = suite()
+    judge.ingest(cut(whole, 2)[0])
+    cause = judge.missing()
+    assert cause is not None
+    assert (cause.checker, "never translated" in cause.message) == ("link_flow", True)
+
+
 def test_a_lost_batch_is_refused() -> None:
     pieces, judge = cut(log_of_writes(), 7, 30), suite()
     judge.ingest(pieces[0])

@@ -1,0 +1,96 @@
+"""The isolation checker passes accesses that a translation granted and a fence waited for, and no others."""
+
+from __future__ import annotations
+
+import pytest
+from sluicegate.iommu.commands import Fence, InvalidateTranslations
+
+from tb.bridge.event_log import EventKind
+from tb.checkers.isolation import IsolationChecker
+from tb.scoreboards.scoreboard import ScoreboardError
+from tests.unit.scoreboards.log_builder import Header, LogBuilder, memory_request
+from tests.unit.scoreboards.machine_log import IOVA, LINKS, LOW, PEER, REQUESTER, MachineLog, rewritten
+
+
+def machine() -> MachineLog:
+    log = MachineLog()
+    log.pages[IOVA >> 12] = LOW >> 12
+    log.pages[(IOVA >> 12) + 1] = PEER[1].base >> 12
+    return log
+
+
+def command(log: MachineLog, packed: tuple[int, int]) -> None:
+    header = (packed[0] & 0xFFFF_FFFF, packed[0] >> 32, packed[1] & 0xFFFF_FFFF, packed[1] >> 32)
+    log.add(EventKind.IOMMU_COMMAND, header=header)
+
+
+def unmap(log: MachineLog, reads: bool = True, writes: bool = True) -> None:
+    command(log, InvalidateTranslations(address=IOVA).pack())
+    command(log, Fence(previous_reads=reads, previous_writes=writes).pack())
+
+
+def granted(log: MachineLog, write: bool, iova: int = IOVA) -> tuple[Header, bytes]:
+    """A request that was translated; returns it as it leaves."""
+    header = memory_request(write, iova, 8, REQUESTER[0])
+    log.up(0, header, bytes(8 * write))
+    spa = log.translate(0, iova, write)
+    assert spa is not None
+    return rewritten(header, spa), bytes(8 * write)
+
+
+def test_accesses_before_their_fence_pass() -> None:
+    whole, single, log = IsolationChecker(), IsolationChecker(), machine()
+    for write in (True, False):
+        log.tlp(LINKS.memory_request, *granted(log, write))
+    unmap(log)
+    log.tlp(LINKS.switch_down, *granted(log, True, IOVA + 0x1000))
+    log.tlp(LINKS.switch_down, memory_request(True, PEER[0].base, 4, 0), bytes(4))
+    command(log, Fence(previous_reads=True, previous_writes=True).pack())
+    for record in log.records:
+        single.ingest(LogBuilder(records=[record], data=log.data).batch())
+    whole.ingest(log.batch())
+    result = whole.finish()
+    assert result == single.finish()
+    assert (result.compared, result.figures["fences"]) == (3, 4)
+
+
+@pytest.mark.parametrize("write", [True, False])
+@pytest.mark.parametrize("iova", [IOVA, IOVA + 0x1000])
+def test_an_access_after_the_fence_is_caught(write: bool, iova: int) -> None:
+    judge, log = IsolationChecker(), machine()
+    leaving = granted(log, write, iova)
+    unmap(log)
+    log.tlp(LINKS.memory_request if iova == IOVA else LINKS.switch_down, *leaving)
+    with pytest.raises(ScoreboardError, match="before the fence") as caught:
+        judge.ingest(log.batch())
+    assert (caught.value.checker, caught.value.block) == ("isolation", "iommu")
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_fence_of_the_other_kind_waits_for_nothing(write: bool) -> None:
+    judge, log = IsolationChecker(), machine()
+    leaving = granted(log, write)
+    unmap(log, reads=write, writes=not write)
+    log.tlp(LINKS.memory_request, *leaving)
+    judge.ingest(log.batch())
+    assert judge.finish().compared == 1
+
+
+def test_what_is_translated_while_the_fence_waits_may_come_later() -> None:
+    judge, log = IsolationChecker(), machine()
+    command(log, InvalidateTranslations(address=IOVA).pack())
+    leaving = granted(log, True)
+    command(log, Fence(previous_reads=True, previous_writes=True).pack())
+    log.tlp(LINKS.memory_request, *leaving)
+    judge.ingest(log.batch())
+    assert judge.finish().compared == 1
+
+
+@pytest.mark.parametrize("requester", REQUESTER)
+def test_an_access_without_a_grant_is_caught(requester: int) -> None:
+    judge, log = IsolationChecker(), machine()
+    if requester == REQUESTER[1]:
+        granted(log, True)
+    log.tlp(LINKS.memory_request, memory_request(True, LOW, 8, requester), bytes(8))
+    with pytest.raises(ScoreboardError, match="no translation granted"):
+        judge.ingest(log.batch())
