@@ -86,6 +86,18 @@ def test_what_is_translated_while_the_fence_waits_may_come_later() -> None:
     assert judge.finish().compared == 1
 
 
+def test_a_read_passes_one_of_the_same_page_that_waits_for_its_answer() -> None:
+    judge, log = IsolationChecker(), machine()
+    leaving = memory_request(False, LOW, 8, REQUESTER[0])
+    for identifier, iova in ((1, IOVA), (2, IOVA + 0x2000)):
+        log.add(EventKind.TRANSLATION_REQUEST, header=(identifier, REQUESTER[0], 0, 0), address=iova)
+    for identifier in (2, 1):
+        log.add(EventKind.TRANSLATION_RESPONSE, header=(identifier, 12 << 16, 0, 0), address=LOW)
+        log.tlp(LINKS.memory_request, leaving)
+    judge.ingest(log.batch())
+    assert judge.finish().compared == 2
+
+
 @pytest.mark.parametrize("requester", REQUESTER)
 def test_an_access_without_a_grant_is_caught(requester: int) -> None:
     judge, log = IsolationChecker(), machine()
