@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -91,6 +93,18 @@ class Bench:
         if done.returncode != 0 or not done.stdout.strip():
             raise UserError(f"The bare main could not replay '{test}'.", (done.stderr or done.stdout).strip()[-500:])
         return done.stdout.strip().splitlines()[-1]
+
+    def program(self, module: str) -> dict[str, float]:
+        """Runs a module of the checkout in a process of its own; returns the figures it prints as one line of JSON."""
+        root = self.project.root
+        environment = {**os.environ, "PYTHONPATH": f"{root / 'models'}{os.pathsep}{root}"}
+        done = subprocess.run(
+            [sys.executable, "-m", module], cwd=root, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode or not done.stdout.strip():
+            raise UserError(f"The bench program {module} failed.", done.stderr.strip()[-500:])
+        figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+        return figures
 
 
 def native_figures(folder: Path) -> dict[str, tuple[float, str]]:

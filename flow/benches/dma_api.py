@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 from flow.bench import Bench, Figure
-from flow.errors import UserError
 
 PROGRAM = "tests.bench.dma_api"
 PAIRS_TARGET = 100_000
@@ -18,13 +12,7 @@ CROWDED_TARGET = 2.0
 
 def measure(bench: Bench) -> list[Figure]:
     """Costs as ratios to an empty method call of the same run, pairs a second, and what a million live mappings change."""
-    root = bench.project.root
-    environment = {**os.environ, "PYTHONPATH": f"{root / 'models'}{os.pathsep}{root}"}
-    command = [sys.executable, "-m", PROGRAM]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"The bench cannot measure the DMA API: {PROGRAM} failed.", done.stderr.strip()[-500:])
-    figures = json.loads(done.stdout)
+    figures = bench.program(PROGRAM)
     call = figures["empty_call_ns"]
     return [
         Figure("DMA API: 4 KiB map and unmap", figures["pair_ns"] / call, "empty calls", None, "lower"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from flow import catalogue, determinism, regress, testlist
+from flow.bench import Bench
+from flow.launchers import read_result
 from flow.project import Project
 from flow.regress import Options
 from flow.verilate import Main
@@ -34,3 +38,15 @@ def test_pins_and_native_agents_give_the_same_log(project: Project) -> None:
     assert native.passed, native.reasons
     assert pins.passed, pins.reasons
     assert native.evidence["log_hash"] == pins.evidence["log_hash"] != ""
+
+
+def test_the_bare_main_replays_a_run_on_the_same_model(project: Project) -> None:
+    bench = Bench(project)
+    folder = bench.simulate(TEST, journal=True)
+    result = read_result(folder)
+    assert result is not None
+    models = set(project.cache.glob("tlp_link-model-*"))
+    bare = json.loads(bench.replay_bare(TEST, folder, result.cycles))
+    assert set(project.cache.glob("tlp_link-model-*")) == models
+    assert bare["cycles"] == result.cycles
+    assert bare["tlps"] == sum(link["observed"] for link in result.evidence["links"].values())
