@@ -11,8 +11,10 @@ import importlib
 import json
 import pkgutil
 import subprocess
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from flow import benches, catalogue, job, regress, testlist, verdict
@@ -25,6 +27,7 @@ Better = Literal["higher", "lower"]
 COUNTED_BY = "native"
 RESULTS = "bench.json"
 JOURNAL = "journal.bin"
+NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,23 @@ class Bench:
     def __init__(self, project: Project) -> None:
         self.project = project
 
-    def tests(self, tag: str) -> list[str]:
-        """Names of the tests with this tag whose DUT is in the checkout."""
-        if not self.project.testlist_file.is_file():
-            return []
-        duts = catalogue.load(self.project)
-        tests = testlist.load(self.project).values()
-        return [test.name for test in tests if tag in test.tags and catalogue.find(duts, test.dut).available(self.project)]
-
-    def simulate(self, test: str, seed: int = 1, main: Main = Main.FAST, journal: bool = False) -> Path:
+    def simulate(
+        self,
+        test: str,
+        seed: int = 1,
+        main: Main = Main.FAST,
+        journal: bool = False,
+        parameters: Mapping[str, Any] = NO_PARAMETERS,
+    ) -> Path:
         """Runs a test alone, waves and coverage off; returns its run folder. A run that fails measures nothing.
 
-        With `journal`, its native actions are recorded in the run folder for `replay_bare`.
+        With `journal`, its native actions are recorded in the run folder for `replay_bare`. `parameters` go over those of the
+        test list.
         """
         entry = testlist.find(testlist.load(self.project), test)
-        name = f"bench-{main.value}" + ("-journal" if journal else "")
+        entry = replace(entry, parameters={**entry.parameters, **parameters})
+        words = [main.value, *(["journal"] if journal else []), *(f"{key}-{value}" for key, value in parameters.items())]
+        name = "-".join(["bench", *words])
         folder = self.project.runs / name / f"{test}-{seed}"
         env = {"SLUICEGATE_JOURNAL": str(folder / JOURNAL)} if journal else {}
         options = regress.Options(main=main, jobs=1, env=env, quiet=True)
@@ -134,9 +139,9 @@ def render(figures: list[Figure]) -> str:
     lines = [f"{'figure':<{width}}  {'value':>12}  {'target':>14}  unit"]
     for figure in figures:
         sign = ">=" if figure.better == "higher" else "<="
-        target = "-" if figure.target is None else f"{sign} {figure.target:g}"
+        target = "-" if figure.target is None else f"{sign} {figure.target:,.6g}"
         verdict_word = {None: "", True: "met", False: "MISSED"}[figure.met]
-        lines.append(f"{figure.name:<{width}}  {figure.value:>12,.4g}  {target:>14}  {figure.unit:<24} {verdict_word}".rstrip())
+        lines.append(f"{figure.name:<{width}}  {figure.value:>12,.6g}  {target:>14}  {figure.unit:<24} {verdict_word}".rstrip())
     missed = sum(figure.met is False for figure in figures)
     lines.append(f"{len(figures)} figures, {sum(figure.met is True for figure in figures)} met, {missed} missed")
     return "\n".join(lines)

@@ -82,9 +82,9 @@ class Builder:
         return Build(dut, variant, executable, executable.parent.name, seconds)
 
     def _linked(self, dut: Dut, variant: Variant) -> tuple[Path, bool]:
-        defines, vpi = variant.defines, variant.main is not Main.BARE
+        defines = variant.defines
         public = [self.project.root / dut.vlt] if dut.vlt else []
-        flags = [FAST_FLAGS, SLOW_FLAGS, defines.flags(), vpi]
+        flags = [FAST_FLAGS, SLOW_FLAGS, defines.flags()]
         model_key = self._key(f"{dut.name}-model", [*self._verilog(dut), public, *flags])
         native_key = self._native_key(dut)
         main_file = self._main_file(dut, variant.main)
@@ -92,7 +92,7 @@ class Builder:
         key = self._key(f"{dut.name}-{variant.main.value}", [model_key, native_key, main_file, headers, NATIVE_FLAGS])
 
         def make_executable(folder: Path) -> None:
-            self._cached(model_key, lambda work: self._compile_model(dut, defines, vpi, work))
+            self._cached(model_key, lambda work: self._compile_model(dut, defines, work))
             self._native(dut)
             self._link(dut, variant, main_file, self.project.cache / model_key, self.project.cache / native_key, folder)
 
@@ -137,8 +137,8 @@ class Builder:
             raise UserError(f"DUT '{dut.name}' has no '{main.value}' main: {name or 'none'} is not in this checkout.")
         return path
 
-    def _compile_model(self, dut: Dut, defines: Defines, vpi: bool, folder: Path) -> None:
-        command = verilate.verilate_command(self.toolchain, self.project, dut, defines, vpi, folder)
+    def _compile_model(self, dut: Dut, defines: Defines, folder: Path) -> None:
+        command = verilate.verilate_command(self.toolchain, self.project, dut, defines, folder)
         step = Step(f"Verilating DUT '{dut.name}'", command, self.project.root)
         self.pool.run(step, self.toolchain.environment(), log=folder / "verilator.log")
         fast, slow = verilate.generated_units(folder)

@@ -46,7 +46,7 @@ def _generate_header(project: Project, toolchain: Toolchain, folder: Path) -> bo
     """A main includes the header that Verilator generates; any top will do, its code is not compiled."""
     for dut in catalogue.load(project).values():
         if dut.available(project):
-            command = verilate.verilate_command(toolchain, project, dut, NEUTRAL, True, folder)
+            command = verilate.verilate_command(toolchain, project, dut, NEUTRAL, folder)
             status, _ = output_of(command, project.root, toolchain.environment())
             if status == 0:
                 return True

@@ -31,7 +31,7 @@ class ListedTest:
     """Function of the module; empty: the module has exactly `testcases` of them."""
     testcases: int = 1
     seeds: int = 1
-    """Runs in the default set, each with a seed of its own."""
+    """Runs in the default set, each with a seed of its own; 0: only on request (`make sim`, `make bench`)."""
     nightly_seeds: int = 0
     """Runs in the nightly set; 20 times `seeds` unless given."""
     tags: tuple[str, ...] = ()
@@ -121,6 +121,6 @@ def _test(table: Mapping[str, Any], shown: str) -> ListedTest:
     for key in ("name", "dut", "module"):
         if not table.get(key):
             raise UserError(f"Test '{name}' of {shown} has no '{key}'.")
-    if table.get("seeds", 1) < 1 or table.get("testcases", 1) < 1 or table.get("timeout_s", 1) < 1:
-        raise UserError(f"Test '{name}' of {shown}: seeds, testcases and timeout_s must be at least 1.")
+    if table.get("seeds", 1) < 0 or table.get("testcases", 1) < 1 or table.get("timeout_s", 1) < 1:
+        raise UserError(f"Test '{name}' of {shown}: testcases and timeout_s must be at least 1, seeds at least 0.")
     return ListedTest(**{**table, "tags": tuple(table.get("tags", ()))})

@@ -49,7 +49,7 @@ def load(project: Project) -> list[Testpoint]:
 
 
 def check(points: Sequence[Testpoint], tests: Mapping[str, ListedTest]) -> list[str]:
-    """What does not fit: tests the list does not hold, tests no testpoint needs, testpoints without a test, names twice."""
+    """What does not fit: names the list does not hold, tests of a set that no testpoint needs, empty testpoints, names twice."""
     faults = [
         f"testpoint '{point.name}' names the test '{name}', which is not in the test list: {near_matches(name, tests)}"
         for point in points
@@ -57,7 +57,7 @@ def check(points: Sequence[Testpoint], tests: Mapping[str, ListedTest]) -> list[
         if name not in tests
     ]
     named = {name for point in points for name in point.tests}
-    faults += [f"test '{name}' serves no testpoint" for name in tests if name not in named]
+    faults += [f"test '{name}' serves no testpoint" for name, test in tests.items() if test.seeds and name not in named]
     faults += [f"testpoint '{point.name}' has no test" for point in points if not point.tests]
     names = [point.name for point in points]
     faults += [f"testpoint '{name}' stands twice in the testplan" for name in sorted(set(names)) if names.count(name) > 1]

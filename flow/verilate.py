@@ -37,7 +37,7 @@ class Main(Enum):
     UNMODIFIED = "unmodified"
     """cocotb's runner and main, untouched, every signal public."""
     BARE = "bare"
-    """No cocotb and no VPI: the yardstick of the bench."""
+    """No cocotb, and nothing calls VPI; the same model objects as the others: the yardstick of the bench."""
 
 
 @dataclass(frozen=True)
@@ -62,29 +62,28 @@ class Defines:
         return [f"-D{name}={value}" for name, value in values.items()]
 
 
-def language_flags(dut: Dut, project: Project, paths: Sequence[str], vlt: bool) -> list[str]:
+def language_flags(dut: Dut, project: Project, paths: Sequence[str]) -> list[str]:
     """What every way of running Verilator on `dut` shares: flags, parameters, include folders, sources."""
     return [
         *dut.verilator_flags,
         *(f"-G{name}={value}" for name, value in sorted(dut.parameters.items())),
         *(f"-I{project.relative(folder)}" for folder in dut.include_dirs(project)),
-        *([dut.vlt] if vlt and dut.vlt else []),
+        *([dut.vlt] if dut.vlt else []),
         *paths,
     ]
 
 
-def verilate_command(toolchain: Toolchain, project: Project, dut: Dut, defines: Defines, vpi: bool, folder: Path) -> list[str]:
+def verilate_command(toolchain: Toolchain, project: Project, dut: Dut, defines: Defines, folder: Path) -> list[str]:
     """The command that generates the C++ model into `folder`; run it in the checkout so that paths in messages are relative."""
     waves = {Waves.NONE: [], Waves.FST: ["--trace-fst", "--trace-structs"], Waves.VCD: ["--trace-vcd", "--trace-structs"]}
     return [
         str(toolchain.verilator),
         *("--cc", "--prefix", PREFIX, "--top-module", dut.toplevel, "--Mdir", str(folder), "--timescale", dut.timescale),
-        *("-O3", "--x-assign", "unique", "--x-initial", "unique", "-Wno-fatal"),
+        *("-O3", "--vpi", "--x-assign", "unique", "--x-initial", "unique", "-Wno-fatal"),
         *("--output-split", OUTPUT_SPLIT),
-        *(["--vpi"] if vpi else []),
         *waves[defines.waves],
         *(["--coverage-line", "--coverage-user"] if defines.coverage else []),
-        *language_flags(dut, project, [project.relative(path) for path in dut.rtl_files(project)], vlt=vpi),
+        *language_flags(dut, project, [project.relative(path) for path in dut.rtl_files(project)]),
     ]
 
 

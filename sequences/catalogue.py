@@ -15,6 +15,7 @@ from sequences.peer_writes import peer_writes
 from sequences.random_mix import random_mix
 from sequences.recorded_lists import RecordedList
 from sequences.scatter_gather import scatter_gather
+from sequences.second_mapping import second_mapping
 from sequences.single_transfers import single_transfers
 from sequences.unmap_access import unmap_access
 
@@ -29,5 +30,6 @@ SEQUENCES: Final[Mapping[str, RunSequence]] = {
     "peer_writes": lambda machine, random, lists, count: peer_writes(machine, random, count),
     "directory_faults": lambda machine, random, lists, count: directory_faults(machine, random, count),
     "bulk_transfers": lambda machine, random, lists, count: bulk_transfers(machine, random, count),
+    "second_mapping": lambda machine, random, lists, count: second_mapping(machine, random, count),
     "random_mix": lambda machine, random, lists, count: random_mix(machine, random, lists, count),
 }

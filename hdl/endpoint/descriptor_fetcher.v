@@ -201,7 +201,7 @@ module descriptor_fetcher #(
     .flush_ready_o         (unused_flush_ready),
     .flush_address_i       (64'd0),
     .flush_offset_i        (25'd0),
-    .flush_operation_i     ('0),
+    .flush_operation_i     (BATCH_W'(0)),
     .flush_prefix_valid_i  (1'b0),
     .flush_prefix_i        (32'd0),
     .tag_valid_i           (tag_valid),

@@ -90,6 +90,7 @@ ENDPOINT: Final = Top(
     ),
     cpu_requests="endpoint0_down",
 )
+ENDPOINT_PINS: Final = Top("endpoint_pins", (Link(0, "endpoint0_up"), Link(1, "endpoint0_down")))
 ROOT_COMPLEX: Final = Top(
     "root_complex",
     (
@@ -118,4 +119,6 @@ SYSTEM: Final = Top(
     ),
     cpu_requests="cpu_request",
 )
-TOPS: Final = {top.name: top for top in (TLP_LINK, TLP_LINK_PINS, DMA, IOMMU, SWITCH, ENDPOINT, ROOT_COMPLEX, SYSTEM)}
+TOPS: Final = {
+    top.name: top for top in (TLP_LINK, TLP_LINK_PINS, DMA, IOMMU, SWITCH, ENDPOINT, ENDPOINT_PINS, ROOT_COMPLEX, SYSTEM)
+}

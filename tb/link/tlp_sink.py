@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from cocotb.triggers import FallingEdge, ReadOnly
@@ -17,7 +18,8 @@ CHANNEL_SINK = 0x200
 class PinTlpSink:
     """Accepts TLPs with seeded stalls, grants credits and returns them when a TLP is complete.
 
-    ``room``: credits per kind (PH, PD, NPH, NPD, CPLH, CPLD), 0 is infinite. Received TLPs are in :attr:`received`, in order.
+    ``room``: credits per kind (PH, PD, NPH, NPD, CPLH, CPLD), 0 is infinite. Received TLPs are in :attr:`received`, in order;
+    ``listener`` is called with each as it is complete.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class PinTlpSink:
         room: tuple[int, ...] = (0,) * 6,
         stall_chance: int = 0,
         credit_delay: int = 0,
+        listener: Callable[[PinTlp], None] | None = None,
     ) -> None:
         self._entity = entity
         self._bus = TlpLinkBus(entity, name)
@@ -37,6 +40,7 @@ class PinTlpSink:
         self._infinite = sum(1 << kind for kind, credits in enumerate(room) if credits == 0)
         self._stall_chance = stall_chance
         self._credit_delay = credit_delay
+        self._listener = listener
         self._returning: deque[tuple[int, PinTlp]] = deque()
         self._header: tuple[int, int, int, int] = (0, 0, 0, 0)
         self._prefix: int | None = None
@@ -61,6 +65,8 @@ class PinTlpSink:
                 self._granted[tlp.tlp_class * 2 + 1] += tlp.data_credits
             if finished is not None:
                 self.received.append(finished)
+                if self._listener is not None:
+                    self._listener(finished)
                 # Seen on this edge, so its credits return on the next one at the earliest.
                 self._returning.append((cycle + max(self._credit_delay, 1), finished))
             bus.drive("ready", int(not held) & int(not self._random.chance(self._stall_chance)))

@@ -1,5 +1,5 @@
-// The bench's yardstick: the same model and native agents without Python and VPI. Replays the journal of a run, so the traffic is the
-// same to the cycle, and prints what it did for comparison with that run.
+// The bench's yardstick: the same objects of model and native agents, without Python and without a call of VPI. Replays the journal of
+// a run, so the traffic is the same to the cycle, and prints what it did for comparison with that run.
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
         log.release(log.written() - log.record_read(), log.payload_written() - log.payload_read());
     };
 
+    top->clk = 0;   // inputs start at random values, too
     top->eval();
     const double start = cpu_seconds();
     std::size_t next = 0;

@@ -42,6 +42,7 @@ class Simulation {
     Simulation(int argc, char** argv) {
         Verilated::commandArgs(argc, argv);
         top_ = std::make_unique<Vtop>("");
+        top_->clk = 0;   // inputs start at random values, too
         Verilated::fatalOnVpiError(false);
 #if VM_TRACE
         const char* file = DefaultTraceFile;

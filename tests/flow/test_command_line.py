@@ -80,7 +80,7 @@ def test_broken_test_module(own: Project) -> None:
     [
         ("seeds = 3", "seeds = 'three'", "'seeds' must be of type int"),
         ("seeds = 3", "sedes = 3", "unknown key 'sedes': did you mean seeds"),
-        ("seeds = 3", "seeds = 0", "must be at least 1"),
+        ("seeds = 3", "seeds = -1", "at least 0"),
         ("seeds = 3", "seeds = ", "is not valid TOML"),
         ('dut = "counter"', "", "has no 'dut'"),
     ],

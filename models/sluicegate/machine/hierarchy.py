@@ -17,6 +17,8 @@ from sluicegate.platform import Bdf
 from sluicegate.switch.routing import PortConfiguration, SwitchConfiguration, Window
 
 VENDOR_ID: Final = 0x1234
+HOST_BRIDGE_ID: Final = (0x8086, 0x09A2)
+"""Vendor and device of the host bridge: one that Linux lists as passing peer-to-peer traffic between its ports."""
 _BRIDGE_CLASS: Final = 0x060400
 _HOST_BRIDGE_CLASS: Final = 0x060000
 _EXPRESS_OFFSET: Final = 0x40
@@ -45,7 +47,8 @@ class Hierarchy:
 
     def __init__(self, endpoints: list[EndpointDevice]) -> None:
         self.endpoints: Final = endpoints
-        self._host_bridge: Final = ConfigSpace(vendor=VENDOR_ID, device=0x5348, class_code=_HOST_BRIDGE_CLASS)
+        vendor, device = HOST_BRIDGE_ID
+        self._host_bridge: Final = ConfigSpace(vendor=vendor, device=device, class_code=_HOST_BRIDGE_CLASS)
         self.root_port: Final = _port(PciExpressType.ROOT_PORT, 0x5347)
         self.upstream: Final = _port(PciExpressType.UPSTREAM_PORT, 0x5355)
         self.downstream: Final = [

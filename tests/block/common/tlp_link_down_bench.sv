@@ -10,7 +10,7 @@ module tlp_link_down_bench #(
     input  int   seed,
     output logic done,
     output int   errors,
-    output int   received,   // whole TLPs
+    output int   received,   // whole TLPs, each number once
     output int   cut_off,    // TLPs that ended with `err` although they were sent without
     output int   lost,       // numbers that never arrived whole
     output int   downs       // times that the second link went down
@@ -165,8 +165,11 @@ module tlp_link_down_bench #(
             end
             if (!r_err[c] || (h[40:36] == 5'd7 && index[c] >= dwords)) begin
               last[c] = number;
-              received++;
-              if (number < COUNT) arrived[number] = 1;
+              // A TLP that its sender nullifies may be cut off at its end and sent again: both ends look alike.
+              if (number < COUNT && !arrived[number]) begin
+                received++;
+                arrived[number] = 1;
+              end
             end
           end
         end

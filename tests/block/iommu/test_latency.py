@@ -108,6 +108,8 @@ class LatencyTest(BaseTest):
             self.environment.simulation.native.set_knob(Knob.MEMORY_PORT_LATENCY, latency)
             self.measure(latency, False)
             self.measure(latency, True)
+        for figure in self.scoreboard.figures:
+            self.environment.add_figure(figure.name, figure.measured, "cycles")
 
     def measure(self, latency: int, nested: bool) -> None:
         """Figures of one configuration."""
@@ -132,7 +134,9 @@ class LatencyTest(BaseTest):
             self.latency(index)
         record("L2 hit", self.latency(0), 4)
         hits = bench.translate([self.request(0, offset) for offset in range(HITS)])
-        record(f"{HITS} hits", hits[-1].answered - hits[0].answered, HITS - 1)
+        cycles_of_hits = hits[-1].answered - hits[0].answered
+        record(f"{HITS} hits", cycles_of_hits, HITS - 1)
+        self.environment.add_figure(f"L{latency} {stage} hits per cycle", (HITS - 1) / cycles_of_hits, "translations/cycle")
         record("hits after each other", max(answer.latency for answer in hits), 2)
         # Everything but the context is dropped: VMA and GVMA without address.
         self.command(0, 0x1 | (1 << 33 | 5 << 44 if nested else 0))

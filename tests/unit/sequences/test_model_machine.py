@@ -18,6 +18,7 @@ from sequences.peer_writes import peer_writes
 from sequences.random_mix import random_mix
 from sequences.recorded_lists import load_recorded_lists
 from sequences.scatter_gather import scatter_gather
+from sequences.second_mapping import second_mapping
 from sequences.single_transfers import single_transfers
 from sequences.unmap_access import unmap_access
 
@@ -70,6 +71,12 @@ def test_directory_faults(random: np.random.Generator) -> None:
 def test_bulk_transfers(random: np.random.Generator) -> None:
     running = machine()
     bulk_transfers(running, random, rounds=1)
+    shut_down(running)
+
+
+def test_second_mapping(random: np.random.Generator) -> None:
+    running = machine()
+    second_mapping(running, random)
     shut_down(running)
 
 
