@@ -16,6 +16,7 @@ from tb.checkers.tlp_protocol import TlpProtocolChecker
 from tb.env.base_test import BaseTest
 from tb.scoreboards.fabric import NO_ACS, BridgePort, DownstreamPort, FabricConfiguration, FabricLinks
 from tb.scoreboards.link_flow import LinkFlowScoreboard
+from tb.scoreboards.scoreboard import ScoreboardError
 
 
 def fabric_configuration(tree: PciTree) -> FabricConfiguration:
@@ -32,6 +33,10 @@ def fabric_configuration(tree: PciTree) -> FabricConfiguration:
         kind: [found for found in tree.functions if found.device.kind is kind]
         for kind in (PciExpressType.ROOT_PORT, PciExpressType.UPSTREAM_PORT, PciExpressType.DOWNSTREAM_PORT)
     }
+    for kind, found in by_kind.items():
+        if not found:
+            seen = ", ".join(str(function.bdf) for function in tree.functions)
+            raise ScoreboardError("enumeration", "fabric", f"no function is of type {kind.name}, enumeration found {seen}")
     return FabricConfiguration(
         port(by_kind[PciExpressType.ROOT_PORT][0]),
         port(by_kind[PciExpressType.UPSTREAM_PORT][0]),
