@@ -14,6 +14,7 @@ help:
 	@echo 'make test                             all tests of the project: lint, units, flow, blocks, system, conformance'
 	@echo 'make sim TEST= SEED= [WAVES=1]        run one test with one seed'
 	@echo 'make conformance [VECTORS=dir]        replay the recorded truth; DUT=model or DUT=iommu_rtl'
+	@echo 'make model-coverage                   branch coverage of the golden DMA API by its unit tests'
 	@echo 'make faults [PATCHES=dir]             plant faults in the RTL and see who catches them'
 	@echo 'make bench                            measure the figures of the design beside their targets'
 	@echo 'make lint                             Verilator, Icarus, slang, Yosys, g++, ruff, mypy, layers of the rooms'
@@ -51,7 +52,7 @@ bench: $(STAMP)
 determinism: $(STAMP)
 	@$(FLOW) determinism '$(TEST)' '$(or $(SEED),1)'
 
-lint docs registers: $(STAMP)
+lint docs registers model-coverage: $(STAMP)
 	@$(FLOW) $@
 
 lock:
@@ -60,4 +61,4 @@ lock:
 clean:
 	rm -rf build
 
-.PHONY: help setup regress sim test conformance faults bench determinism lint docs registers lock clean
+.PHONY: help setup regress sim test model-coverage conformance faults bench determinism lint docs registers lock clean

@@ -22,6 +22,7 @@ from flow import (
     faults,
     job,
     lint,
+    model_coverage,
     registers,
     regress,
     report,
@@ -110,6 +111,11 @@ def build_command(project: Project, arguments: argparse.Namespace) -> int:
 
 def test_command(project: Project, arguments: argparse.Namespace) -> int:
     return suite.run(project)
+
+
+def model_coverage_command(project: Project, arguments: argparse.Namespace) -> int:
+    passed, failed = model_coverage.run(project)
+    return 0 if passed and not failed else FAILED
 
 
 def conformance_command(project: Project, arguments: argparse.Namespace) -> int:
@@ -208,6 +214,8 @@ def make_parser() -> Parser:
     added.add_argument("only", nargs="*", help="only checks whose name contains one of these words")
 
     command("test", test_command, "all tests of the project")
+
+    command("model-coverage", model_coverage_command, "branch coverage of the golden DMA API by its unit tests")
 
     added = command("conformance", conformance_command, "replay recorded truth")
     added.add_argument("--vectors", type=Path, help="folder of vectors; the project's own unless given")

@@ -5,15 +5,11 @@ A stage that does not exist yet in the checkout is named; a stage that runs coun
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flow import conformance, lint, regress, report, summary, testlist, testplan
+from flow import conformance, lint, model_coverage, regress, report, summary, testlist, testplan, unit_tests
 from flow.errors import UserError
 from flow.progress import duration
 from flow.project import Project
@@ -33,7 +29,8 @@ def run(project: Project) -> int:
     """All stages; the exit status is 0 only if nothing failed and something passed."""
     stages: list[tuple[str, Callable[[Project], Count | None]]] = [
         ("lint", _lint),
-        ("unit tests", lambda p: _pytest(p, "tests/unit")),
+        ("unit tests", lambda p: _pytest(p, "tests/unit", *model_coverage.TESTS)),
+        ("unit tests of the DMA API, with branch coverage", lambda p: Count(*model_coverage.run(p))),
         ("flow tests", lambda p: _pytest(p, "tests/flow")),
         ("testplan", _testplan),
         ("block simulations", lambda p: _simulations(p, "blocks", system=False)),
@@ -74,24 +71,10 @@ def _testplan(project: Project) -> Count | None:
     return Count(int(not faults), len(faults))
 
 
-def _pytest(project: Project, folder: str) -> Count | None:
+def _pytest(project: Project, folder: str, *ignored: str) -> Count | None:
     if not any((project.root / folder).rglob("test_*.py")):
         return None
-    environment = {**os.environ, "PYTHONPATH": f"{project.root / 'models'}{os.pathsep}{project.root}"}
-    command = [sys.executable, "-m", "pytest", "--color=no", "--durations=5", folder]
-    done = subprocess.Popen(
-        command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert done.stdout is not None
-    last = ""
-    for line in done.stdout:
-        print(line, end="", flush=True)
-        last = line if line.strip() else last
-    status = done.wait()
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?)", last)}
-    failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
-    # A pytest that ended badly without counting a failure (a collection error, a crash) failed as a whole.
-    return Count(counts.get("passed", 0), failed or int(status != 0))
+    return Count(*unit_tests.run(project, [folder, *(f"--ignore={path}" for path in ignored)]))
 
 
 def _simulations(project: Project, name: str, system: bool) -> Count | None:
