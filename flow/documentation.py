@@ -17,8 +17,8 @@ from flow.project import Project
 from flow.registers import SOURCES
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)|!\[[^\]]*\]\(([^)\s]+)\)")
-MAKE = re.compile(r"(?:^|`|\n)make ([a-z_]+)")
-TARGET = re.compile(r"^([a-z_ ]+):(?!=)", re.MULTILINE)
+MAKE = re.compile(r"(?:^|`|\n)make ([-a-z_]+)")
+TARGET = re.compile(r"^([-a-z_ ]+):(?!=)", re.MULTILINE)
 REGISTER_SOURCE = "hdl/regs/sluicegate.rdl"
 REGISTER_FOLDER = "hdl/regs"
 
