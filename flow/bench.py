@@ -126,17 +126,25 @@ def cpu_seconds(folder: Path) -> float:
     return float(json.loads((folder / verdict.TIMING).read_text())["cpu_s"])
 
 
-def measure(project: Project) -> list[Figure]:
-    """Every figure of every family, families by name."""
+def measure(project: Project) -> tuple[list[Figure], list[str]]:
+    """Every figure of every family, families by name; and a sentence for each family that cannot be measured."""
     bench = Bench(project)
     figures: list[Figure] = []
+    failures: list[str] = []
     for family in sorted(entry.name for entry in pkgutil.iter_modules(benches.__path__)):
-        figures += importlib.import_module(f"{benches.__name__}.{family}").measure(bench)
-    return figures
+        print(f"measuring {family}", flush=True)
+        try:
+            figures += importlib.import_module(f"{benches.__name__}.{family}").measure(bench)
+        except UserError as error:
+            failures.append(f"{family}: {error}")
+    return figures, failures
 
 
 def write(project: Project, figures: list[Figure]) -> Path:
-    """Leaves `build/bench/bench.json`."""
+    """Leaves `build/bench/bench.json`. Figures are told apart by their names."""
+    names = [figure.name for figure in figures]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"Two figures have the name '{twice[0]}': give each its own in flow/benches.")
     path = project.build / "bench" / RESULTS
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

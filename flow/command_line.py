@@ -132,10 +132,12 @@ def faults_command(project: Project, arguments: argparse.Namespace) -> int:
 
 
 def bench_command(project: Project, arguments: argparse.Namespace) -> int:
-    figures = bench.measure(project)
+    figures, failures = bench.measure(project)
     print(bench.render(figures))
     print(f"figures: {project.relative(bench.write(project, figures))}")
-    return 0
+    for sentence in failures:
+        print(f"not measured: {sentence}")
+    return FAILED if failures else 0
 
 
 def determinism_command(project: Project, arguments: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ def measure(bench: Bench) -> list[Figure]:
     call = figures["empty_call_ns"]
     return [
         Figure("DMA API: 4 KiB map and unmap", figures["pair_ns"] / call, "empty calls", None, "lower"),
-        Figure("DMA API: 4 KiB map and unmap", 1e9 / figures["pair_ns"], "pairs/s", PAIRS_TARGET, "higher"),
+        Figure("DMA API: 4 KiB map and unmap, rate", 1e9 / figures["pair_ns"], "pairs/s", PAIRS_TARGET, "higher"),
         Figure("DMA API: map_sg and unmap_sg per entry", figures["sg_entry_ns"] / call, "empty calls", None, "lower"),
         Figure("DMA API: P2P distance among 1,000 devices", figures["distance_ns"] / call, "empty calls", None, "lower"),
         Figure("DMA API: memory of a live mapping", figures["mapping_bytes"], "bytes", MAPPING_BYTES_TARGET, "lower"),

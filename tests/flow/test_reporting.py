@@ -174,6 +174,26 @@ def test_figures_know_whether_they_met_their_target(project: Project) -> None:
     assert set(data[0]) == {"name", "value", "unit", "target", "better", "met"}
 
 
+def test_figures_of_one_name_are_refused(project: Project) -> None:
+    with pytest.raises(UserError, match="Two figures have the name 'speed'"):
+        bench.write(project, [Figure("speed", 1, unit, None, "higher") for unit in ("ratio", "TLP/s")])
+
+
+def test_a_family_that_cannot_be_measured_does_not_take_the_others_along(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: bench.Bench) -> list[Figure]:
+        raise UserError("Nothing to measure.")
+
+    for path in sorted((CHECKOUT / "flow" / "benches").glob("[a-z]*.py")):
+        family = importlib.import_module(f"flow.benches.{path.stem}")
+        figure = Figure(path.stem, 1, "ratio", None, "higher")
+        monkeypatch.setattr(family, "measure", refuse if path.stem == "dma_api" else lambda _, figure=figure: [figure])
+    figures, failures = bench.measure(project)
+    assert failures == ["dma_api: Nothing to measure."]
+    assert len(figures) > 3
+
+
 def test_every_figure_family_can_be_imported() -> None:
     for path in (CHECKOUT / "flow" / "benches").glob("[a-z]*.py"):
         assert callable(importlib.import_module(f"flow.benches.{path.stem}").measure)
