@@ -90,6 +90,7 @@ std::int64_t set_knob(Machine& target, const Action& action) {
         case Knob::CompleterLatency: target.completer(link).timing().latency = value; return 0;
         case Knob::CompleterJitter: target.completer(link).timing().jitter = value; return 0;
         case Knob::CompleterInterleaveChance: target.completer(link).timing().interleave_chance = value; return 0;
+        case Knob::CompleterCutChance: target.completer(link).timing().cut_chance = value; return 0;
         case Knob::CompleterBoundary:
             if (value != 64 && value != 128) return -1;
             target.completer(link).timing().read_completion_boundary = value;

@@ -50,6 +50,7 @@ enum class Knob : std::uint32_t {
     TranslationStallChances = 14, // request | response << 32
     TranslationIdentifiers = 15,
     EngineStallChances = 16,      // descriptor | status << 32
+    CompleterCutChance = 17,
 };
 
 struct Action {

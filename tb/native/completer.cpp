@@ -125,6 +125,10 @@ bool Completer::complete_next(std::uint64_t cycle, Read& read, Host& host, LinkS
         const std::uint64_t end = limit > start ? limit : (start / boundary + 1) * boundary;
         dwords = std::min<std::uint32_t>(dwords, static_cast<std::uint32_t>((end - start) / 4));
     }
+    const auto to_boundary = static_cast<std::uint32_t>((boundary - start % boundary) / 4);
+    if (dwords > to_boundary && random_.chance(timing_.cut_chance)) {
+        dwords = to_boundary + boundary / 4 * random_.upto((dwords - to_boundary - 1) / (boundary / 4));
+    }
     Tlp tlp = completion(read.header, StatusSc, read.bytes_left, static_cast<std::uint32_t>(read.address), dwords);
     tlp.payload.resize(4ULL * dwords);
     const AccessStatus status = host.memory.read(start, tlp.payload);

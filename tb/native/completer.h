@@ -19,6 +19,7 @@ struct CompleterTiming {
     std::uint32_t latency = 1;              // cycles from the request's last beat to its first completion, at least 1
     std::uint32_t jitter = 0;               // up to so many more, uniform
     std::uint32_t interleave_chance = 0;    // of 65536: pick any due request instead of the oldest
+    std::uint32_t cut_chance = 0;           // of 65536: end a completion at an earlier boundary than necessary
     std::uint32_t read_completion_boundary = 64;
     std::uint32_t max_payload = 256;
 };

@@ -68,6 +68,7 @@ class EngineTest(BaseTest):
         native.set_knob(Knob.COMPLETER_LATENCY, int(self.random.integers(1, 200)), link=link)
         native.set_knob(Knob.COMPLETER_JITTER, int(self.random.choice([0, 50, 400])), link=link)
         native.set_knob(Knob.COMPLETER_INTERLEAVE_CHANCE, int(self.random.choice([0, 20000, 65535])), link=link)
+        native.set_knob(Knob.COMPLETER_CUT_CHANCE, int(self.random.choice([0, 20000])), link=link)
         native.set_knob(Knob.COMPLETER_BOUNDARY, int(self.random.choice([64, 128])), link=link)
         native.set_knob(Knob.COMPLETER_MAX_PAYLOAD, int(self.random.choice([128, 256, 512])), link=link)
 

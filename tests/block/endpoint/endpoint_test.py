@@ -115,6 +115,7 @@ class EndpointTest(BaseTest):
             native.act(ActionKind.ADD_MEMORY_REGION, region.base, region.size)
         native.act(ActionKind.SET_INTERRUPT_PAGE, ADDRESS_MAP.imsic.base, ADDRESS_MAP.imsic.size)
         native.set_knob(Knob.COMPLETER_LATENCY, int(self.random.integers(1, 200)), link=UP)
+        native.set_knob(Knob.COMPLETER_CUT_CHANCE, int(self.random.choice([0, 20000])), link=UP)
         for agent in self.environment.agents.values():
             agent.set_stalls(int(self.random.choice([0, 0, 8000, 40000])))
 
