@@ -13,7 +13,8 @@ False. All values are unsigned 64-bit byte addresses.
 
 from __future__ import annotations
 
-from typing import Self
+from operator import index
+from typing import Self, SupportsIndex
 
 ADDRESS_BITS = 64
 _LIMIT = 1 << ADDRESS_BITS
@@ -24,15 +25,24 @@ class _Address(int):
 
     __slots__ = ()
 
-    def __new__(cls, value: int) -> Self:
+    def __new__(cls, value: SupportsIndex) -> Self:
         if isinstance(value, _Address) and type(value) is not cls:
             raise TypeError(
                 f"{type(value).__name__} {int(value):#x} used as {cls.__name__}: the address spaces differ, "
                 f"translate it first (int() forces the conversion)"
             )
+        if not isinstance(value, int):
+            value = cls._whole_number(value)
         if not 0 <= value < _LIMIT:
-            raise ValueError(f"{cls.__name__} {value:#x} is outside 64 bits")
+            raise ValueError(f"{cls.__name__} {value:#x} is outside 64 bits: give a byte address from 0 to 2^64 - 1")
         return super().__new__(cls, value)
+
+    @classmethod
+    def _whole_number(cls, value: object) -> int:
+        """An integer of another library (numpy); text, floats and None are refused."""
+        if not hasattr(value, "__index__"):
+            raise TypeError(f"{type(value).__name__} {value!r} is no {cls.__name__}: give a byte address as a whole number")
+        return index(value)
 
     def _offset(self, other: object) -> int:
         if isinstance(other, _Address):

@@ -23,6 +23,8 @@ class DmaAttrs(IntFlag):
     CC_SHARED = 1 << 13
 
 
+ATTR_BITS = int(max(DmaAttrs)).bit_length()
+"""Bits that the attributes take; a value with more of them needs a closer look."""
 # Plain integers: combining members of an IntFlag costs a microsecond on the mapping path.
 SKIP_CPU_SYNC = int(DmaAttrs.SKIP_CPU_SYNC)
 MMIO = int(DmaAttrs.MMIO)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import index
 
 from sluicegate.address import DmaAddress, PhysicalAddress
+from sluicegate.arguments import validated
 from sluicegate.dma.atomic_pool import AtomicPools
 from sluicegate.dma.attrs import DmaAttrs, Gfp
 from sluicegate.dma.backends.base import MAPPING_ERROR, SIZE_MAX
@@ -51,6 +52,7 @@ def alloc_block(dev: Device, size: int) -> PhysicalAddress | None:
         return None
 
 
+@validated
 def dma_alloc_attrs(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL, attrs: int = 0) -> tuple[CpuBuffer, DmaAddress] | None:
     """Allocate ``size`` bytes of zeroed consistent memory: (CPU view, device address), or None.
 
@@ -110,16 +112,19 @@ def _from_atomic_pool(dev: Device, pools: AtomicPools, size: int, gfp: Gfp) -> t
     return None
 
 
+@validated
 def dma_alloc_coherent(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL) -> tuple[CpuBuffer, DmaAddress] | None:
     """:func:`dma_alloc_attrs` without attributes."""
     return dma_alloc_attrs(dev, size, gfp, int(DmaAttrs.NO_WARN) if gfp & Gfp.NOWARN else 0)
 
 
+@validated
 def dma_alloc_wc(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL) -> tuple[CpuBuffer, DmaAddress] | None:
     """:func:`dma_alloc_attrs`, write-combined by the CPU."""
     return dma_alloc_attrs(dev, size, gfp, int(DmaAttrs.WRITE_COMBINE))
 
 
+@validated
 def dma_free_attrs(dev: Device, size: int, cpu: CpuBuffer | None, dma: DmaAddress | int, attrs: int = 0) -> None:
     """Free memory of :func:`dma_alloc_attrs`: same size, CPU view, device address and attributes."""
     dev.check_present()
@@ -155,16 +160,19 @@ def dma_free_attrs(dev: Device, size: int, cpu: CpuBuffer | None, dma: DmaAddres
         dev.host.pages.free(entry.phys)
 
 
+@validated
 def dma_free_coherent(dev: Device, size: int, cpu: CpuBuffer | None, dma: DmaAddress | int) -> None:
     """Free memory of :func:`dma_alloc_coherent`."""
     dma_free_attrs(dev, size, cpu, dma)
 
 
+@validated
 def dma_free_wc(dev: Device, size: int, cpu: CpuBuffer | None, dma: DmaAddress | int) -> None:
     """Free memory of :func:`dma_alloc_wc`."""
     dma_free_attrs(dev, size, cpu, dma, int(DmaAttrs.WRITE_COMBINE))
 
 
+@validated
 def dmam_alloc_coherent(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL) -> tuple[CpuBuffer, DmaAddress] | None:
     """Managed: freed when the driver detaches."""
     block = dma_alloc_coherent(dev, size, gfp)
@@ -180,6 +188,7 @@ def dmam_alloc_coherent(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL) -> tuple[
     return block
 
 
+@validated
 def dmam_free_coherent(dev: Device, size: int, cpu: CpuBuffer, dma: DmaAddress | int) -> None:
     """Free a managed allocation early."""
     known = dev.managed.get(int(cpu.phys))

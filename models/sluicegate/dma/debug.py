@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sluicegate.dma.device import Device
 
 MAX_CACHELINE_OVERLAPS: Final = 7
-_API_PACKAGES: Final = ("sluicegate.dma", "sluicegate.p2pdma")
+_API_PACKAGES: Final = ("sluicegate.dma", "sluicegate.p2pdma", "sluicegate.arguments")
 
 
 class DebugMode(Enum):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from sluicegate.address import DmaAddress, PhysicalAddress
+from sluicegate.arguments import validated
+from sluicegate.dma.device import Device
 from sluicegate.dma.errno import Errno
 from sluicegate.memory import PAGE_SHIFT, PAGE_SIZE
 
-if TYPE_CHECKING:
-    from sluicegate.dma.device import Device
+LARGEST: Final = 64 << 30
+"""Bytes of the largest memory (model policy: the allocator keeps a byte a page)."""
 
 
 class DeviceCoherentMemory:
@@ -42,12 +45,13 @@ class DeviceCoherentMemory:
         self._used[first : first + pages] = bytes(pages)
 
 
-def dma_declare_coherent_memory(dev: Device, phys: int, dma: int, size: int) -> int:
-    """Give a device its own coherent memory: 0, -EINVAL for no whole page, -EBUSY when it has one."""
+@validated
+def dma_declare_coherent_memory(dev: Device, phys: PhysicalAddress | int, dma: DmaAddress | int, size: int) -> int:
+    """Give a device its own coherent memory: 0, -EINVAL for no whole page or over 64 GiB, -EBUSY when it has one."""
     dev.check_present()
-    if size < PAGE_SIZE or (phys | dma) & (PAGE_SIZE - 1):
+    if size > LARGEST or size < PAGE_SIZE or (int(phys) | int(dma)) & (PAGE_SIZE - 1):
         return -Errno.EINVAL
     if dev.coherent_memory is not None:
         return -Errno.EBUSY
-    dev.coherent_memory = DeviceCoherentMemory(phys, dma, size >> PAGE_SHIFT)
+    dev.coherent_memory = DeviceCoherentMemory(int(phys), int(dma), size >> PAGE_SHIFT)
     return 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sluicegate.address import PhysicalAddress
+from sluicegate.arguments import validated
 from sluicegate.dma.attrs import MMIO, REQUIRE_COHERENT, SKIP_CPU_SYNC
 from sluicegate.dma.backends.arch_sync import arch_sync_for_cpu, arch_sync_for_device
 from sluicegate.dma.backends.domain import DomainMapError
@@ -54,11 +55,13 @@ class DmaIovaState:
         self.block = (0, 0)
 
 
+@validated
 def dma_use_iova(state: DmaIovaState) -> bool:
     """Whether :func:`dma_iova_try_alloc` succeeded."""
     return state.size != 0
 
 
+@validated
 def dma_iova_try_alloc(dev: Device, state: DmaIovaState, phys: PhysicalAddress | int, size: int) -> bool:
     """Reserve IOVA space for ``size`` bytes whose first byte has the granule offset of ``phys``.
 
@@ -92,6 +95,7 @@ def dma_iova_try_alloc(dev: Device, state: DmaIovaState, phys: PhysicalAddress |
     return True
 
 
+@validated
 def dma_iova_link(
     dev: Device,
     state: DmaIovaState,
@@ -193,6 +197,7 @@ def _link_bounced(
     return 0
 
 
+@validated
 def dma_iova_sync(dev: Device, state: DmaIovaState, offset: int, size: int) -> int:
     """Make the links of a range visible to the device: 0 or a negative errno. Must precede the first access."""
     dev.check_present()
@@ -212,6 +217,7 @@ def dma_iova_sync(dev: Device, state: DmaIovaState, offset: int, size: int) -> i
     return 0
 
 
+@validated
 def dma_iova_unlink(dev: Device, state: DmaIovaState, offset: int, size: int, dir: DmaDirection, attrs: int = 0) -> None:
     """Unlink a range and keep its IOVA. Always waits for the invalidation."""
     direction = valid_direction(dir)
@@ -230,6 +236,7 @@ def dma_iova_unlink(dev: Device, state: DmaIovaState, offset: int, size: int, di
         dev.remove_mapping(state.links.pop(at))
 
 
+@validated
 def dma_iova_destroy(dev: Device, state: DmaIovaState, mapped_len: int, dir: DmaDirection, attrs: int = 0) -> None:
     """Unlink the first ``mapped_len`` bytes (all that is linked) and free the IOVA."""
     direction = valid_direction(dir)
@@ -256,6 +263,7 @@ def dma_iova_destroy(dev: Device, state: DmaIovaState, mapped_len: int, dir: Dma
     state.clear()
 
 
+@validated
 def dma_iova_free(dev: Device, state: DmaIovaState) -> None:
     """Free the IOVA; everything must be unlinked."""
     dev.check_present()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sluicegate.address import DmaAddress, PhysicalAddress
+from sluicegate.arguments import validated
 from sluicegate.dma.attrs import DmaAttrs, Gfp
 from sluicegate.dma.backends.base import MAPPING_ERROR
 from sluicegate.dma.coherent import alloc_block, allocation_allowed, page_align
@@ -26,6 +27,7 @@ _ZONE_FLAGS: Final = Gfp.DMA | Gfp.DMA32 | Gfp.HIGHMEM
 _LARGEST_PIECE: Final = 4 << 20
 
 
+@validated
 def dma_alloc_pages(dev: Device, size: int, dir: DmaDirection, gfp: Gfp = Gfp.KERNEL) -> tuple[Page, DmaAddress] | None:
     """Allocate contiguous, zeroed pages and map them; the driver syncs. None on failure."""
     direction = valid_direction(dir)
@@ -56,6 +58,7 @@ def _clear(dev: Device, phys: int, size: int) -> None:
     dev.host.memory.write(phys, bytes(size))
 
 
+@validated
 def dma_free_pages(dev: Device, size: int, page: Page, dma: DmaAddress | int, dir: DmaDirection) -> None:
     """Free pages of :func:`dma_alloc_pages`: same size, page, address and direction."""
     direction = valid_direction(dir)
@@ -75,6 +78,7 @@ def dma_free_pages(dev: Device, size: int, page: Page, dma: DmaAddress | int, di
     dev.host.pages.free(entry.phys)
 
 
+@validated
 def dma_alloc_noncoherent(
     dev: Device, size: int, dir: DmaDirection, gfp: Gfp = Gfp.KERNEL
 ) -> tuple[CpuBuffer, DmaAddress] | None:
@@ -86,11 +90,13 @@ def dma_alloc_noncoherent(
     return CpuBuffer(dev.host, page.phys, index(size)), dma
 
 
+@validated
 def dma_free_noncoherent(dev: Device, size: int, cpu: CpuBuffer, dma: DmaAddress | int, dir: DmaDirection) -> None:
     """Free memory of :func:`dma_alloc_noncoherent`."""
     dma_free_pages(dev, size, Page(PhysicalAddress(cpu.phys)), dma, dir)
 
 
+@validated
 def dma_alloc_noncontiguous(dev: Device, size: int, dir: DmaDirection, gfp: Gfp = Gfp.KERNEL, attrs: int = 0) -> SgTable | None:
     """Allocate pages that need not be neighbours, mapped as one device segment (``nents`` is 1). None on failure.
 
@@ -139,6 +145,7 @@ def dma_alloc_noncontiguous(dev: Device, size: int, dir: DmaDirection, gfp: Gfp 
     return table
 
 
+@validated
 def dma_free_noncontiguous(dev: Device, size: int, table: SgTable, dir: DmaDirection) -> None:
     """Free memory of :func:`dma_alloc_noncontiguous`."""
     direction = valid_direction(dir)
@@ -193,6 +200,7 @@ class VmapBuffer:
         return parts
 
 
+@validated
 def dma_vmap_noncontiguous(dev: Device, size: int, table: SgTable) -> VmapBuffer:
     """A contiguous CPU view of the first ``size`` bytes."""
     buffers = []

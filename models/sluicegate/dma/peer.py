@@ -10,6 +10,7 @@ from operator import index
 from typing import Final
 
 from sluicegate.address import PeerAddress
+from sluicegate.arguments import validated
 from sluicegate.dma.attrs import MMIO
 from sluicegate.dma.backends.base import MAPPING_ERROR
 from sluicegate.dma.backends.direct import dma_capable
@@ -25,6 +26,7 @@ DMA_PEER_MAPPING_ERROR: Final = PeerAddress(MAPPING_ERROR)
 """What every failed peer mapping returns."""
 
 
+@validated
 def dma_map_peer_resource(dev: Device, peer: Device, res: Bar, offset: int, size: int, dir: DmaDirection) -> PeerAddress:
     """Map bytes ``[offset, offset + size)`` of a BAR of ``peer`` for ``dev``; ``DMA_PEER_MAPPING_ERROR`` on failure.
 
@@ -55,6 +57,7 @@ def dma_map_peer_resource(dev: Device, peer: Device, res: Bar, offset: int, size
     return PeerAddress(address)
 
 
+@validated
 def dma_peer_mapping_error(dev: Device, addr: PeerAddress | int) -> int:
     """0 for a usable address, -ENOMEM for ``DMA_PEER_MAPPING_ERROR``. ``dma_mapping_error`` is not valid for peer addresses."""
     address = PeerAddress(addr)
@@ -65,6 +68,7 @@ def dma_peer_mapping_error(dev: Device, addr: PeerAddress | int) -> int:
     return -Errno.ENOMEM if address == DMA_PEER_MAPPING_ERROR else 0
 
 
+@validated
 def dma_unmap_peer_resource(dev: Device, addr: PeerAddress | int, size: int, dir: DmaDirection) -> None:
     """Undo :func:`dma_map_peer_resource`: every argument as in the map call and its result."""
     direction = valid_direction(dir)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sluicegate.address import DmaAddress
+from sluicegate.arguments import validated
 from sluicegate.dma.attrs import Gfp
 from sluicegate.dma.coherent import dma_alloc_coherent, dma_free_coherent
 from sluicegate.dma.cpu_buffer import CpuBuffer
@@ -148,6 +149,7 @@ class DmaPool:
             raise ValueError(f"pool {self.name} was destroyed: no call may name it any more")
 
 
+@validated
 def dma_pool_create(name: str, dev: Device | None, size: int, align: int, boundary: int, debug: bool = False) -> DmaPool | None:
     """Create a pool of blocks of ``size`` bytes; None for a bad size, alignment or boundary (0 for none), or no device."""
     if dev is None:
@@ -165,27 +167,32 @@ def dma_pool_create(name: str, dev: Device | None, size: int, align: int, bounda
     return DmaPool(name, dev, size, allocation, min(boundary, allocation), debug)
 
 
+@validated
 def dma_pool_alloc(pool: DmaPool, gfp: Gfp = Gfp.KERNEL) -> tuple[CpuBuffer, DmaAddress] | None:
     """Take a block: (CPU view, device address), or None."""
     return pool.alloc(gfp)
 
 
+@validated
 def dma_pool_zalloc(pool: DmaPool, gfp: Gfp = Gfp.KERNEL) -> tuple[CpuBuffer, DmaAddress] | None:
     """Take a zeroed block."""
     return pool.alloc(gfp | Gfp.ZERO)
 
 
+@validated
 def dma_pool_free(pool: DmaPool, cpu: CpuBuffer | None, dma: DmaAddress | int) -> None:
     """Give a block back."""
     pool.free(cpu, dma)
 
 
+@validated
 def dma_pool_destroy(pool: DmaPool | None) -> None:
     """Destroy a pool; every block must be free."""
     if pool is not None:
         pool.destroy()
 
 
+@validated
 def dmam_pool_create(name: str, dev: Device, size: int, align: int, boundary: int, debug: bool = False) -> DmaPool | None:
     """Managed: destroyed when the driver detaches."""
     pool = dma_pool_create(name, dev, size, align, boundary, debug)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import index
 
 from sluicegate.address import DMA_MAPPING_ERROR, DmaAddress, PhysicalAddress
+from sluicegate.arguments import validated
 from sluicegate.dma.attrs import MMIO
 from sluicegate.dma.backends.base import MAPPING_ERROR
 from sluicegate.dma.debug import caller, match_unmap
@@ -16,6 +17,7 @@ from sluicegate.dma.streaming import check_in_flight, mapping_allowed
 from sluicegate.memory import PAGE_SIZE
 
 
+@validated
 def dma_map_resource(dev: Device, phys: PhysicalAddress | int, size: int, dir: DmaDirection, attrs: int = 0) -> DmaAddress:
     """Map device memory (MMIO) at a CPU physical address; ``DMA_MAPPING_ERROR`` on failure. RAM is always refused.
 
@@ -30,6 +32,9 @@ def dma_map_resource(dev: Device, phys: PhysicalAddress | int, size: int, dir: D
     if dev.host.pages.is_ram(address & -PAGE_SIZE):
         dev.report(DebugClass.RESOURCE_IS_RAM, f"dma_map_resource of {address:#x}, which is RAM")
         return DMA_MAPPING_ERROR
+    if (address + size) >> 64:
+        dev.report(DebugClass.ADDRESS_OVERFLOW, f"dma_map_resource of {address:#x}+{size:#x} ends beyond 64 bits")
+        return DMA_MAPPING_ERROR
     if dev.range_map and dev.backend.name == "direct":
         dev.report(DebugClass.RESOURCE_BUS_OFFSET, f"dma_map_resource of {address:#x} returns it untranslated")
     dma = dev.backend.map_resource(dev, address, size, direction, attrs)
@@ -40,6 +45,7 @@ def dma_map_resource(dev: Device, phys: PhysicalAddress | int, size: int, dir: D
     return DmaAddress(dma)
 
 
+@validated
 def dma_unmap_resource(dev: Device, dma: DmaAddress | int, size: int, dir: DmaDirection, attrs: int = 0) -> None:
     """Undo :func:`dma_map_resource`."""
     direction = valid_direction(dir)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from sluicegate.arguments import validated
 from sluicegate.dma.attrs import REQUIRE_COHERENT
 from sluicegate.dma.debug import DebugMode, DmaDebugError, caller, match_unmap
 from sluicegate.dma.debug_classes import DebugClass
@@ -19,6 +20,7 @@ from sluicegate.dma.streaming import check_in_flight, mapping_allowed
 _ALLOWED_ERRORS: Final = (-Errno.EINVAL, -Errno.ENOMEM, -Errno.EIO, -Errno.EREMOTEIO, -Errno.EOPNOTSUPP)
 
 
+@validated
 def dma_map_sg(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection, attrs: int = 0) -> int:
     """Map the first ``nents`` entries: the number of segments for the device, 0 on any failure.
 
@@ -27,6 +29,7 @@ def dma_map_sg(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection, att
     return max(0, _map(dev, sgl, nents, dir, attrs))
 
 
+@validated
 def dma_map_sgtable(dev: Device, sgt: SgTable, dir: DmaDirection, attrs: int = 0) -> int:
     """Map a table: 0 with ``sgt.nents`` set, or -EINVAL, -ENOMEM, -EIO, -EREMOTEIO, -EOPNOTSUPP."""
     result = _map(dev, sgt.sgl, sgt.orig_nents, dir, attrs)
@@ -136,6 +139,7 @@ def _check_segments(dev: Device, entries: Sequence[SgEntry], count: int) -> None
             )
 
 
+@validated
 def dma_unmap_sg(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection, attrs: int = 0) -> None:
     """Undo :func:`dma_map_sg`; ``nents`` is the count given to it."""
     direction = valid_direction(dir)
@@ -170,6 +174,7 @@ def dma_unmap_sg(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection, a
         dev.remove_mapping(mapping)
 
 
+@validated
 def dma_unmap_sgtable(dev: Device, sgt: SgTable, dir: DmaDirection, attrs: int = 0) -> None:
     """Undo :func:`dma_map_sgtable`."""
     dma_unmap_sg(dev, sgt.sgl, sgt.orig_nents, dir, attrs)

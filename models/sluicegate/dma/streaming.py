@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from operator import index
-
 from sluicegate.address import DMA_MAPPING_ERROR, DmaAddress, PhysicalAddress
-from sluicegate.dma.attrs import CC_SHARED, MMIO, REQUIRE_COHERENT
+from sluicegate.arguments import instance, unsigned
+from sluicegate.dma.attrs import ATTR_BITS, CC_SHARED, MMIO, REQUIRE_COHERENT
 from sluicegate.dma.backends.base import MAPPING_ERROR
 from sluicegate.dma.cpu_buffer import CpuBuffer, VmallocBuffer
 from sluicegate.dma.debug import DebugMode, caller, match_unmap
@@ -24,14 +23,20 @@ def dma_map_single(dev: Device, ptr: CpuBuffer | VmallocBuffer, size: int, dir: 
     Returns the device address, or ``DMA_MAPPING_ERROR``: test it with :func:`dma_mapping_error`. Until the unmap the buffer
     belongs to the device, except between syncs.
     """
+    if dev.__class__ is not Device:
+        instance(dev, (Device,), "dma_map_single: dev")
     if isinstance(ptr, VmallocBuffer):
+        dev.check_present()
         dev.report(DebugClass.MAP_VMALLOC, f"dma_map_single of a vmalloc buffer of {ptr.size} bytes")
         return DMA_MAPPING_ERROR
     if not isinstance(ptr, CpuBuffer):
         raise TypeError(f"dma_map_single takes a CpuBuffer (from host.kmalloc), not {type(ptr).__name__}")
+    if size.__class__ is not int:
+        size = unsigned(size, "dma_map_single: size")
     if size > ptr.size:
-        raise ValueError(f"mapping of {size} bytes from a buffer of {ptr.size}")
+        raise ValueError(f"a mapping of {size} bytes from a buffer of {ptr.size}: map at most the whole buffer")
     phys = int(ptr.phys)
+    dev.check_present()
     if not dev.host.pages.is_ram(phys):
         dev.report(DebugClass.MAP_INVALID_AREA, f"dma_map_single of {phys:#x}, where no RAM is")
         return DMA_MAPPING_ERROR
@@ -40,14 +45,21 @@ def dma_map_single(dev: Device, ptr: CpuBuffer | VmallocBuffer, size: int, dir: 
 
 def dma_map_page(dev: Device, page: Page, offset: int, size: int, dir: DmaDirection, attrs: int = 0) -> DmaAddress:
     """Map ``size`` bytes from ``offset`` of a page (highmem pages too)."""
+    if attrs.__class__ is not int or attrs >> ATTR_BITS:
+        attrs = unsigned(attrs, "dma_map_page: attrs")
+    instance(dev, (Device,), "dma_map_page: dev")
+    instance(page, (Page,), "dma_map_page: page")
     if attrs & MMIO:
         return DMA_MAPPING_ERROR
     if page.provider is not None:
         dev.report(DebugClass.MAP_PEER_PAGE, f"dma_map_page of peer memory at {int(page.phys):#x}")
         return DMA_MAPPING_ERROR
-    if offset < 0:
-        raise ValueError(f"offset {offset} in a page is negative")
-    return map_range(dev, MappingKind.PAGE, int(page.phys) + offset, size, dir, attrs)
+    offset = unsigned(offset, "dma_map_page: offset")
+    phys = int(page.phys) + offset
+    if not dev.host.pages.is_ram(phys):
+        dev.report(DebugClass.MAP_INVALID_AREA, f"dma_map_page of {phys:#x}, where no RAM is")
+        return DMA_MAPPING_ERROR
+    return map_range(dev, MappingKind.PAGE, phys, size, dir, attrs)
 
 
 def dma_map_phys(dev: Device, phys: PhysicalAddress | int, size: int, dir: DmaDirection, attrs: int = 0) -> DmaAddress:
@@ -58,7 +70,14 @@ def dma_map_phys(dev: Device, phys: PhysicalAddress | int, size: int, dir: DmaDi
 def map_range(dev: Device, kind: MappingKind, phys: int, size: int, dir: DmaDirection, attrs: int) -> DmaAddress:
     """The common part of the calls above: checks, the back end's mapping, the ledger entry."""
     direction = valid_direction(dir)
-    size = index(size)
+    if dev.__class__ is not Device or size.__class__ is not int or attrs.__class__ is not int or attrs >> ATTR_BITS:
+        instance(dev, (Device,), "the device of a mapping")
+        size = unsigned(size, "the size of a mapping")
+        attrs = unsigned(attrs, "the attributes of a mapping")
+    if (phys + size) >> 64:
+        unsigned(size, "the size of a mapping")
+        dev.report(DebugClass.ADDRESS_OVERFLOW, f"a mapping of {phys:#x}+{size:#x} ends beyond 64 bits")
+        return DMA_MAPPING_ERROR
     if not mapping_allowed(dev, size):
         return DMA_MAPPING_ERROR
     if attrs & REQUIRE_COHERENT and not dev.coherent:
@@ -88,7 +107,7 @@ def mapping_allowed(dev: Device, size: int) -> bool:
     """Whether the device may map at all, and so many bytes; reports why not."""
     dev.check_present()
     if size < 0 or size >> 64:
-        raise ValueError(f"a mapping of {size} bytes: sizes are unsigned 64-bit values")
+        unsigned(size, "the size of a mapping")
     if size == 0:
         dev.report(DebugClass.ZERO_SIZE, "a mapping of 0 bytes")
         return False
@@ -105,6 +124,9 @@ def mapping_allowed(dev: Device, size: int) -> bool:
 
 def dma_mapping_error(dev: Device, dma: DmaAddress | int) -> int:
     """0 for a usable address, -ENOMEM for ``DMA_MAPPING_ERROR``. Address 0 is usable."""
+    if dev.__class__ is not Device:
+        instance(dev, (Device,), "dma_mapping_error: dev")
+    dev.check_present()
     if dma.__class__ is not DmaAddress:
         dma = DmaAddress(dma)
     for mapping in dev.ledger.at(int(dma)):
@@ -121,6 +143,8 @@ def dma_unmap_single(dev: Device, dma: DmaAddress | int, size: int, dir: DmaDire
 
 def dma_unmap_page(dev: Device, dma: DmaAddress | int, size: int, dir: DmaDirection, attrs: int = 0) -> None:
     """Undo :func:`dma_map_page`."""
+    if attrs.__class__ is not int or attrs >> ATTR_BITS:
+        attrs = unsigned(attrs, "dma_unmap_page: attrs")
     if not attrs & MMIO:
         unmap_range(dev, MappingKind.PAGE, dma, size, dir, attrs)
 
@@ -133,11 +157,14 @@ def dma_unmap_phys(dev: Device, dma: DmaAddress | int, size: int, dir: DmaDirect
 def unmap_range(dev: Device, kind: MappingKind, dma: DmaAddress | int, size: int, dir: DmaDirection, attrs: int) -> None:
     """The common part of the calls above: checks, the back end's unmap, the ledger."""
     direction = valid_direction(dir)
+    if dev.__class__ is not Device or size.__class__ is not int or attrs.__class__ is not int or size >> 64 or attrs >> ATTR_BITS:
+        instance(dev, (Device,), "the device of an unmap")
+        size = unsigned(size, "the size of an unmap")
+        attrs = unsigned(attrs, "the attributes of an unmap")
     dev.check_present()
     if dma.__class__ is not DmaAddress:
         dma = DmaAddress(dma)
     address = int(dma)
-    size = index(size)
     entry = match_unmap(dev, kind, address, size, direction, attrs=attrs)
     check_in_flight(dev, address, size)
     if entry is None and (address == MAPPING_ERROR or size <= 0):

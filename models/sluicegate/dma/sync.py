@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from operator import index
-
 from sluicegate.address import DmaAddress
+from sluicegate.arguments import instance, unsigned, validated
 from sluicegate.dma.debug import match_sync
 from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.device import Device
@@ -24,29 +23,33 @@ def dma_sync_single_for_device(dev: Device, dma: DmaAddress | int, size: int, di
 
 def dma_sync_single_range_for_cpu(dev: Device, dma: DmaAddress | int, offset: int, size: int, dir: DmaDirection) -> None:
     """:func:`dma_sync_single_for_cpu` of a part of the mapping at ``dma``."""
-    _sync(dev, DmaAddress(dma) + offset, size, dir, for_cpu=True)
+    _sync(dev, DmaAddress(dma) + unsigned(offset, "the offset of a sync"), size, dir, for_cpu=True)
 
 
 def dma_sync_single_range_for_device(dev: Device, dma: DmaAddress | int, offset: int, size: int, dir: DmaDirection) -> None:
     """:func:`dma_sync_single_for_device` of a part of the mapping at ``dma``."""
-    _sync(dev, DmaAddress(dma) + offset, size, dir, for_cpu=False)
+    _sync(dev, DmaAddress(dma) + unsigned(offset, "the offset of a sync"), size, dir, for_cpu=False)
 
 
+@validated
 def dma_sync_sg_for_cpu(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection) -> None:
     """Sync every segment of a mapped list; ``nents`` is the count given to the map."""
     _sync_sg(dev, sgl, nents, dir, for_cpu=True)
 
 
+@validated
 def dma_sync_sg_for_device(dev: Device, sgl: Scatterlist, nents: int, dir: DmaDirection) -> None:
     """The other way."""
     _sync_sg(dev, sgl, nents, dir, for_cpu=False)
 
 
+@validated
 def dma_sync_sgtable_for_cpu(dev: Device, sgt: SgTable, dir: DmaDirection) -> None:
     """:func:`dma_sync_sg_for_cpu` of a table."""
     _sync_sg(dev, sgt.sgl, sgt.orig_nents, dir, for_cpu=True)
 
 
+@validated
 def dma_sync_sgtable_for_device(dev: Device, sgt: SgTable, dir: DmaDirection) -> None:
     """:func:`dma_sync_sg_for_device` of a table."""
     _sync_sg(dev, sgt.sgl, sgt.orig_nents, dir, for_cpu=False)
@@ -57,10 +60,12 @@ def _sync(
 ) -> int:
     """Sync one range; the number of segments of the list it belongs to (0 for none)."""
     direction = valid_direction(dir)
+    if dev.__class__ is not Device or size.__class__ is not int or size >> 64:
+        instance(dev, (Device,), "the device of a sync")
+        size = unsigned(size, "the size of a sync")
     dev.check_present()
     address = int(DmaAddress(dma))
-    size = index(size)
-    if size <= 0:
+    if size == 0:
         dev.report(DebugClass.ZERO_SIZE, f"a sync of {size} bytes")
         return 0
     entry = match_sync(dev, address, size, direction, for_cpu=for_cpu, sg_call_ents=sg_call_ents)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
 
+from sluicegate.arguments import unsigned
+
 
 class FlushQueueKind(Enum):
     """Ring size and timer of a queue."""
@@ -67,8 +69,13 @@ class FlushQueue:
 
     def queue(self, pfn: int, pages: int, cpu: int = 0) -> None:
         """Queue an unmapped range. Old entries leave first; a full ring forces a flush."""
+        if pfn.__class__ is not int or pages.__class__ is not int or pfn >> 64 or pages >> 64:
+            pfn, pages = unsigned(pfn, "flush queue: pfn"), unsigned(pages, "flush queue: pages")
+        number = cpu if self.kind is FlushQueueKind.PER_CPU else 0
+        if not isinstance(number, int) or not 0 <= number < len(self._rings):
+            raise ValueError(f"CPU {cpu!r}: the queue has {len(self._rings)} rings, give 0 to {len(self._rings) - 1}")
         self.poll()
-        ring = self._rings[cpu if self.kind is FlushQueueKind.PER_CPU else 0]
+        ring = self._rings[number]
         self._release_finished(ring)
         if len(ring) >= self.kind.usable_entries:
             self._flush()

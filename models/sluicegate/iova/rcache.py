@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sluicegate.arguments import unsigned
 from sluicegate.iova.tree import IovaTree
 
 MAGAZINE_SIZE: Final = 127
@@ -55,9 +56,12 @@ class IovaRcache:
 
         ``flush_rcache`` empties all caches into the tree and tries once more before failing.
         """
-        if size < MAX_CACHED_PAGES:
+        if size.__class__ is not int or limit_pfn.__class__ is not int or size >> 64 or limit_pfn >> 64:
+            size, limit_pfn = unsigned(size, "alloc_iova_fast: size"), unsigned(limit_pfn, "alloc_iova_fast: limit_pfn")
+        self._check_cpu(cpu)
+        if 0 < size < MAX_CACHED_PAGES:
             size = 1 << (size - 1).bit_length()
-        if self.enabled and size <= MAX_CACHED_PAGES:
+        if self.enabled and 0 < size <= MAX_CACHED_PAGES:
             pfn = self._get((size - 1).bit_length(), limit_pfn + 1 - size, cpu)
             if pfn:
                 return pfn
@@ -69,6 +73,9 @@ class IovaRcache:
 
     def free_iova_fast(self, pfn: int, size: int, cpu: int = 0) -> None:
         """Free the block of ``size`` pages at ``pfn``: into the cache of the class of ``size`` if there is one."""
+        if pfn.__class__ is not int or size.__class__ is not int or pfn >> 64 or size >> 64:
+            pfn, size = unsigned(pfn, "free_iova_fast: pfn"), unsigned(size, "free_iova_fast: size")
+        self._check_cpu(cpu)
         if self.enabled and 0 < size <= MAX_CACHED_PAGES:
             self._put((size - 1).bit_length(), pfn, cpu)
         else:
@@ -84,6 +91,7 @@ class IovaRcache:
 
     def flush_cpu(self, cpu: int) -> None:
         """Return the magazines of one CPU to the tree (what CPU offline does)."""
+        self._check_cpu(cpu)
         for cache in self._caches[cpu]:
             self._release(cache.loaded)
             self._release(cache.prev)
@@ -93,6 +101,10 @@ class IovaRcache:
         for depot in self._depots:
             if len(depot) > len(self._caches):
                 self._release(depot.pop())
+
+    def _check_cpu(self, cpu: int) -> None:
+        if cpu.__class__ is not int or not 0 <= cpu < len(self._caches):
+            raise ValueError(f"CPU {cpu!r}: there are {len(self._caches)}, give 0 to {len(self._caches) - 1}")
 
     def _get(self, order: int, highest: int, cpu: int) -> int:
         cache = self._caches[cpu][order]

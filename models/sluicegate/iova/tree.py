@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from sluicegate.arguments import unsigned
 from sluicegate.iova.sorted_keys import SortedKeys
 
 ANCHOR_PFN: Final = (1 << 64) - 1
@@ -96,7 +97,7 @@ class IovaTree:
 
     def find(self, pfn: int) -> tuple[int, int] | None:
         """The block that contains ``pfn``, as (first, last)."""
-        block = self._find(pfn)
+        block = self._find(unsigned(pfn, "IOVA find: pfn"))
         return None if block is None else (block.lo, block.hi)
 
     def alloc(self, size: int, limit_pfn: int, aligned: bool = True) -> int | None:
@@ -104,8 +105,10 @@ class IovaTree:
 
         ``aligned`` asks for natural alignment to ``size`` rounded up to a power of two; the block itself keeps its size.
         """
-        if size <= 0:
-            raise ValueError(f"IOVA allocation of {size} pages: at least one is needed")
+        if size.__class__ is not int or limit_pfn.__class__ is not int:
+            size, limit_pfn = unsigned(size, "IOVA allocation: size"), unsigned(limit_pfn, "IOVA allocation: limit_pfn")
+        if not 0 < size <= ANCHOR_PFN or not 0 <= limit_pfn <= ANCHOR_PFN:
+            raise ValueError(f"IOVA allocation of {size} pages up to {limit_pfn:#x}: give 1 page or more and a 64-bit limit")
         limit = (limit_pfn + 1) & ANCHOR_PFN
         below_4g = limit <= self.dma_32bit_pfn
         if below_4g and size >= self.max32_alloc_size:
@@ -129,7 +132,7 @@ class IovaTree:
 
     def free(self, pfn: int) -> bool:
         """Free the block that contains ``pfn`` (any pfn inside it); False when there is none."""
-        block = self._blocks.get(pfn) or self._find(pfn)
+        block = self._blocks.get(pfn) or self._find(unsigned(pfn, "IOVA free: pfn"))
         if block is None:
             return False
         above = block.next
@@ -156,8 +159,8 @@ class IovaTree:
 
         A block that overlaps the range from above grows down; what no block covers becomes a block of its own. The hints stay.
         """
-        if lo > hi or lo < 0:
-            raise ValueError(f"reserved range [{lo}, {hi}] is empty or negative")
+        if unsigned(lo, "IOVA reserve: lo") > unsigned(hi, "IOVA reserve: hi"):
+            raise ValueError(f"reserved range [{lo}, {hi}] is empty: give the first and the last page")
         if (lo | hi) > ANCHOR_PFN >> self.shift:
             return None
         block = self._lowest_ending_at_or_above(lo)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sluicegate.address import PeerAddress, PhysicalAddress
+from sluicegate.arguments import validated
 from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.device import Device
 from sluicegate.dma.errno import Errno
@@ -60,10 +61,11 @@ def _add_provider(dev: Device, number: int) -> P2pdmaProvider:
     return provider
 
 
+@validated
 def pci_p2pdma_add_resource(pdev: Device, bar: int, size: int, offset: int) -> int:
     """Make ``size`` bytes (0: the rest) at ``offset`` of a BAR peer memory: 0, -EINVAL for a place outside a memory BAR."""
     resource = _pci(pdev).bars.get(bar)
-    if resource is None or not resource.memory or size < 0 or not 0 <= offset < resource.size:
+    if resource is None or not resource.memory or offset >= resource.size:
         return -Errno.EINVAL
     size = size or resource.size - offset
     if size + offset > resource.size or (size | offset) & (PAGE_SIZE - 1):
@@ -83,6 +85,7 @@ def pci_p2pdma_add_resource(pdev: Device, bar: int, size: int, offset: int) -> i
     return 0
 
 
+@validated
 def pcim_p2pdma_init(pdev: Device) -> int:
     """Make a provider of each memory BAR, without a pool: 0. May be called again."""
     for number, bar in _pci(pdev).bars.items():
@@ -92,6 +95,7 @@ def pcim_p2pdma_init(pdev: Device) -> int:
     return 0
 
 
+@validated
 def pcim_p2pdma_provider(pdev: Device, bar: int) -> P2pdmaProvider | None:
     """The provider of a BAR; None when the BAR is no memory, or before :func:`pcim_p2pdma_init`."""
     _pci(pdev)
@@ -99,6 +103,7 @@ def pcim_p2pdma_provider(pdev: Device, bar: int) -> P2pdmaProvider | None:
     return None if state is None else state.providers.get(bar)
 
 
+@validated
 def pci_p2pmem_publish(pdev: Device, publish: bool) -> None:
     """Let orchestrators find the device's memory, which must be free of side effects. Nothing without a resource."""
     _pci(pdev)
@@ -107,46 +112,52 @@ def pci_p2pmem_publish(pdev: Device, publish: bool) -> None:
         state.published = publish
 
 
+@validated
 def pci_has_p2pmem(pdev: Device) -> bool:
     """Whether the device has published memory."""
     state = P2pdma.of(pdev.host).state(pdev)
     return state is not None and state.published
 
 
+@validated
 def pci_p2pdma_distance(provider: Device, client: Device) -> int:
     """Links between provider and client, -1 when the client cannot reach it."""
     return pci_p2pdma_distance_many(provider, [client])
 
 
+@validated
 def pci_p2pdma_distance_many(provider: Device, clients: Sequence[Device]) -> int:
     """Sum of the distances; -1 when there is no client, or one cannot reach the provider."""
     _pci(provider)
     return P2pdma.of(provider.host).distance_many(provider, clients)
 
 
+@validated
 def pci_p2pmem_find(client: Device) -> Device | None:
     """The closest published provider for one client; give it back with :func:`pci_dev_put`."""
     return pci_p2pmem_find_many([client])
 
 
+@validated
 def pci_p2pmem_find_many(clients: Sequence[Device]) -> Device | None:
     """The closest published provider for all clients, None when there is none."""
     return P2pdma.of(clients[0].host).find_many(clients) if clients else None
 
 
 def pci_dev_put(pdev: Device) -> None:
-    """Give back a reference of a find."""
+    """Give back a reference of a find, also of a device that was removed since."""
+    if not isinstance(pdev, Device):
+        raise TypeError(f"pci_dev_put: pdev is {type(pdev).__name__} {pdev!r}: give the Device of the find")
     state = P2pdma.of(pdev.host).state(pdev)
     if state is None or not state.references:
         raise ValueError(f"{pdev.name}: no reference to give back")
     state.references -= 1
 
 
+@validated
 def pci_alloc_p2pmem(pdev: Device, size: int) -> PeerBuffer | None:
     """Allocate peer memory in whole pages; None when there is no state, nothing fits, or ``size`` is 0."""
     _pci(pdev)
-    if size < 0:
-        raise ValueError(f"an allocation of {size} bytes")
     state = P2pdma.of(pdev.host).state(pdev)
     if state is None or size == 0 or pdev.host.should_fail(FaultPoint.P2PMEM_ALLOC):
         return None
@@ -164,6 +175,7 @@ def pci_alloc_p2pmem(pdev: Device, size: int) -> PeerBuffer | None:
     return PeerBuffer(provider, PhysicalAddress(address), size)
 
 
+@validated
 def pci_free_p2pmem(pdev: Device, buffer: PeerBuffer, size: int) -> None:
     """Free peer memory; memory that is not allocated is a BUG."""
     _pci(pdev)
@@ -173,6 +185,7 @@ def pci_free_p2pmem(pdev: Device, buffer: PeerBuffer, size: int) -> None:
     state.pool.free(int(buffer.phys), size)
 
 
+@validated
 def pci_p2pmem_virt_to_bus(pdev: Device, buffer: PeerBuffer | None, offset: int = 0) -> PeerAddress:
     """Bus address of a byte of the device's peer memory: 0 without one, all ones when it is in no resource."""
     _pci(pdev)
@@ -184,12 +197,14 @@ def pci_p2pmem_virt_to_bus(pdev: Device, buffer: PeerBuffer | None, offset: int 
     return PeerAddress((1 << 64) - 1 if provider is None else provider.bus_address(address))
 
 
+@validated
 def pci_p2pmem_alloc_sgl(pdev: Device, length: int) -> Scatterlist | None:
     """Allocate peer memory as a scatterlist of one entry of exactly ``length`` bytes; None on failure."""
     buffer = pci_alloc_p2pmem(pdev, length)
     return None if buffer is None else Scatterlist([SgEntry(buffer.page, 0, length)])
 
 
+@validated
 def pci_p2pmem_free_sgl(pdev: Device, sgl: Scatterlist) -> None:
     """Free every entry of such a list, and empty it."""
     for entry in sgl:
@@ -199,11 +214,13 @@ def pci_p2pmem_free_sgl(pdev: Device, sgl: Scatterlist) -> None:
     sgl.entries.clear()
 
 
+@validated
 def pci_p2pdma_map_type(provider: P2pdmaProvider, dev: Device) -> P2pdmaMapType:
     """How ``dev`` reaches a provider, as mappings see it."""
     return provider.map_type(dev)
 
 
+@validated
 def pci_p2pdma_bus_addr_map(provider: P2pdmaProvider, phys: PhysicalAddress | int) -> PeerAddress:
     """Bus address of a CPU physical address of the provider."""
     return PeerAddress(provider.bus_address(int(PhysicalAddress(phys))))

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sluicegate.address import DMA_MAPPING_ERROR, PhysicalAddress
+from sluicegate.arguments import validated
 from sluicegate.dma.attrs import MMIO
 from sluicegate.dma.device import Device
-from sluicegate.dma.direction import DmaDirection
+from sluicegate.dma.direction import DmaDirection, valid_direction
 from sluicegate.dma.errno import Errno
 from sluicegate.dma.iova_state import (
     DmaIovaState,
@@ -52,6 +53,7 @@ class DmaBufTable(SgTable):
         """(device address, bytes) of each single mapping."""
 
 
+@validated
 def dma_buf_phys_vec_to_sgt(
     dev: Device, provider: P2pdmaProvider, ranges: Sequence[PhysRange], direction: DmaDirection
 ) -> DmaBufTable | int:
@@ -59,6 +61,7 @@ def dma_buf_phys_vec_to_sgt(
 
     -EINVAL: no range, an empty one, or a provider that the importer cannot reach.
     """
+    direction = valid_direction(direction)
     if not ranges or any(part.length <= 0 for part in ranges):
         return -Errno.EINVAL
     kind = provider.map_type(dev)
@@ -127,6 +130,7 @@ def _unmap(dev: Device, mapped: Sequence[PhysRange], direction: DmaDirection) ->
         dma_unmap_phys(dev, dma, length, direction, MMIO)
 
 
+@validated
 def dma_buf_free_sgt(dev: Device, table: DmaBufTable) -> None:
     """Undo :func:`dma_buf_phys_vec_to_sgt`."""
     if dma_use_iova(table.state):

@@ -42,7 +42,7 @@ class P2pmemPool:
         """CPU physical address of ``size`` bytes, rounded up to pages, all in one resource; None when nothing fits."""
         pages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT
         for chunk in self._chunks:
-            first = chunk.used.find(bytes(pages))
+            first = chunk.used.find(bytes(pages)) if pages <= len(chunk.used) else -1
             if first >= 0:
                 chunk.used[first : first + pages] = b"\x01" * pages
                 return chunk.base + (first << PAGE_SHIFT)

@@ -289,7 +289,7 @@ def test_v91_peers_below_one_host_bridge_only() -> None:
     assert dma_peer_mapping_error(stranger, failed) == -12
 
 
-@pytest.mark.parametrize(("offset", "size"), [(0, MIB + 1), (MIB, 1), (MIB - 4096, 4097), (-1, 16)])
+@pytest.mark.parametrize(("offset", "size"), [(0, MIB + 1), (MIB, 1), (MIB - 4096, 4097)])
 def test_v92_outside_the_resource(offset: int, size: int) -> None:
     machine = Machine()
     res = machine.tree.nodes["A"].bars[2]
@@ -345,7 +345,7 @@ def test_memory_of_a_device_that_goes_away_is_not_given_out() -> None:
     assert pci_alloc_p2pmem(machine.provider, 4096) is None
     assert P2pmemGroup(machine.provider).available == "65536\n"
     state.dying = False
-    with pytest.raises(ValueError, match="-1 bytes"):
+    with pytest.raises(ValueError, match="size is -1: give an unsigned"):
         pci_alloc_p2pmem(machine.provider, -1)
     buffer = pci_alloc_p2pmem(machine.provider, 4096)
     assert repr(buffer) == "<PeerBuffer 0xa0000000+0x1000 of <P2pdmaProvider A BAR 2>>"

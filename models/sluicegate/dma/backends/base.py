@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sluicegate.arguments import unsigned
 from sluicegate.dma.direction import DmaDirection
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ SIZE_MAX: Final = (1 << 64) - 1
 
 def dma_bit_mask(bits: int) -> int:
     """``DMA_BIT_MASK(bits)``: the lowest ``bits`` bits set, 1 to 64."""
+    if bits.__class__ is not int:
+        bits = unsigned(bits, "DMA_BIT_MASK: bits")
     if not 1 <= bits <= 64:
         raise ValueError(f"DMA_BIT_MASK({bits}): 1 to 64 bits are valid")
     return (1 << bits) - 1
