@@ -60,9 +60,7 @@ def validated(function: Callable[P, R]) -> Callable[P, R]:
         # Superfluous and unknown arguments stay, for the call itself to refuse.
         positional: Any = [rule(value) for rule, value in zip(in_order, args, strict=False)]
         positional += args[len(positional) :]
-        if not kwargs:
-            return function(*positional)
-        named: Any = {name: rules[name](value) if name in rules else value for name, value in kwargs.items()}
+        named: Any = kwargs and {name: rules[name](value) if name in rules else value for name, value in kwargs.items()}
         return function(*positional, **named)
 
     return call
@@ -110,7 +108,7 @@ def _number_of(kind: type[enum.Enum], what: str) -> Rule:
     return check
 
 
-def _instance_of(kinds: tuple[type, ...], what: str) -> Rule:
+def _instance_of(kinds: tuple[type[Any], ...], what: str) -> Rule:
     usual = kinds[0]
     stays = not hasattr(usual, "check_present")
 
