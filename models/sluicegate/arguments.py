@@ -49,15 +49,18 @@ def instance(value: Any, kinds: tuple[type, ...], what: str) -> Any:
 def validated(function: Callable[P, R]) -> Callable[P, R]:
     """Check (and turn numpy integers into plain ones) all arguments of ``function`` by its annotations."""
     rules: dict[str, Rule] = {}
+    in_order: list[Rule] = []
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        # At the first call, as modules that name each other's classes are not complete before.
-        if not rules:
+        if not in_order:
+            # At the first call, as modules that name each other's classes are not complete before.
             rules.update(_rules(function))
-        positional: Any = [rule(value) for rule, value in zip(rules.values(), args, strict=False)]
+            in_order.extend(rules.values())
+        # Superfluous and unknown arguments stay, for the call itself to refuse.
+        positional: Any = [rule(value) for rule, value in zip(in_order, args, strict=False)]
         positional += args[len(positional) :]
-        named: Any = {name: rules[name](value) if name in rules else value for name, value in kwargs.items()}
+        named: Any = kwargs and {name: rules[name](value) if name in rules else value for name, value in kwargs.items()}
         return function(*positional, **named)
 
     return call
@@ -78,7 +81,7 @@ def _rule(hint: Any, what: str) -> Rule:
         return _sequence(typing.get_args(hint), what)
     if issubclass(kinds[0], enum.IntEnum | enum.IntFlag):
         return _number_of(kinds[0], what)
-    return lambda value: instance(value, kinds, what)
+    return _instance_of(kinds, what)
 
 
 def _number(own: type | None, what: str) -> Rule:
@@ -101,6 +104,20 @@ def _number_of(kind: type[enum.Enum], what: str) -> Rule:
         if isinstance(value, int) and not isinstance(value, (bool, *_ADDRESSES)):
             return value
         raise TypeError(f"{what} is {_shown(value)}: give a {kind.__name__}")
+
+    return check
+
+
+def _instance_of(kinds: tuple[type[Any], ...], what: str) -> Rule:
+    usual = kinds[0]
+    stays = not hasattr(usual, "check_present")
+
+    def check(value: Any) -> Any:
+        if value.__class__ is usual:
+            if not stays:
+                value.check_present()
+            return value
+        return instance(value, kinds, what)
 
     return check
 

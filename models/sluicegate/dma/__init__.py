@@ -25,6 +25,7 @@ from sluicegate.dma.coherent import (
     dma_free_attrs,
     dma_free_coherent,
     dma_free_wc,
+    dmam_alloc_attrs,
     dmam_alloc_coherent,
     dmam_free_coherent,
 )
@@ -84,6 +85,7 @@ from sluicegate.dma.masks import (
 from sluicegate.dma.mmap import (
     VirtualMemoryArea,
     dma_can_mmap,
+    dma_get_sgtable,
     dma_get_sgtable_attrs,
     dma_mmap_attrs,
     dma_mmap_coherent,
@@ -99,6 +101,7 @@ from sluicegate.dma.noncoherent import (
     dma_free_noncontiguous,
     dma_free_pages,
     dma_vmap_noncontiguous,
+    dma_vunmap_noncontiguous,
 )
 from sluicegate.dma.pages import OutOfMemory, Page
 from sluicegate.dma.peer import DMA_PEER_MAPPING_ERROR, dma_map_peer_resource, dma_peer_mapping_error, dma_unmap_peer_resource
@@ -110,6 +113,7 @@ from sluicegate.dma.pool import (
     dma_pool_free,
     dma_pool_zalloc,
     dmam_pool_create,
+    dmam_pool_destroy,
 )
 from sluicegate.dma.resource import dma_map_resource, dma_unmap_resource
 from sluicegate.dma.scatterlist import Scatterlist, SgEntry, SgTable, sg_dma_address, sg_dma_is_bus_address, sg_dma_len
@@ -224,6 +228,7 @@ __all__ = [
     "dma_get_required_mask",
     "dma_get_seg_boundary",
     "dma_get_seg_boundary_nr_pages",
+    "dma_get_sgtable",
     "dma_get_sgtable_attrs",
     "dma_iova_destroy",
     "dma_iova_free",
@@ -277,10 +282,13 @@ __all__ = [
     "dma_unmap_single",
     "dma_use_iova",
     "dma_vmap_noncontiguous",
+    "dma_vunmap_noncontiguous",
     "dma_wmb",
+    "dmam_alloc_attrs",
     "dmam_alloc_coherent",
     "dmam_free_coherent",
     "dmam_pool_create",
+    "dmam_pool_destroy",
     "sg_dma_address",
     "sg_dma_is_bus_address",
     "sg_dma_len",

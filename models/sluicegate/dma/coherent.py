@@ -7,9 +7,9 @@ from operator import index
 from sluicegate.address import DmaAddress, PhysicalAddress
 from sluicegate.arguments import validated
 from sluicegate.dma.atomic_pool import AtomicPools
-from sluicegate.dma.attrs import DmaAttrs, Gfp
+from sluicegate.dma.attrs import NO_KERNEL_MAPPING, NO_WARN, DmaAttrs, Gfp
 from sluicegate.dma.backends.base import MAPPING_ERROR, SIZE_MAX
-from sluicegate.dma.cpu_buffer import CpuBuffer
+from sluicegate.dma.cpu_buffer import CookieBuffer, CpuBuffer
 from sluicegate.dma.debug import caller, match_unmap
 from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.device import Device, MaskState
@@ -57,17 +57,19 @@ def dma_alloc_attrs(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL, attrs: int = 
     """Allocate ``size`` bytes of zeroed consistent memory: (CPU view, device address), or None.
 
     Both addresses are aligned to the power of two of pages that holds ``size``; the last byte is within the coherent mask.
+    With ``NO_KERNEL_MAPPING`` the CPU view is a cookie for the free that refuses every access.
     """
     size = index(size)
     if not allocation_allowed(dev, size, gfp):
         return None
+    view = CookieBuffer if attrs & NO_KERNEL_MAPPING else CpuBuffer
     code, line = caller()
     if dev.coherent_memory is not None:
         block = dev.coherent_memory.alloc(size)
         if block is None:
             return None
         phys, dma = block
-        cpu = CpuBuffer(dev.host, PhysicalAddress(phys), size, uncached=True)
+        cpu = view(dev.host, PhysicalAddress(phys), size, uncached=True)
     else:
         uncached = not dev.coherent
         pools = dev.host.atomic_pools
@@ -78,12 +80,12 @@ def dma_alloc_attrs(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL, attrs: int = 
         if found is None:
             return None
         phys, dma = found
-        cpu = CpuBuffer(dev.host, PhysicalAddress(phys), size, uncached)
+        cpu = view(dev.host, PhysicalAddress(phys), size, uncached)
         if uncached and dev.host.cache is not None:
             dev.host.cache.invalidate(phys, page_align(size))
     dev.host.write_barrier()
     dev.host.memory.write(phys, bytes(size))
-    dev.add_mapping(Mapping(dev, MappingKind.COHERENT, dma, size, DmaDirection.BIDIRECTIONAL, attrs, phys, code, line))
+    dev.add_mapping(Mapping(dev, MappingKind.COHERENT, dma, size, DmaDirection.BIDIRECTIONAL, attrs & ~NO_WARN, phys, code, line))
     return cpu, DmaAddress(dma)
 
 
@@ -115,7 +117,7 @@ def _from_atomic_pool(dev: Device, pools: AtomicPools, size: int, gfp: Gfp) -> t
 @validated
 def dma_alloc_coherent(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL) -> tuple[CpuBuffer, DmaAddress] | None:
     """:func:`dma_alloc_attrs` without attributes."""
-    return dma_alloc_attrs(dev, size, gfp, int(DmaAttrs.NO_WARN) if gfp & Gfp.NOWARN else 0)
+    return dma_alloc_attrs(dev, size, gfp, NO_WARN if gfp & Gfp.NOWARN else 0)
 
 
 @validated
@@ -142,7 +144,7 @@ def dma_free_attrs(dev: Device, size: int, cpu: CpuBuffer | None, dma: DmaAddres
         size,
         DmaDirection.BIDIRECTIONAL,
         cpu_address=phys,
-        attrs=(attrs & ~int(DmaAttrs.NO_WARN)) if attrs else None,
+        attrs=attrs & ~NO_WARN,
     )
     if entry is None or entry.kind is not MappingKind.COHERENT:
         return
@@ -173,19 +175,25 @@ def dma_free_wc(dev: Device, size: int, cpu: CpuBuffer | None, dma: DmaAddress |
 
 
 @validated
-def dmam_alloc_coherent(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL) -> tuple[CpuBuffer, DmaAddress] | None:
-    """Managed: freed when the driver detaches."""
-    block = dma_alloc_coherent(dev, size, gfp)
+def dmam_alloc_attrs(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL, attrs: int = 0) -> tuple[CpuBuffer, DmaAddress] | None:
+    """:func:`dma_alloc_attrs`, managed: freed when the driver detaches."""
+    block = dma_alloc_attrs(dev, size, gfp, attrs)
     if block is not None:
         cpu, dma = block
         dev.managed[int(cpu.phys)] = size, int(dma)
 
         def release() -> None:
             if dev.managed.pop(int(cpu.phys), None) is not None:
-                dma_free_coherent(dev, size, cpu, dma)
+                dma_free_attrs(dev, size, cpu, dma, attrs)
 
         dev.on_detach(release)
     return block
+
+
+@validated
+def dmam_alloc_coherent(dev: Device, size: int, gfp: Gfp = Gfp.KERNEL) -> tuple[CpuBuffer, DmaAddress] | None:
+    """:func:`dmam_alloc_attrs` without attributes."""
+    return dmam_alloc_attrs(dev, size, gfp, NO_WARN if gfp & Gfp.NOWARN else 0)
 
 
 @validated

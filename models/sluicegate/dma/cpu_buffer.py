@@ -42,7 +42,7 @@ class CpuBuffer:
         start, stop, step = part.indices(self.size)
         if step != 1 or stop <= start:
             raise ValueError(f"a part of a buffer is a non-empty forward slice, not {part}")
-        return CpuBuffer(self.host, self.phys + start, stop - start, self.uncached)
+        return type(self)(self.host, self.phys + start, stop - start, self.uncached)
 
     def _check(self, offset: int, length: int) -> None:
         if offset < 0 or length < 0 or offset + length > self.size:
@@ -79,6 +79,16 @@ class CpuBuffer:
 
     def __repr__(self) -> str:
         return f"<CpuBuffer {int(self.phys):#x}+{self.size:#x}>"
+
+
+class CookieBuffer(CpuBuffer):
+    """Memory that the CPU has not mapped (``DMA_ATTR_NO_KERNEL_MAPPING``): only a cookie for the free."""
+
+    __slots__ = ()
+
+    @property
+    def _memory(self) -> Memory:
+        raise TypeError(f"{self!r} has no CPU mapping: give dma_alloc_attrs no NO_KERNEL_MAPPING to access it")
 
 
 class VmallocBuffer:

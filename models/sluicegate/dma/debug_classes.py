@@ -64,9 +64,7 @@ class DebugClass(Enum):
     BOUNCE_OVERFLOW = ("M16", "a sync must not reach past the bounce slot")
     UNEXPECTED_ERROR_CODE = ("M17", "a back end returned an error code that map_sg may not return")
     MANAGED_MISMATCH = ("M18", "dmam_free_coherent needs the size and address of the allocation")
-    ACCESS_TO_REMOVED_DEVICE = ("M19", "the device was removed")
     ATTRS_MISMATCH = ("M20", "unmap and free with the attributes of the map call")
-    FREE_UNKNOWN_MEMORY = ("M21", "free memory exactly once, to the allocator it came from")
 
     IOVA_ZERO_SIZE = ("I1", "dma_iova_try_alloc needs at least one byte")
     IOVA_SIZE_TOO_LARGE = ("I2", "bit 63 of the size is taken by the state")
@@ -85,6 +83,7 @@ class DebugClass(Enum):
     POOL_ALREADY_FREE = ("P2", "a block is freed once")
     POOL_CORRUPTED = ("P3", "a free block was written")
     POOL_BUSY = ("P4", "free every block before dma_pool_destroy")
+    POOL_IN_INTERRUPT = ("P5", "create and destroy pools where the driver may sleep")
 
     PEER_ERROR_NOT_CHECKED = ("R1", "call dma_peer_mapping_error on every peer address before using it")
     PEER_MEMORY_UNMANAGED = ("R2", "pcim_p2pdma_init makes no pool: add a resource before allocating")

@@ -18,17 +18,10 @@ _DEFAULT_SEGMENT: Final = 65536
 _ULONG_MAX: Final = (1 << 64) - 1
 
 
-def _valid_mask(mask: int) -> int:
-    if not 0 <= mask <= _ULONG_MAX:
-        raise ValueError(f"DMA mask {mask:#x} is not an unsigned 64-bit value")
-    return int(mask)
-
-
 @validated
 def dma_set_mask(dev: Device, mask: int) -> int:
     """Set the streaming mask: 0, or -EIO with the old mask kept. After a failure the device must not do DMA at all."""
     dev.check_present()
-    mask = _valid_mask(mask)
     if dev.dma_mask is None or not dev.backend.dma_supported(dev, mask):
         dev.mask_state = MaskState.FAILED
         return -Errno.EIO
@@ -44,7 +37,6 @@ def dma_set_mask(dev: Device, mask: int) -> int:
 def dma_set_coherent_mask(dev: Device, mask: int) -> int:
     """Set the mask of coherent allocations: 0 or -EIO."""
     dev.check_present()
-    mask = _valid_mask(mask)
     if not dev.backend.dma_supported(dev, mask):
         return -Errno.EIO
     dev.coherent_dma_mask = mask
@@ -116,8 +108,10 @@ def dma_get_max_seg_size(dev: Device) -> int:
 @validated
 def dma_set_max_seg_size(dev: Device, size: int) -> None:
     """Set it (32 bits)."""
-    if _settable(dev, "maximum segment size") and _valid_mask(size) >> 32 == 0:
-        dev.max_seg_size = int(size)
+    if size >> 32:
+        raise ValueError(f"a maximum segment size of {size} bytes: give at most 2^32 - 1")
+    if _settable(dev, "maximum segment size"):
+        dev.max_seg_size = size
 
 
 @validated
@@ -130,7 +124,7 @@ def dma_get_seg_boundary(dev: Device) -> int:
 def dma_set_seg_boundary(dev: Device, mask: int) -> None:
     """Set it."""
     if _settable(dev, "segment boundary"):
-        dev.seg_boundary_mask = _valid_mask(mask)
+        dev.seg_boundary_mask = mask
 
 
 @validated
@@ -149,7 +143,7 @@ def dma_get_min_align_mask(dev: Device) -> int:
 def dma_set_min_align_mask(dev: Device, mask: int) -> None:
     """Set it."""
     if _settable(dev, "minimum alignment mask"):
-        dev.min_align_mask = _valid_mask(mask)
+        dev.min_align_mask = mask
 
 
 def _settable(dev: Device, what: str) -> bool:

@@ -88,3 +88,9 @@ def dma_get_sgtable_attrs(dev: Device, table: SgTable, cpu: CpuBuffer, dma: DmaA
     table.orig_nents = 1
     table.nents = 0
     return 0
+
+
+@validated
+def dma_get_sgtable(dev: Device, table: SgTable, cpu: CpuBuffer, dma: DmaAddress | int, size: int) -> int:
+    """:func:`dma_get_sgtable_attrs` without attributes."""
+    return dma_get_sgtable_attrs(dev, table, cpu, dma, size)

@@ -171,7 +171,7 @@ class VmapBuffer:
     """A contiguous CPU view of non-contiguous memory (``dma_vmap_noncontiguous``)."""
 
     def __init__(self, buffers: list[CpuBuffer]) -> None:
-        self._buffers: Final = buffers
+        self._buffers = buffers
         self.size: Final = sum(buffer.size for buffer in buffers)
 
     def read(self, offset: int = 0, length: int | None = None) -> bytes:
@@ -187,9 +187,15 @@ class VmapBuffer:
             buffer.write(source[done : done + count], at)
             done += count
 
+    def unmap(self) -> None:
+        """``dma_vunmap_noncontiguous``: the view ends."""
+        self._buffers = []
+
     def _parts(self, offset: int, length: int) -> list[tuple[CpuBuffer, int, int]]:
         if offset < 0 or length < 0 or offset + length > self.size:
             raise ValueError(f"bytes {offset} to {offset + length} are outside a buffer of {self.size} bytes")
+        if not self._buffers:
+            raise ValueError("the view was unmapped: use dma_vmap_noncontiguous again")
         parts = []
         start = 0
         for buffer in self._buffers:
@@ -213,3 +219,10 @@ def dma_vmap_noncontiguous(dev: Device, size: int, table: SgTable) -> VmapBuffer
     if left:
         raise ValueError(f"a view of {size} bytes of a table {left} bytes shorter")
     return VmapBuffer(buffers)
+
+
+@validated
+def dma_vunmap_noncontiguous(dev: Device, view: VmapBuffer) -> None:
+    """End a view of :func:`dma_vmap_noncontiguous`; the memory stays."""
+    dev.check_present()
+    view.unmap()

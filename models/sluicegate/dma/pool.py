@@ -154,7 +154,7 @@ def dma_pool_create(name: str, dev: Device | None, size: int, align: int, bounda
     """Create a pool of blocks of ``size`` bytes; None for a bad size, alignment or boundary (0 for none), or no device."""
     if dev is None:
         return None
-    dev.check_present()
+    _report_interrupt(dev, f"dma_pool_create of {name}")
     align = align or 1
     if align < 0 or align & (align - 1) or not 0 < size <= _INT_MAX:
         return None
@@ -189,7 +189,13 @@ def dma_pool_free(pool: DmaPool, cpu: CpuBuffer | None, dma: DmaAddress | int) -
 def dma_pool_destroy(pool: DmaPool | None) -> None:
     """Destroy a pool; every block must be free."""
     if pool is not None:
+        _report_interrupt(pool.device, f"dma_pool_destroy of {pool.name}")
         pool.destroy()
+
+
+def _report_interrupt(dev: Device, call: str) -> None:
+    if dev.host.interrupts_disabled:
+        dev.report(DebugClass.POOL_IN_INTERRUPT, call)
 
 
 @validated
@@ -200,3 +206,9 @@ def dmam_pool_create(name: str, dev: Device, size: int, align: int, boundary: in
         managed = pool
         dev.on_detach(lambda: None if managed.destroyed else dma_pool_destroy(managed))
     return pool
+
+
+@validated
+def dmam_pool_destroy(pool: DmaPool) -> None:
+    """Destroy a managed pool early."""
+    dma_pool_destroy(pool)

@@ -122,7 +122,8 @@ def pci_has_p2pmem(pdev: Device) -> bool:
 @validated
 def pci_p2pdma_distance(provider: Device, client: Device) -> int:
     """Links between provider and client, -1 when the client cannot reach it."""
-    return pci_p2pdma_distance_many(provider, [client])
+    _pci(provider)
+    return P2pdma.of(provider.host).distance_many(provider, [client])
 
 
 @validated

@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import sluicegate.dma
 from sluicegate.address import DmaAddress, PeerAddress, PhysicalAddress
 from sluicegate.dma import (
     DMA_BIT_MASK,
+    DMA_MAPPING_ERROR,
     DMA_TO_DEVICE,
     CpuBuffer,
+    DebugClass,
+    DebugMode,
     Device,
     DeviceRemovedError,
     DmaDebugError,
@@ -36,15 +40,22 @@ from sluicegate.dma import (
     SgTable,
     VirtualMemoryArea,
     VmallocBuffer,
+    VmapBuffer,
     dma_alloc_coherent,
     dma_iova_link,
     dma_iova_try_alloc,
+    dma_map_page,
+    dma_map_phys,
+    dma_map_resource,
     dma_map_sgtable,
     dma_map_single,
     dma_mapping_error,
     dma_pool_alloc,
     dma_pool_create,
+    dma_set_mask,
     dma_set_mask_and_coherent,
+    dma_set_max_seg_size,
+    dma_unmap_phys,
 )
 from sluicegate.p2pdma import api, dma_buf
 from sluicegate.p2pdma.api import PeerBuffer, pci_alloc_p2pmem, pci_p2pdma_add_resource, pci_p2pmem_publish
@@ -123,6 +134,7 @@ class World:
             SgTable: self.table,
             DmaIovaState: self.state,
             DmaPool: pool,
+            VmapBuffer: VmapBuffer([self.buffer]),
             Gfp: Gfp.KERNEL,
             DmaDirection: DMA_TO_DEVICE,
             VirtualMemoryArea: VirtualMemoryArea(1),
@@ -297,3 +309,47 @@ def test_an_address_that_nobody_mapped_is_reported(name: str, parameter: str) ->
     with pytest.raises(DmaDebugError, match=r"0x7654\d*|is no managed allocation"):
         call_with(world, name, parameter, 0x7654_0000)
     assert world.snapshot() == before
+
+
+def test_logged_only_it_is_refused_all_the_same() -> None:
+    world = World()
+    world.host.debug.mode = DebugMode.LOG
+    before = world.snapshot()
+    top = (1 << 64) - 4096
+    assert dma_map_phys(world.device, top, 8192, DMA_TO_DEVICE) == DMA_MAPPING_ERROR
+    assert dma_map_resource(world.device, top, 8192, DMA_TO_DEVICE) == DMA_MAPPING_ERROR
+    assert dma_map_page(world.device, Page(PhysicalAddress(1 << 40)), 0, 64, DMA_TO_DEVICE) == DMA_MAPPING_ERROR
+    identifiers = [report.error_class for report in world.host.debug.reports]
+    assert identifiers == [DebugClass.ADDRESS_OVERFLOW, DebugClass.ADDRESS_OVERFLOW, DebugClass.MAP_INVALID_AREA]
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("number", [np.uint64, np.int64])
+def test_numbers_of_numpy_are_numbers(number: Callable[[int], Any]) -> None:
+    world = World()
+    dma = dma_map_phys(world.device, PhysicalAddress(0x5000), number(4096), DMA_TO_DEVICE)
+    assert dma_mapping_error(world.device, number(int(dma))) == 0
+    assert type(world.device.mappings()[-1].size) is int
+    dma_unmap_phys(world.device, number(int(dma)), number(4096), DMA_TO_DEVICE)
+    assert DMA_BIT_MASK(number(32)) == 0xFFFF_FFFF
+    dma_set_max_seg_size(world.device, number(8192))
+    assert type(world.device.max_seg_size) is int
+
+
+def test_values_of_no_use() -> None:
+    bit_mask: Callable[..., int] = DMA_BIT_MASK
+    with pytest.raises(TypeError, match="DMA_BIT_MASK: bits is str '32': give a plain whole number"):
+        bit_mask("32")
+    with pytest.raises(ValueError, match="give at most"):
+        dma_set_max_seg_size(World().device, 1 << 32)
+
+
+def test_keywords_are_checked_and_unknown_ones_left_to_the_call() -> None:
+    world = World()
+    set_mask: Callable[..., int] = dma_set_mask
+    with pytest.raises(TypeError, match="dma_set_mask: mask is str '32'"):
+        set_mask(world.device, mask="32")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'width'"):
+        set_mask(world.device, 32, width=3)
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3"):
+        set_mask(world.device, 32, 3)
