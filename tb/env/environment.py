@@ -7,7 +7,9 @@ from typing import Any
 
 from pyuvm import uvm_env
 
+from tb.agents.descriptor_port.agent import DescriptorPortAgent
 from tb.agents.tlp_link.agent import TlpLinkAgent
+from tb.agents.translation_port.agent import TranslationPortAgent
 from tb.bridge.simulation import Simulation
 from tb.bridge.tops import Top
 from tb.env.run_settings import RunSettings
@@ -20,7 +22,7 @@ GATHERED_RECORDS = 8192
 
 
 class Environment(uvm_env):
-    """One agent a link of ``top``, and the suite of scoreboards on the log.
+    """An agent for each link and port of ``top``, and the suite of scoreboards on the log.
 
     :meth:`start` begins the simulation, :meth:`finish` ends it and lets every scoreboard give its verdict. A scoreboard that
     finds a mismatch ends the run; the result file then names its checker and block.
@@ -39,6 +41,10 @@ class Environment(uvm_env):
     def build_phase(self) -> None:
         for link in self.top.links:
             self.agents[link.name] = TlpLinkAgent(link.name, self, self.simulation, link)
+        if self.top.descriptor_port:
+            self.descriptor_port = DescriptorPortAgent("descriptor_port", self, self.simulation)
+        if self.top.translation_port:
+            self.translation_port = TranslationPortAgent("translation_port", self, self.simulation)
 
     def add_scoreboard(self, scoreboard: Scoreboard) -> None:
         """Let a scoreboard judge the log from here on."""

@@ -56,7 +56,6 @@ class EngineTest(BaseTest):
             )
         )
         self.environment.add_scoreboard(self.scoreboard)
-        self._submitted = 0
         native = self.environment.simulation.native
         for region in ADDRESS_MAP.ram:
             native.act(ActionKind.ADD_MEMORY_REGION, region.base, region.size)
@@ -93,12 +92,11 @@ class EngineTest(BaseTest):
     async def run_descriptors(self, descriptors: list[Descriptor], timeout: int = 400_000) -> None:
         """Submit a batch and wait for its statuses."""
         simulation = self.environment.simulation
-        blob = pack_descriptors(descriptors).astype("<u8").tobytes()
-        simulation.native.act(ActionKind.SUBMIT_DESCRIPTORS, self._submitted & 0xFFFF, blob=blob)
-        self._submitted += len(descriptors)
-        if not await simulation.wait(WakeKind.STATUSES, self._submitted, timeout=timeout):
+        port = self.environment.descriptor_port
+        await port.send(pack_descriptors(descriptors))
+        if not await simulation.wait(WakeKind.STATUSES, port.driver.submitted, timeout=timeout):
             cause = self.environment.judge_rest(hung=False)
-            raise cause or self.scoreboard.error(f"status {self._submitted} did not come within {timeout} cycles")
+            raise cause or self.scoreboard.error(f"status {port.driver.submitted} did not come within {timeout} cycles")
 
     async def check_idle(self) -> None:
         """Nothing may be left in flight: no tag lost; a tag may be in quarantine until twice the timeout."""

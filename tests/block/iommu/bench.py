@@ -26,6 +26,7 @@ from sluicegate.iommu.request import (
 )
 from sluicegate.platform import ADDRESS_MAP
 
+from tb.agents.translation_port.agent import TranslationBatch, TranslationPortAgent
 from tb.bridge.event_log import (
     REQUEST_AT_SHIFT,
     RESPONSE_MRIF,
@@ -38,7 +39,7 @@ from tb.bridge.event_log import (
     RequestBit,
 )
 from tb.bridge.memory import NativeMemory
-from tb.bridge.native import TRANSLATION_DTYPE, ActionKind, CpuOperation, Knob, WakeKind
+from tb.bridge.native import TRANSLATION_DTYPE, ActionKind, CpuOperation, WakeKind
 from tb.bridge.simulation import Simulation
 
 IDENTIFIERS = 64
@@ -98,13 +99,14 @@ def _request_bits(request: Request) -> int:
 class IommuBench:
     """One core under test; create it before the first clock edge, use it from a bridge thread."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, port: TranslationPortAgent) -> None:
         self._simulation = simulation
+        self._port = port
         self._native = simulation.native
         self._native.act(ActionKind.SET_SPARSE_MEMORY, 1)
         registers = ADDRESS_MAP.iommu_registers
         self._native.act(ActionKind.SET_REGISTER_PAGE, registers.base, registers.size)
-        self._native.set_knob(Knob.TRANSLATION_IDENTIFIERS, IDENTIFIERS)
+        port.set_identifiers(IDENTIFIERS)
         self._registers = registers.base
         self.memory = NativeMemory(self._native)
         self._expect = resume(simulation.expect)
@@ -204,7 +206,7 @@ class IommuBench:
             record["bits"] = _request_bits(request)
         self._sent.extend(requests)
         self._requests += len(requests)
-        self._native.act(ActionKind.TRANSLATE, blob=records.tobytes())
+        self._port.driver.queue(TranslationBatch("requests", records))
 
     def collect(self, count: int) -> list[LoggedResponse]:
         """Wait for every request sent; the answers to the last ``count`` of them, in their order."""

@@ -92,7 +92,7 @@ class ConformanceTest(BaseTest):
     top = IOMMU
 
     def prepare(self) -> None:
-        self.bench = IommuBench(self.environment.simulation)
+        self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.device = RtlUnderTest(self.bench)
         self.scoreboard = ConformanceScoreboard(self.bench, self.device)
         self.environment.add_scoreboard(self.scoreboard)

@@ -95,7 +95,7 @@ class LatencyTest(BaseTest):
     top = IOMMU
 
     def prepare(self) -> None:
-        self.bench = IommuBench(self.environment.simulation)
+        self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.scoreboard = LatencyScoreboard(self.bench)
         self.environment.add_scoreboard(self.scoreboard)
 

@@ -55,7 +55,7 @@ class QueueTest(BaseTest):
     top = IOMMU
 
     def prepare(self) -> None:
-        self.bench = IommuBench(self.environment.simulation)
+        self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.scoreboard = DirectedScoreboard(self.bench)
         self.environment.add_scoreboard(self.scoreboard)
 

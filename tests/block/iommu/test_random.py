@@ -65,7 +65,7 @@ class RandomTest(BaseTest):
 
     def prepare(self) -> None:
         self.random = np.random.default_rng(self.settings.seed)
-        self.bench = IommuBench(self.environment.simulation)
+        self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.scoreboard = LockStepScoreboard(self.bench)
         self.environment.add_scoreboard(self.scoreboard)
         native = self.environment.simulation.native
@@ -73,7 +73,7 @@ class RandomTest(BaseTest):
         native.set_knob(Knob.MEMORY_PORT_JITTER, self.choose(0, 2) * self.choose(1, 30))
         native.set_knob(Knob.MEMORY_PORT_REQUEST_STALL_CHANCE, self.choose(0, 2) * 20000)
         native.set_knob(Knob.MEMORY_PORT_RESPONSE_STALL_CHANCE, self.choose(0, 2) * 20000)
-        native.set_knob(Knob.TRANSLATION_STALL_CHANCES, self.choose(0, 2) * 30000 | self.choose(0, 2) * 30000 << 32)
+        self.environment.translation_port.set_stalls(self.choose(0, 2) * 30000, self.choose(0, 2) * 30000)
         self.recent: list[tuple[Space, Slot]] = []
         self.fault_tail = 0
         self.command_tail = 0

@@ -47,7 +47,9 @@ def test_a_mapping_is_what_the_topology_allows(
         own: list[PciDevice] = []
         for number, (parent, acs) in enumerate(shape):
             kind = PciExpressType.DOWNSTREAM_PORT if own else PciExpressType.ROOT_PORT
-            port = PciDevice(f"p{domain}.{number}", kind, bus=number, devfn=8, vendor=0x8086, device=0x2030 if listed else 1, acs=acs)
+            port = PciDevice(
+                f"p{domain}.{number}", kind, bus=number, devfn=8, vendor=0x8086, device=0x2030 if listed else 1, acs=acs
+            )
             own.append(own[parent % len(own)].add(port) if own else bridge.add(port))
         ports += own
     provider_function = ports[places[0] % len(ports)].add(PciDevice("ssd", bus=100, bars={2: BAR}))

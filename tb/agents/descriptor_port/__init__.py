@@ -1,0 +1,1 @@
+"""Agent of the DMA engine's native descriptor and status port."""

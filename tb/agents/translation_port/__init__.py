@@ -1,0 +1,1 @@
+"""Agent of the IOMMU's translation port."""
