@@ -29,6 +29,10 @@ from sequences.transfers import (
 )
 
 BUFFERS: Final = 12
+# Short reads over all buffers, again and again: whichever buffer is unmapped, some request for it falls between
+# the change of the page table and the end of the invalidation.
+SHORT: Final = 512
+PASSES: Final = 8
 _ALLOWED: Final = {StatusCode.SUCCESS, StatusCode.UNSUPPORTED_REQUEST}
 
 
@@ -51,13 +55,15 @@ def _one_round(machine: Machine, endpoint: Endpoint, random: np.random.Generator
     reads = [to_local(a, p, n) for a, p, n in zip(addresses, places, lengths, strict=True)]
     # Translations of every other buffer are cached beforehand: those can be seen stale, the others walk into the change.
     run_batch(endpoint, reads[::2])
-    _start(endpoint, reads)
+    begun = endpoint.driver.started
+    _start(endpoint, [to_local(a, p, SHORT) for a, p in zip(addresses, places, strict=True)] * PASSES)
+    machine.platform.wait_until(lambda: endpoint.driver.started != begun, TIMEOUT)
     gone = [bool(draw) for draw in random.random(BUFFERS) < 0.5]
     for address, guarded, is_gone in zip(addresses, chosen, gone, strict=True):
         if is_gone:
             unmap_buffer(endpoint, address, guarded.buffer, direction)
     completions = endpoint.driver.wait(TIMEOUT)
-    for completion, is_gone in zip(completions, gone, strict=True):
+    for completion, is_gone in zip(completions, gone * PASSES, strict=True):
         allowed = _ALLOWED if is_gone else {StatusCode.SUCCESS}
         if completion.status not in allowed:
             raise SequenceError(f"{endpoint.bdf}: read {completion.cookie} ended with {completion.status.name}")

@@ -97,6 +97,11 @@ class EndpointDriver:
         return (self._tail - self._reaped) & _INDEX_MASK
 
     @property
+    def started(self) -> int:
+        """Descriptors that the endpoint has begun with, counted modulo 2^16 since :meth:`start`."""
+        return self._read(registers.RING_HEAD)
+
+    @property
     def requester_id(self) -> int:
         """The function's requester ID."""
         return self.function.requester_id
