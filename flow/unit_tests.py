@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from flow.project import Project
 
 PYTEST = ("-m", "pytest")
+SUMMARY = re.compile(r"\d+ (passed|failed|errors?)\b.* in [\d.]+s")
+"""pytest's last line; what runs pytest may warn behind it."""
 
 
 def run(project: Project, arguments: Sequence[str], runner: Sequence[str] = PYTEST) -> tuple[int, int]:
@@ -24,7 +26,7 @@ def run(project: Project, arguments: Sequence[str], runner: Sequence[str] = PYTE
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)
-            last = line if line.strip() else last
+            last = line if SUMMARY.search(line) else last
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?)", last)}
     failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
     # A pytest that ended badly without counting a failure (a collection error, a crash) failed as a whole.

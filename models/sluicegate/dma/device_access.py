@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sluicegate.address import DmaAddress
+from sluicegate.arguments import instance, unsigned
 from sluicegate.dma.backends.iommu import DmaIommu
 from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.device import Device
@@ -24,7 +25,9 @@ class DeviceFault(Exception):
 
 def device_read(dev: Device, dma: DmaAddress | int, size: int) -> bytes:
     """The device reads ``size`` bytes. Raises :class:`DeviceFault` where no translation is."""
+    instance(dev, (Device,), "device_read: dev")
     address = int(DmaAddress(dma))
+    size = unsigned(size, "device_read: size")
     check_device_access(dev, address, size, write=False)
     parts = []
     for phys, length in _translated(dev, address, size):
@@ -36,6 +39,7 @@ def device_read(dev: Device, dma: DmaAddress | int, size: int) -> bytes:
 
 def device_write(dev: Device, dma: DmaAddress | int, data: bytes) -> None:
     """The device writes ``data``. Raises :class:`DeviceFault` where no translation is; nothing is written then."""
+    instance(dev, (Device,), "device_write: dev")
     address = int(DmaAddress(dma))
     check_device_access(dev, address, len(data), write=True)
     done = 0
@@ -115,7 +119,8 @@ def check_peer_route(dev: Device, dma: int, size: int, routed_directly: bool) ->
 @contextmanager
 def transfer_in_flight(dev: Device, dma: DmaAddress | int, size: int) -> Iterator[None]:
     """While it lasts the device works on the range: an unmap of it is reported."""
-    entry = (int(DmaAddress(dma)), size)
+    instance(dev, (Device,), "transfer_in_flight: dev")
+    entry = (int(DmaAddress(dma)), unsigned(size, "transfer_in_flight: size"))
     dev.in_flight.append(entry)
     try:
         yield

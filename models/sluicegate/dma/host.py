@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+from sluicegate.arguments import instance, unsigned
 from sluicegate.dma.clock import ManualClock
 from sluicegate.dma.cpu_buffer import CpuBuffer, VmallocBuffer
 from sluicegate.dma.cpu_cache import CpuCache
@@ -122,6 +123,7 @@ class Host:
 
     def kfree(self, buffer: CpuBuffer) -> None:
         """Free a buffer of :meth:`kmalloc`."""
+        instance(buffer, (CpuBuffer,), "kfree: buffer")
         self.pages.kfree(int(buffer.phys))
 
     def alloc_page(self, size: int = PAGE_SIZE) -> Page:
@@ -132,10 +134,13 @@ class Host:
 
     def free_page(self, page: Page) -> None:
         """Free a page of :meth:`alloc_page`."""
+        instance(page, (Page,), "free_page: page")
         self.pages.free(int(page.phys))
 
     def vmalloc(self, size: int) -> VmallocBuffer:
-        """Virtually contiguous memory: whole pages that need not be neighbours."""
+        """Virtually contiguous memory: whole pages that need not be neighbours. Raises :class:`OutOfMemory`."""
+        if unsigned(size, "vmalloc: size") > self.pages.last_page:
+            raise OutOfMemory(f"vmalloc of {size} bytes is more than all of RAM")
         return VmallocBuffer(self, [self.pages.alloc_page() for _ in range(-(-size // PAGE_SIZE))], size)
 
     def buffer(self, page: Page, offset: int = 0, size: int | None = None) -> CpuBuffer:

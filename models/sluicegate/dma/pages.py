@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from sluicegate.address import PhysicalAddress
+from sluicegate.arguments import unsigned
 from sluicegate.iova.tree import IovaTree
 from sluicegate.memory import PAGE_SHIFT, PAGE_SIZE
 from sluicegate.p2pdma.map_type import P2pdmaMapType
@@ -91,8 +92,9 @@ class PageAllocator:
 
     def alloc(self, size: int, limit: int | None = None) -> PhysicalAddress:
         """Allocate ``size`` bytes in whole pages, every byte at or below ``limit``. Raises :class:`OutOfMemory`."""
-        if size <= 0:
-            raise ValueError(f"allocation of {size} bytes: at least one is needed")
+        size = unsigned(size, "allocation: size")
+        if not size:
+            raise ValueError("an allocation of 0 bytes: give at least one")
         pages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT
         last = self._last_pfn if limit is None else min(self._last_pfn, ((limit + 1) >> PAGE_SHIFT) - 1)
         pfn = self._tree.alloc(pages, last, True) if last > 0 else None
@@ -117,8 +119,9 @@ class PageAllocator:
 
     def kmalloc(self, size: int) -> PhysicalAddress:
         """Allocate ``size`` bytes; a power-of-two size is naturally aligned. Large sizes get whole pages."""
-        if size <= 0:
-            raise ValueError(f"allocation of {size} bytes: at least one is needed")
+        size = unsigned(size, "allocation: size")
+        if not size:
+            raise ValueError("an allocation of 0 bytes: give at least one")
         bucket = max(self.kmalloc_minalign, 1 << (size - 1).bit_length())
         if bucket >= PAGE_SIZE:
             return self.alloc(size)

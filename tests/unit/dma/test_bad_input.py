@@ -34,6 +34,7 @@ from sluicegate.dma import (
     Gfp,
     Host,
     KernelBug,
+    OutOfMemory,
     Page,
     RecordingDomain,
     Scatterlist,
@@ -41,6 +42,8 @@ from sluicegate.dma import (
     VirtualMemoryArea,
     VmallocBuffer,
     VmapBuffer,
+    device_read,
+    device_write,
     dma_alloc_coherent,
     dma_iova_link,
     dma_iova_try_alloc,
@@ -56,6 +59,7 @@ from sluicegate.dma import (
     dma_set_mask_and_coherent,
     dma_set_max_seg_size,
     dma_unmap_phys,
+    transfer_in_flight,
 )
 from sluicegate.p2pdma import api, dma_buf
 from sluicegate.p2pdma.api import PeerBuffer, pci_alloc_p2pmem, pci_p2pdma_add_resource, pci_p2pmem_publish
@@ -353,3 +357,39 @@ def test_keywords_are_checked_and_unknown_ones_left_to_the_call() -> None:
         set_mask(world.device, 32, width=3)
     with pytest.raises(TypeError, match="takes 2 positional arguments but 3"):
         set_mask(world.device, 32, 3)
+
+
+HOST_CALLS: dict[str, Callable[[World, Any], object]] = {
+    "kmalloc": lambda world, bad: world.host.kmalloc(bad),
+    "alloc_page": lambda world, bad: world.host.alloc_page(bad),
+    "vmalloc": lambda world, bad: world.host.vmalloc(bad),
+    "kfree": lambda world, bad: world.host.kfree(bad),
+    "free_page": lambda world, bad: world.host.free_page(bad),
+    "device_read dev": lambda world, bad: device_read(bad, world.dma, 1),
+    "device_read size": lambda world, bad: device_read(world.device, world.dma, bad),
+    "device_write dev": lambda world, bad: device_write(bad, world.dma, b"x"),
+    "transfer_in_flight dev": lambda world, bad: transfer_in_flight(bad, world.dma, 1).__enter__(),
+    "transfer_in_flight size": lambda world, bad: transfer_in_flight(world.device, world.dma, bad).__enter__(),
+}
+
+
+@pytest.mark.parametrize("call", HOST_CALLS)
+def test_nonsense_for_the_host_and_the_device_side(call: str) -> None:
+    world = World()
+    before = world.snapshot()
+    for bad in ("x", None, 1.5, world.dma):
+        with pytest.raises(TypeError, match="give a"):
+            HOST_CALLS[call](world, bad)
+    if not re.search("free|dev", call) or call.endswith("size"):
+        with pytest.raises(ValueError, match="give an unsigned"):
+            HOST_CALLS[call](world, -1)
+    assert world.snapshot() == before
+    assert world.device.in_flight == []
+
+
+def test_vmalloc_of_more_than_there_is() -> None:
+    world = World()
+    before = world.snapshot()
+    with pytest.raises(OutOfMemory, match="more than all of RAM"):
+        world.host.vmalloc(1 << 50)
+    assert world.snapshot() == before
