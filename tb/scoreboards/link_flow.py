@@ -94,7 +94,7 @@ class LinkFlowScoreboard(Scoreboard):
                 translated = entering & tlps.is_memory & (tlps.link == ingress[-1])
                 entering &= ~translated
                 assert pairs is not None
-                requests, answers = self._join.join(tlps.take(translated), pairs)
+                requests, answers = self._join.join(tlps.take(translated), pairs, self._pairer.outstanding)
                 if len(requests):
                     route, rewritten = predict_translated_route(self._configuration, requests, answers)
                     self._sort_out(rewritten, route, expected, answered)

@@ -35,20 +35,27 @@ class TranslationJoin:
         """Translations without a request."""
         return self._pairs
 
-    def join(self, requests: TlpBatch, pairs: TranslationPairs) -> tuple[TlpBatch, TranslationPairs]:
-        """Rows that belong together, in the order of the requests."""
+    def join(self, requests: TlpBatch, pairs: TranslationPairs, outstanding: U32) -> tuple[TlpBatch, TranslationPairs]:
+        """Rows that belong together, in the order of the requests.
+
+        ``outstanding`` are the records (words, ``[16, n]``) of translations that were asked and not yet answered: the order of
+        answers is free, so equal translations are taken in the order in which they were asked.
+        """
         requests = requests.after(self._requests)
+        answered = np.arange(len(self._pairs) + len(pairs) + outstanding.shape[1]) < len(self._pairs) + len(pairs)
         pairs = TranslationPairs(
-            np.concatenate((self._pairs.request, pairs.request), axis=1),
-            np.concatenate((self._pairs.response, pairs.response), axis=1),
+            np.concatenate((self._pairs.request, pairs.request, outstanding), axis=1),
+            np.concatenate((self._pairs.response, pairs.response, outstanding), axis=1),
         )
-        # The order of answers is free: equal translations are taken in the order in which they were asked.
-        pairs = pairs.take(np.argsort(pairs.requested_at, kind="stable"))
+        order = np.argsort(pairs.requested_at, kind="stable")
+        pairs, answered = pairs.take(order), answered[order]
         found, taken = first_in_first_out(_pair_key(pairs), _request_key(requests))
-        rows = np.flatnonzero(found >= 0)
+        ready = found >= 0
+        ready[ready] = answered[found[ready]]
+        rows = np.flatnonzero(ready)
         joined = requests.take(rows), pairs.take(found[rows])
-        self._requests = requests.carry(found < 0)
-        self._pairs = pairs.take(~taken)
+        self._requests = requests.carry(~ready)
+        self._pairs = pairs.take(answered & ~taken)
         return joined
 
 

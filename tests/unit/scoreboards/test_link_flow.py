@@ -11,7 +11,7 @@ from tb.bridge.event_log import EventKind
 from tb.scoreboards.link_flow import LinkFlowScoreboard
 from tb.scoreboards.scoreboard import LinkCount, ScoreboardError
 from tests.unit.scoreboards.log_builder import LogBuilder, completion, configuration_request, memory_request
-from tests.unit.scoreboards.machine_log import HIGH, IOVA, LINKS, LOW, PEER, REQUESTER, MachineLog, configuration
+from tests.unit.scoreboards.machine_log import HIGH, IOVA, LINKS, LOW, PEER, REQUESTER, MachineLog, configuration, rewritten
 
 REDIRECT = AcsControl.REQUEST_REDIRECT | AcsControl.COMPLETION_REDIRECT
 
@@ -80,6 +80,27 @@ def test_one_record_at_a_time_gives_the_same_result() -> None:
         single.ingest(LogBuilder(records=[record], data=log.data).batch())
     whole.ingest(log.batch())
     assert whole.finish() == single.finish()
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_equal_requests_may_be_answered_in_any_order_with_different_answers(single: bool) -> None:
+    """Two reads of one page during its unmap: the second hits the old translation before the first faults."""
+    board, log = LinkFlowScoreboard(configuration()), MachineLog(memory={LOW: 0x5A})
+    first, second = (memory_request(False, IOVA, 1, REQUESTER[0], tag) for tag in (1, 2))
+    for header in (first, second):
+        log.up(0, header)
+    for identifier in (1, 2):
+        log.add(EventKind.TRANSLATION_REQUEST, header=(identifier, REQUESTER[0], 0, 0), address=IOVA)
+    log.add(EventKind.TRANSLATION_RESPONSE, header=(2, 12 << 16, 0, 0), address=LOW)
+    log.tlp(LINKS.memory_request, rewritten(second, LOW))
+    answer = completion(REQUESTER[0], 2, 1, 0, 1)
+    log.tlp(LINKS.memory_completion, answer, b"\x5a")
+    log.down(0, answer, b"\x5a")
+    log.add(EventKind.TRANSLATION_RESPONSE, header=(1, 1 | 12 << 16, 0, 0))
+    log.down(0, completion(REQUESTER[0], 1, 1, status=1))
+    for part in [[record] for record in log.records] if single else [log.records]:
+        board.ingest(LogBuilder(records=part, data=log.data).batch())
+    assert board.finish().links["memory_request"] == LinkCount(1, 1, 1)
 
 
 def test_nothing_seen_is_a_failure() -> None:
