@@ -77,12 +77,17 @@ def test_variant_by_extension_overrides_parameters(copy: Project) -> None:
 
 def test_every_dut_of_the_project_is_well_formed() -> None:
     project = Project()
-    for dut in catalogue.load(project).values():
-        if dut.available(project):
-            assert dut.rtl_files(project)[-1] == project.root / dut.top
-        else:
-            with pytest.raises(UserError, match=f"{dut.top} is not in this checkout"):
-                dut.rtl_files(project)
+    duts = catalogue.load(project)
+    assert duts
+    for dut in duts.values():
+        assert dut.available(project), f"{dut.name}: {dut.top} does not exist, so the lint would pass over it"
+        assert dut.rtl_files(project)[-1] == project.root / dut.top
+
+
+def test_a_missing_top_is_a_sentence(example: Project) -> None:
+    dut = replace(catalogue.load(example)["counter"], top="gone.sv")
+    with pytest.raises(UserError, match=r"gone\.sv is not in this checkout"):
+        dut.rtl_files(example)
 
 
 def test_a_dut_without_a_bare_main_says_so(example: Project) -> None:
