@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from sluicegate.arguments import instance, unsigned
 from sluicegate.dma.backends.base import DmaBackend, dma_bit_mask
 from sluicegate.dma.backends.direct import DirectBackend
 from sluicegate.dma.debug import DebugMode
@@ -84,6 +85,19 @@ class Device:
         has_parameters: bool = True,
         debug_mode: DebugMode | None = None,
     ) -> None:
+        instance(host, (Host,), "Device: host")
+        instance(name, (str,), "Device: name")
+        instance(parent, (Device, type(None)), "Device: parent")
+        numbers = {
+            "dma_mask": 0 if dma_mask is None else dma_mask,
+            "coherent_dma_mask": coherent_dma_mask,
+            "bus_dma_limit": bus_dma_limit,
+            "max_seg_size": max_seg_size,
+            "seg_boundary_mask": seg_boundary_mask,
+            "min_align_mask": min_align_mask,
+        }
+        for what, number in numbers.items():
+            unsigned(number, f"Device: {what}")
         if any(other.name == name for other in host.devices):
             raise ValueError(f"the host already has a device {name!r}: give each device its own name")
         self.host: Final = host

@@ -74,6 +74,13 @@ class Host:
         clock_ms: Callable[[], float] | None = None,
         faults: FaultInjector | None = None,
     ) -> None:
+        instance(memory, (Memory, type(None)), "Host: memory")
+        instance(address_map, (AddressMap,), "Host: address_map")
+        instance(debug, (DmaDebug, DebugMode), "Host: debug")
+        instance(faults, (FaultInjector, type(None)), "Host: faults")
+        for what, size in (("cache_line", cache_line), ("dma_minalign", dma_minalign), ("kmalloc_minalign", kmalloc_minalign)):
+            if size is not None and unsigned(size, f"Host: {what}").bit_count() != 1:
+                raise ValueError(f"Host: {what} is {size}: give a power of two, in bytes")
         self.memory: Final[Memory] = SparseMemory() if memory is None else memory
         self.address_map: Final = address_map
         self.debug: Final = debug if isinstance(debug, DmaDebug) else DmaDebug(debug)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from sluicegate.address import DmaAddress
+from sluicegate.arguments import instance, unsigned
 from sluicegate.dma.backends.base import MAPPING_ERROR
 from sluicegate.dma.cpu_buffer import CpuBuffer
 from sluicegate.dma.pages import Page
@@ -23,11 +24,11 @@ class SgEntry:
     __slots__ = ("dma_address", "dma_length", "is_bus_address", "length", "offset", "page")
 
     def __init__(self, page: Page, offset: int, length: int) -> None:
-        if offset < 0 or length <= 0:
-            raise ValueError(f"a scatterlist entry needs at least one byte at an offset of 0 or more, not {length} at {offset}")
-        self.page = page
-        self.offset = offset
-        self.length = length
+        self.page: Page = instance(page, (Page,), "SgEntry: page")
+        self.offset = unsigned(offset, "SgEntry: offset")
+        self.length = unsigned(length, "SgEntry: length")
+        if not length:
+            raise ValueError("SgEntry: length is 0: give a scatterlist entry at least one byte")
         self.dma_address = MAPPING_ERROR
         self.dma_length = 0
         self.is_bus_address = False

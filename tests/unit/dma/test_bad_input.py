@@ -38,6 +38,7 @@ from sluicegate.dma import (
     Page,
     RecordingDomain,
     Scatterlist,
+    SgEntry,
     SgTable,
     VirtualMemoryArea,
     VmallocBuffer,
@@ -393,3 +394,56 @@ def test_vmalloc_of_more_than_there_is() -> None:
     with pytest.raises(OutOfMemory, match="more than all of RAM"):
         world.host.vmalloc(1 << 50)
     assert world.snapshot() == before
+
+
+CONSTRUCTORS: dict[str, Callable[[World, Any], object]] = {
+    "Device: host": lambda world, bad: Device(bad, "new"),
+    "Device: name": lambda world, bad: Device(world.host, bad),
+    "Device: parent": lambda world, bad: Device(world.host, "new", parent=bad),
+    "Device: dma_mask": lambda world, bad: Device(world.host, "new", dma_mask=bad),
+    "Device: coherent_dma_mask": lambda world, bad: Device(world.host, "new", coherent_dma_mask=bad),
+    "Device: bus_dma_limit": lambda world, bad: Device(world.host, "new", bus_dma_limit=bad),
+    "Device: max_seg_size": lambda world, bad: Device(world.host, "new", max_seg_size=bad),
+    "Device: seg_boundary_mask": lambda world, bad: Device(world.host, "new", seg_boundary_mask=bad),
+    "Device: min_align_mask": lambda world, bad: Device(world.host, "new", min_align_mask=bad),
+    "DmaIommu: host": lambda world, bad: DmaIommu(bad, world.domain),
+    "DmaIommu: aperture_start": lambda world, bad: DmaIommu(world.host, world.domain, aperture_start=bad),
+    "DmaIommu: cpus": lambda world, bad: DmaIommu(world.host, world.domain, cpus=bad),
+    "Host: memory": lambda world, bad: Host(bad),
+    "Host: address_map": lambda world, bad: Host(address_map=bad),
+    "Host: debug": lambda world, bad: Host(debug=bad),
+    "Host: faults": lambda world, bad: Host(faults=bad),
+    "Host: cache_line": lambda world, bad: Host(cache_line=bad),
+    "Host: dma_minalign": lambda world, bad: Host(dma_minalign=bad),
+    "Host: kmalloc_minalign": lambda world, bad: Host(kmalloc_minalign=bad),
+    "SgEntry: page": lambda world, bad: SgEntry(bad, 0, 1),
+    "SgEntry: offset": lambda world, bad: SgEntry(world.host.alloc_page(), bad, 1),
+    "SgEntry: length": lambda world, bad: SgEntry(world.host.alloc_page(), 0, bad),
+}
+
+
+@pytest.mark.parametrize("parameter", CONSTRUCTORS)
+def test_nonsense_for_a_constructor(parameter: str) -> None:
+    world = World()
+    devices = list(world.host.devices)
+    for bad in (1.5, world.dma, b"x"):
+        with pytest.raises(TypeError, match=f"{parameter} is .*: give a"):
+            CONSTRUCTORS[parameter](world, bad)
+    if not re.search("host|name|parent|memory|address_map|debug|faults|page", parameter):
+        for number in (-1, 1 << 64):
+            with pytest.raises(ValueError, match=f"{parameter} is .*: give an unsigned"):
+                CONSTRUCTORS[parameter](world, number)
+    assert world.host.devices == devices
+
+
+@pytest.mark.parametrize("parameter", ["Host: cache_line", "Host: dma_minalign", "Host: kmalloc_minalign"])
+def test_alignments_are_powers_of_two(parameter: str) -> None:
+    for size in (0, 48):
+        with pytest.raises(ValueError, match=f"{parameter} is {size}: give a power of two"):
+            CONSTRUCTORS[parameter](World(), size)
+
+
+@pytest.mark.parametrize("parameter", ["DmaIommu: cpus", "SgEntry: length"])
+def test_nothing_is_too_little(parameter: str) -> None:
+    with pytest.raises(ValueError, match=f"{parameter} is 0: give a"):
+        CONSTRUCTORS[parameter](World(), 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from sluicegate.arguments import instance, unsigned
 from sluicegate.dma.attrs import MMIO, REQUIRE_COHERENT, SKIP_CPU_SYNC
 from sluicegate.dma.backends import iommu_sg
 from sluicegate.dma.backends.arch_sync import arch_sync_for_cpu, arch_sync_for_device
@@ -15,6 +16,7 @@ from sluicegate.dma.debug_classes import DebugClass
 from sluicegate.dma.direction import DmaDirection
 from sluicegate.dma.errno import Errno
 from sluicegate.dma.fault_injection import FaultPoint
+from sluicegate.dma.host import Host
 from sluicegate.iova.flush_queue import FlushQueue, FlushQueueKind
 from sluicegate.iova.rcache import MAX_CACHED_PAGES, IovaRcache
 from sluicegate.iova.tree import IovaTree
@@ -23,7 +25,6 @@ from sluicegate.platform import Region
 
 if TYPE_CHECKING:
     from sluicegate.dma.device import Device
-    from sluicegate.dma.host import Host
     from sluicegate.dma.scatterlist import SgEntry
 
 _4_GIB: Final = 1 << 32
@@ -57,6 +58,10 @@ class DmaIommu:
         lazy: FlushQueueKind | None = None,
         cpus: int = 1,
     ) -> None:
+        instance(host, (Host,), "DmaIommu: host")
+        unsigned(aperture_start, "DmaIommu: aperture_start")
+        if not unsigned(cpus, "DmaIommu: cpus"):
+            raise ValueError("DmaIommu: cpus is 0: give at least one")
         self.host: Final = host
         self.domain: Final = domain
         self.granule: Final = domain.granule
