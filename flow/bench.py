@@ -74,7 +74,7 @@ class Bench:
         words = [main.value, *(["journal"] if journal else []), *(f"{key}-{value}" for key, value in parameters.items())]
         name = "-".join(["bench", *words])
         folder = self.project.runs / name / f"{test}-{seed}"
-        env = {"SLUICEGATE_JOURNAL": str(folder / JOURNAL)} if journal else {}
+        env = {"SLUICEGATE_COVERAGE": "0", **({"SLUICEGATE_JOURNAL": str(folder / JOURNAL)} if journal else {})}
         options = regress.Options(main=main, jobs=1, env=env, quiet=True)
         result = regress.run(self.project, name, [(entry, seed)], options).results[0]
         if not result.passed:

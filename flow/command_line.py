@@ -17,6 +17,7 @@ from flow import (
     bench,
     catalogue,
     conformance,
+    coverage,
     determinism,
     documentation,
     faults,
@@ -71,10 +72,11 @@ def regress_command(project: Project, arguments: argparse.Namespace) -> int:
     print(f"{arguments.set}: {len(tests)} tests, {len(runs)} runs", flush=True)
     outcome = regress.run(project, arguments.set, runs, options)
     summary.write(outcome)
-    page = report.write(project, outcome)
-    print(summary.render(outcome, time.monotonic() - started))
+    covered = coverage.of_runs(project, outcome)
+    page = report.write(project, outcome, covered)
+    print(summary.render(outcome, time.monotonic() - started, covered))
     print(f"report: {project.relative(page)}")
-    return FAILED if outcome.failures or len(outcome.results) != len(runs) else 0
+    return FAILED if outcome.failures or covered.faults or len(outcome.results) != len(runs) else 0
 
 
 def sim_command(project: Project, arguments: argparse.Namespace) -> int:

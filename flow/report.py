@@ -20,12 +20,12 @@ SHOWN_RUNS = 10
 Cell = str | int | float
 
 
-def write(project: Project, outcome: Outcome) -> Path:
+def write(project: Project, outcome: Outcome, covered: coverage.Coverage) -> Path:
     """Writes the report and returns its path."""
     folder = project.build / "report"
     folder.mkdir(parents=True, exist_ok=True)
     page = PAGE.read_text()
-    for name, text in _parts(project, outcome).items():
+    for name, text in _parts(project, outcome, covered).items():
         page = page.replace(f"<!-- {name} -->", text)
     path = folder / "index.html"
     partial = path.with_suffix(".partial")
@@ -34,11 +34,10 @@ def write(project: Project, outcome: Outcome) -> Path:
     return path
 
 
-def _parts(project: Project, outcome: Outcome) -> dict[str, str]:
+def _parts(project: Project, outcome: Outcome, covered: coverage.Coverage) -> dict[str, str]:
     rows = summary.rows(outcome)
     failed = len(outcome.failures)
     compared = sum(row.compared for row in rows)
-    covered = coverage.merge(outcome.folder / f"{result.test}-{result.seed}" for result in outcome.results)
     tiles = [
         ("verdict", "PASS" if not failed else "FAIL"),
         ("tests", f"{len(rows):,}"),
@@ -129,6 +128,13 @@ def _coverage(covered: coverage.Coverage) -> str:
             shown = ", ".join(holes[:SHOWN_HOLES]) + (f" and {len(holes) - SHOWN_HOLES} more" if len(holes) > SHOWN_HOLES else "")
             rows.append([name, hit, total, _percent(hit, total), shown])
         parts.append(_table(["functional group", "bins hit", "bins", "%", "never hit"], rows))
+    if covered.faults:
+        parts.append(f"<ul class=fail>{''.join(f'<li>{_text(fault)}</li>' for fault in covered.faults)}</ul>")
+    if covered.excluded:
+        left_out: list[list[Cell]] = [
+            [group, name, reason] for group, names in sorted(covered.excluded.items()) for name, reason in names.items()
+        ]
+        parts.append("<h3>Excluded bins</h3>" + _table(["functional group", "bin", "reason"], left_out))
     if covered.points:
         code: list[list[Cell]] = [
             [file, kind, hit, total, _percent(hit, total)] for file, kind, hit, total in covered.code_rows()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flow import conformance, lint, model_coverage, regress, report, summary, testlist, testplan, unit_tests
+from flow import conformance, coverage, lint, model_coverage, regress, report, summary, testlist, testplan, unit_tests
 from flow.errors import UserError
 from flow.progress import duration
 from flow.project import Project
@@ -75,10 +75,11 @@ def _simulations(project: Project, name: str, system: bool) -> Count:
         return Count(0, 0)
     outcome = regress.run(project, name, runs, regress.Options())
     summary.write(outcome)
-    report.write(project, outcome)
-    print(summary.render(outcome, time.monotonic() - started))
+    covered = coverage.of_runs(project, outcome)
+    report.write(project, outcome, covered)
+    print(summary.render(outcome, time.monotonic() - started, covered))
     missing = len(runs) - len(outcome.results)
-    return Count(len(outcome.results) - len(outcome.failures), len(outcome.failures) + missing)
+    return Count(len(outcome.results) - len(outcome.failures), len(outcome.failures) + missing + len(covered.faults))
 
 
 def _conformance(project: Project) -> Count:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flow import verdict
+from flow.coverage import Coverage
 from flow.job import write_json
 from flow.progress import duration
 from flow.regress import Outcome
@@ -67,7 +68,7 @@ def distinct(outcome: Outcome) -> dict[str, int]:
     return {name: len(combinations) for name, combinations in sorted(united.items())}
 
 
-def render(outcome: Outcome, wall_s: float) -> str:
+def render(outcome: Outcome, wall_s: float, covered: Coverage) -> str:
     """What the terminal shows at the end."""
     table = rows(outcome)
     width = max((len(row.name) for row in table), default=4)
@@ -86,6 +87,9 @@ def render(outcome: Outcome, wall_s: float) -> str:
         lines.append(f"FAILED {len(results)} x {name}: {first.reasons[0]}")
         lines.append(f"       {first.reproduce}")
     lines += [f"distinct {name}: {count:,}" for name, count in distinct(outcome).items()]
+    if covered.groups:
+        lines.append(covered.line)
+    lines += [f"FAILED coverage: {fault}" for fault in covered.faults]
     total = sum(row.compared for row in table)
     failed = len(outcome.failures)
     counts = f"{len(table)} tests, {len(outcome.results)} runs, {total:,} TLPs compared, {failed} failed"

@@ -12,6 +12,7 @@ from tb.agents.tlp_link.agent import TlpLinkAgent
 from tb.agents.translation_port.agent import TranslationPortAgent
 from tb.bridge.simulation import Simulation
 from tb.bridge.tops import Top
+from tb.coverage.collector import Collector, FunctionalCoverage
 from tb.env.run_settings import RunSettings
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardError
 from tb.scoreboards.suite import ScoreboardSuite
@@ -35,8 +36,11 @@ class Environment(uvm_env):
         self.simulation = Simulation(dut, settings.seed, settings.journal)
         self.agents: dict[str, TlpLinkAgent] = {}
         self.suite = ScoreboardSuite(GATHERED_RECORDS)
+        self.coverage = FunctionalCoverage()
         self._figures: list[dict[str, Any]] = []
         self.simulation.add_consumer(self.suite.ingest)
+        if settings.sample_coverage:
+            self.suite.add_observer(self.coverage.ingest)
 
     def build_phase(self) -> None:
         for link in self.top.links:
@@ -49,6 +53,11 @@ class Environment(uvm_env):
     def add_scoreboard(self, scoreboard: Scoreboard) -> None:
         """Let a scoreboard judge the log from here on."""
         self.suite.add(scoreboard)
+
+    def add_collector(self, collector: Collector) -> None:
+        """Sample coverage from here on; what came before is not counted."""
+        self.suite.flush()
+        self.coverage.add(collector)
 
     def add_figure(self, name: str, value: float, unit: str) -> None:
         """Leave a figure for the bench; it has to come from cycle stamps of the event log, never from the clock of the wall."""
@@ -96,6 +105,8 @@ class Environment(uvm_env):
         else:
             result |= {"links": {}, "comparisons": {}, "distinct": {}, "log_hash": ""}
             result["signature"] = {"checker": failure.checker, "block": failure.block, "message": failure.message}
+        if self.settings.sample_coverage:
+            self.coverage.write(self.settings.folder)
         distinct = {name: sorted(combinations) for name, combinations in sorted(self.suite.distinct.items())}
         (self.settings.folder / "distinct.json").write_text(json.dumps(distinct) + "\n")
         text = json.dumps(result, indent=1, sort_keys=True) + "\n"

@@ -19,6 +19,7 @@ class RunSettings:
     folder: Path
     parameters: Mapping[str, Any]
     journal: Path | None
+    sample_coverage: bool = True
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -29,4 +30,5 @@ class RunSettings:
             folder=Path(os.environ["SLUICEGATE_RESULT_DIR"]),
             parameters=json.loads(os.environ.get("SLUICEGATE_PARAMETERS") or "{}"),
             journal=Path(journal) if journal else None,
+            sample_coverage=os.environ.get("SLUICEGATE_COVERAGE") != "0",
         )

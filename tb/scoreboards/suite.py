@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class ScoreboardSuite:
     def __init__(self, gathered_records: int = 1) -> None:
         self.gathered_records = gathered_records
         self._scoreboards: list[Scoreboard] = []
+        self._observers: list[Callable[[JudgedBatch], None]] = []
         self._records, self._payload = hashlib.sha256(), hashlib.sha256()
         self._waiting: list[LogBatch] = []
         self._waiting_records = 0
@@ -39,6 +41,10 @@ class ScoreboardSuite:
         """Let another scoreboard judge from the next batch on."""
         self.flush()
         self._scoreboards.append(scoreboard)
+
+    def add_observer(self, observer: Callable[[JudgedBatch], None]) -> None:
+        """Let ``observer`` see each piece of the log that the scoreboards found right."""
+        self._observers.append(observer)
 
     def ingest(self, batch: LogBatch) -> None:
         """Take the next records; they must not change afterwards. Raises ScoreboardError at the first mismatch."""
@@ -75,9 +81,19 @@ class ScoreboardSuite:
                 # A log that breaks the rules may be more than the scoreboards behind can read.
                 if not failures:
                     raise
+        if not failures:
+            failures += self._observe(batch)
         if failures:
             self._failure = min(failures, key=_position)
             raise self._failure
+
+    def _observe(self, batch: JudgedBatch) -> list[ScoreboardError]:
+        for observer in self._observers:
+            try:
+                observer(batch)
+            except ScoreboardError as failure:
+                return [failure]
+        return []
 
     @property
     def log_hash(self) -> str:

@@ -51,7 +51,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_summary_groups_failures_by_signature_and_counts(outcome: Outcome) -> None:
-    text = summary.render(outcome, 61.0)
+    text = summary.render(outcome, 61.0, coverage.Coverage())
     assert text.index("FAILED 2 x translation in iommu: stale entry") < text.index("FAILED 1 x transfer in dma: byte 3")
     assert "make sim TEST=churn SEED=1" in text
     assert text.splitlines()[-1] == "default: 2 tests, 5 runs, 2,040 TLPs compared, 3 failed, 1 min 01 s"
@@ -60,7 +60,7 @@ def test_summary_groups_failures_by_signature_and_counts(outcome: Outcome) -> No
 def test_summary_fits_one_screen_and_never_hides_a_failing_test(outcome: Outcome) -> None:
     many = [result(f"test_{number:02}", 1) for number in range(40)]
     failing = result("z_last", 1, failure=Signature("transfer", "dma", "byte 3"))
-    text = summary.render(replace(outcome, results=[*many, failing]), 5.0)
+    text = summary.render(replace(outcome, results=[*many, failing]), 5.0, coverage.Coverage())
     assert len(text.splitlines()) <= 40
     assert "z_last" in text
     assert "and 17 more tests, all passed" in text
@@ -75,7 +75,7 @@ def test_summary_file_has_no_times(outcome: Outcome) -> None:
 
 
 def test_report_is_self_contained_and_escapes(project: Project, outcome: Outcome) -> None:
-    page = report.write(project, outcome).read_text()
+    page = report.write(project, outcome, coverage.of_runs(project, outcome)).read_text()
     assert not re.search(r"<!-- [a-z-]+ -->", page), "a part of the page was not filled in"
     assert not re.search(r"(src|href)=.?https?:", page)
     assert "and &lt;more&gt;" in page
@@ -91,7 +91,7 @@ def test_report_shows_coverage_and_testplan(project: Project, outcome: Outcome) 
     project.testplan_file.write_text(
         '{\n // plan\n "testpoints": [{"name": "n", "block": "b", "description": "d", "tests": ["counter_counts"]},],\n}'
     )
-    page = report.write(project, outcome).read_text()
+    page = report.write(project, outcome, coverage.of_runs(project, outcome)).read_text()
     assert "<td>4096</td>" in page
     assert "<td>counter_counts</td>" in page
     assert "not run" in page
