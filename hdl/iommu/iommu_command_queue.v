@@ -1,6 +1,8 @@
 `default_nettype none
-// Command queue: fetches, checks and executes commands one at a time (Command-Queue). Invalidations take one cycle. A fence waits for
-// every request accepted before it, then for the drain of released translations, stores its data, and only then moves the head.
+// Command queue: fetches, checks and executes commands one at a time (Command-Queue). Invalidations take one cycle, messages to devices
+// until they are taken; an ATS.INVAL waits for a free tag. A fence waits for every invalidate request sent before it, then for every
+// request accepted before it, then for the drain of released translations, stores its data, and only then moves the head. It stops
+// with cmd_to where one of those invalidate requests timed out. Turned off, the queue gives up a command that waits for devices.
 module iommu_command_queue #(
     // Derived: bits of an access (iommu_memory_arbiter.v).
     parameter int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2
@@ -24,14 +26,26 @@ module iommu_command_queue #(
 
     output wire [31:0]                                head_o,
     output wire                                       idle_o,
-    // Strobes: memory fault (cqmf), illegal command (cmd_ill), fence_w_ip.
+    // Strobes: memory fault (cqmf), illegal command (cmd_ill), a fence behind a timeout (cmd_to), fence_w_ip.
     output wire                                       memory_fault_o,
     output wire                                       illegal_o,
+    output wire                                       timeout_o,
     output wire                                       fence_wire_o,
 
     // Invalidation (invalidation_t).
     output wire                                       invalidate_o,
     output wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_o,
+
+    // Message to a device (message_t), and the tags of invalidate requests (iommu_invalidate_tags.v): one is free, which, it is taken;
+    // some are out; one timed out since the last fence that said so.
+    output wire                                       message_valid_o,
+    input  wire                                       message_ready_i,
+    output wire [iommu_spec_pkg::MESSAGE_W-1:0]       message_o,
+    input  wire                                       tag_free_i,
+    input  wire [4:0]                                 tag_i,
+    output wire                                       tag_take_o,
+    input  wire                                       tags_out_i,
+    input  wire                                       timed_out_i,
 
     // Order (iommu_lookup.v) and the fence of section 6 of docs/interfaces.md.
     output wire                                       flip_o,
@@ -61,7 +75,8 @@ module iommu_command_queue #(
     IDLE,         // waits for a command
     FETCH,        // presents the read
     FETCHED,      // waits for the command
-    EXECUTE,      // legality; invalidations are done here
+    EXECUTE,      // legality; invalidations are done here; waits for a free tag, a fence for all tags
+    MESSAGE,      // presents a message to a device
     FENCE_ORDER,  // waits for the requests accepted before the fence
     FENCE_DRAIN,  // waits for released translations
     FENCE_STORE,  // presents the store
@@ -71,7 +86,7 @@ module iommu_command_queue #(
   state_t      state_d, state_q;
   logic [31:0] head_d, head_q;
   logic [63:0] w0_d, w0_q, w1_d, w1_q;
-  logic        memory_fault, illegal, fence_wire, complete, flip, invalidate;
+  logic        memory_fault, illegal, timeout, fence_wire, complete, flip, invalidate;
 
   wire [63:0] w0 = w0_q;
   wire [63:0] w1 = w1_q;
@@ -81,6 +96,8 @@ module iommu_command_queue #(
   wire [2:0] func3 = w0[9:7];
   wire       is_fence = opcode == 7'd2;
   wire       is_iodir = opcode == 7'd3;
+  wire       is_ats = opcode == 7'd4;
+  wire       is_response = func3 == 3'd1;
   wire       gvma = func3 == 3'd1;
   wire       pdt = func3 == 3'd1;
   wire       pid_too_wide =
@@ -98,6 +115,7 @@ module iommu_command_queue #(
       7'd2: legal = func3 == 3'd0 && (!w0[11] || wired_i) && w0[31:14] == '0 && w1[63:62] == '0;
       7'd3: legal = func3 <= 3'd1 && w0[11:10] == '0 && !w0[32] && w0[39:34] == '0 && w1 == '0 &&
           (pdt ? w0[33] && !pid_too_wide : w0[31:12] == '0);
+      7'd4: legal = func3 <= 3'd1 && capabilities_i[iommu_spec_pkg::CAP_ATS] && w0[11:10] == '0 && w0[39:34] == '0;
       default: legal = 1'b0;
     endcase
   end
@@ -125,6 +143,21 @@ module iommu_command_queue #(
     invalidation.vpn_mask = w1[9] ? vpn ^ (vpn + 52'd1) : '0;
   end
 
+  // ---- Message ---------------------------------------------------------------------------------------------------------------------
+  message_t message;
+
+  always_comb begin
+    message = '0;
+    message.invalidate = !is_response;
+    message.dsv = w0[33];
+    message.dseg = w0[33] ? w0[63:56] : '0;
+    message.rid = w0[55:40];
+    message.pv = w0[32];
+    message.pid = w0[32] ? w0[31:12] : '0;
+    message.itag = is_response ? '0 : tag_i;
+    message.payload = w1;
+  end
+
   // ---- Addresses -------------------------------------------------------------------------------------------------------------------
   wire [31:0] index_mask = (32'd2 << log2_size_i) - 32'd1;
   wire [55:0] fetch_address = {base_ppn_i, 12'd0} | {20'd0, head_q, 4'd0};
@@ -142,6 +175,7 @@ module iommu_command_queue #(
     w1_d = w1_q;
     memory_fault = 1'b0;
     illegal = 1'b0;
+    timeout = 1'b0;
     fence_wire = 1'b0;
     complete = 1'b0;
     flip = 1'b0;
@@ -168,11 +202,26 @@ module iommu_command_queue #(
         if (!legal) begin
           illegal = 1'b1;
           state_d = IDLE;
+        end else if (is_fence && tags_out_i) begin
+          if (!enable_i) state_d = IDLE;
+        end else if (is_fence && timed_out_i) begin
+          timeout = 1'b1;
+          state_d = IDLE;
         end else if (is_fence) begin
           flip = 1'b1;
           state_d = FENCE_ORDER;
+        end else if (is_ats && (is_response || tag_free_i)) begin
+          state_d = MESSAGE;
+        end else if (is_ats) begin
+          if (!enable_i) state_d = IDLE;
         end else begin
           invalidate = 1'b1;
+          complete = 1'b1;
+          state_d = IDLE;
+        end
+      end
+      MESSAGE: begin
+        if (message_ready_i) begin
           complete = 1'b1;
           state_d = IDLE;
         end
@@ -222,6 +271,10 @@ module iommu_command_queue #(
   assign idle_o = state_q == IDLE;
   assign memory_fault_o = memory_fault;
   assign illegal_o = illegal;
+  assign timeout_o = timeout;
+  assign message_valid_o = state_q == MESSAGE;
+  assign message_o = message;
+  assign tag_take_o = message_valid_o && message_ready_i && message.invalidate;
   assign fence_wire_o = fence_wire;
   assign invalidate_o = invalidate;
   assign invalidation_o = invalidation;
@@ -239,7 +292,10 @@ module iommu_command_queue #(
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
-    if (!rst_i) assert (!restart_i || idle_o) else $error("iommu_command_queue: restarted while a command is executed");
+    if (!rst_i) begin
+      assert (!restart_i || idle_o) else $error("iommu_command_queue: restarted while a command is executed");
+      assert (!tag_take_o || tag_free_i) else $error("iommu_command_queue: invalidate request without a free tag");
+    end
   end
 `endif
 

@@ -75,6 +75,8 @@ module iommu_context_check (
   always_comb begin
     decoded = '0;
     decoded.en_ats = en_ats;
+    decoded.en_pri = en_pri;
+    decoded.prpr = prpr;
     decoded.t2gpa = t2gpa;
     decoded.dtf = tc[4];
     decoded.gade = gade;

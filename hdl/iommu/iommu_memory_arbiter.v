@@ -1,13 +1,14 @@
 `default_nettype none
 // Shares the memory port (docs/interfaces.md section 4) among the walker and the queue engines, and returns the responses by
-// identifier: walks 0 .. WALKS-1, then command queue, fault queue, interrupt writer. Round robin; a presented request is held.
+// identifier: walks 0 .. WALKS-1, then the engines: command queue, fault queue, interrupt writer, page-request queue. Round robin; a
+// presented request is held.
 module iommu_memory_arbiter #(
-    // Walks; bits of the port's identifier, at least $clog2(WALKS + 3).
+    // Walks; bits of the port's identifier, at least $clog2(WALKS + ENGINES); requesters besides the walker.
     parameter int WALKS = 8,
     parameter int MEM_ID_W = 8,
-    // Derived: bits of a slot number; requesters besides the walker; bits of a request without its identifier.
+    parameter int ENGINES = 4,
+    // Derived: bits of a slot number; bits of a request without its identifier.
     parameter int SLOT_W = $clog2(WALKS),
-    parameter int ENGINES = 3,
     parameter int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2
 ) (
     input  wire                        clk_i,
@@ -97,7 +98,7 @@ module iommu_memory_arbiter #(
     end
 
     if (MEM_ID_W < $clog2(WALKS + ENGINES)) begin : g_check_id
-      initial $fatal(1, "iommu_memory_arbiter: MEM_ID_W is too small for WALKS + 3 requesters");
+      initial $fatal(1, "iommu_memory_arbiter: MEM_ID_W is too small for WALKS + ENGINES requesters");
     end
   endgenerate
 

@@ -1,7 +1,8 @@
 // Records of the IOMMU core, for `include inside a module (not every front end takes types from a package).
 // Ports carry them as flat vectors of the widths given at the end.
 
-// A request; `pid` and `priv` are 0 when `pv` is 0.
+// A request; `pid` and `priv` are 0 when `pv` is 0. `at` = AT_MESSAGE is a PCIe message that needs its device context only; then `iova`
+// is the message code.
 typedef struct packed {
   logic [23:0] did;
   logic        pv;
@@ -18,6 +19,8 @@ typedef struct packed {
 typedef struct packed {
   logic        resolved;
   logic        en_ats;
+  logic        en_pri;
+  logic        prpr;
   logic        t2gpa;
   logic        dtf;
   logic        gade;
@@ -134,6 +137,29 @@ typedef struct packed {
   logic [10:0] mrif_nid;
   logic [43:0] mrif_nppn;
 } response_t;
+
+// A page request message (docs/interfaces.md section 6); `dsv` = `did[23:16]` is a segment number.
+typedef struct packed {
+  logic        dsv;
+  logic [23:0] did;
+  logic        pv;
+  logic [19:0] pid;
+  logic        priv;
+  logic        exec;
+  logic [63:0] payload;       // bytes 8 to 15 of the message: R, W, L, PRG index, page
+} page_request_t;
+
+// A message to a device: an invalidate request (then with `itag`) or a page-request-group response.
+typedef struct packed {
+  logic        invalidate;
+  logic        dsv;
+  logic [7:0]  dseg;
+  logic [15:0] rid;
+  logic        pv;
+  logic [19:0] pid;
+  logic [4:0]  itag;
+  logic [63:0] payload;
+} message_t;
 
 // An invalidation broadcast to every cache.
 typedef struct packed {

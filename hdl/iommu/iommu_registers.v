@@ -42,6 +42,7 @@ module iommu_registers (
     input  wire         cq_idle_i,
     input  wire         cq_memory_fault_i,
     input  wire         cq_illegal_i,
+    input  wire         cq_timeout_i,
     input  wire         cq_fence_wire_i,
 
     // Fault queue.
@@ -57,6 +58,28 @@ module iommu_registers (
     input  wire         fq_overflow_i,
     input  wire         fq_error_i,
     input  wire         fq_written_i,
+
+    // Page-request queue.
+    output wire         pq_on_o,
+    output wire         pq_enable_o,
+    output wire         pq_memory_fault_o,
+    output wire         pq_stopped_o,
+    output wire         pq_restart_o,
+    output wire [43:0]  pq_ppn_o,
+    output wire [4:0]   pq_log2_o,
+    output wire [31:0]  pq_head_o,
+    input  wire [31:0]  pq_tail_i,
+    input  wire         pq_idle_i,
+    input  wire         pq_overflow_i,
+    input  wire         pq_error_i,
+    input  wire         pq_written_i,
+
+    // Registers kept elsewhere (event counters, debug): writes of the low and high half at `reg_address_i`, once per access; what they
+    // read, 0 at addresses that are not theirs (combinational in `reg_address_i`); a counter overflowed (ipsr.pmip).
+    output wire         other_write_lo_o,
+    output wire         other_write_hi_o,
+    input  wire [63:0]  other_rdata_i,
+    input  wire         counter_overflow_i,
 
     // Interrupts: ipsr {pip, pmip, fip, cip}, icvec, and the configuration table flat by vector: {mask, data[31:0], address[55:0]}.
     output wire [3:0]   pending_o,
@@ -80,6 +103,8 @@ module iommu_registers (
   localparam [8:0] CQ_INDEX = 9'h004;
   localparam [8:0] FQB = 9'h005;
   localparam [8:0] FQ_INDEX = 9'h006;
+  localparam [8:0] PQB = 9'h007;
+  localparam [8:0] PQ_INDEX = 9'h008;
   localparam [8:0] CQ_FQ_CSR = 9'h009;
   localparam [8:0] PQ_CSR_IPSR = 9'h00A;
   localparam [8:0] QOSID = 9'h04E;
@@ -104,17 +129,80 @@ module iommu_registers (
   wire         switch_now = busy_q && idle_i;
 
   // ---- Queues -------------------------------------------------------------------------------------------------------------------------
-  logic [43:0] cq_ppn_d, cq_ppn_q, fq_ppn_d, fq_ppn_q;
-  logic [4:0]  cq_log2_d, cq_log2_q, fq_log2_d, fq_log2_q;
-  logic [31:0] cq_tail_d, cq_tail_q, fq_head_d, fq_head_q;
-  logic        cqen_d, cqen_q, cie_d, cie_q, cqmf_d, cqmf_q, cmd_ill_d, cmd_ill_q, fence_w_ip_d, fence_w_ip_q, cqon_d, cqon_q;
-  logic        fqen_d, fqen_q, fie_d, fie_q, fqmf_d, fqmf_q, fqof_d, fqof_q, fqon_d, fqon_q;
-  logic        cip_d, cip_q, fip_d, fip_q;
+  logic [43:0] cq_ppn_d, cq_ppn_q;
+  logic [4:0]  cq_log2_d, cq_log2_q;
+  logic [31:0] cq_tail_d, cq_tail_q;
+  logic        cqen_d, cqen_q, cie_d, cie_q, cqmf_d, cqmf_q, cmd_to_d, cmd_to_q, cmd_ill_d, cmd_ill_q;
+  logic        fence_w_ip_d, fence_w_ip_q, cqon_d, cqon_q, cip_d, cip_q, pmip_d, pmip_q;
   wire         cq_start = cqen_q && !cqon_q;
-  wire         fq_start = fqen_q && !fqon_q;
   wire [31:0]  cq_mask = (32'd2 << cq_log2_q) - 32'd1;
-  wire [31:0]  fq_mask = (32'd2 << fq_log2_q) - 32'd1;
-  wire         inactive = mode_q == iommu_spec_pkg::MODE_OFF && !busy_q && !cqen_q && !cqon_q && !fqen_q && !fqon_q;
+  wire         queues_off = !cqen_q && !cqon_q && !fq_enable_o && !fq_on_o && !pq_enable_o && !pq_on_o;
+  wire         inactive = mode_q == iommu_spec_pkg::MODE_OFF && !busy_q && queues_off;
+  wire         ats = capabilities_i[iommu_spec_pkg::CAP_ATS];
+  wire         hpm = capabilities_i[iommu_spec_pkg::CAP_HPM];
+  wire         write_ipsr = word == PQ_CSR_IPSR && write_hi;
+  wire [63:0]  fqb, pqb;
+  wire [31:0]  fqcsr, pqcsr;
+  wire         fip, pip, unused_fault_queue_fault;
+
+  iommu_record_queue_registers u_fault_queue (
+      .clk_i          (clk_i),
+      .rst_i          (rst_i),
+      .write_base_lo_i(word == FQB && write_lo),
+      .write_base_hi_i(word == FQB && write_hi),
+      .write_head_i   (word == FQ_INDEX && write_lo),
+      .write_csr_i    (word == CQ_FQ_CSR && write_hi),
+      .clear_pending_i(write_ipsr && hi[1]),
+      .base_lo_i      (lo),
+      .base_hi_i      (hi),
+      .head_i         (lo),
+      .csr_i          (hi),
+      .idle_i         (fq_idle_i),
+      .overflow_i     (fq_overflow_i),
+      .error_i        (fq_error_i),
+      .written_i      (fq_written_i),
+      .on_o           (fq_on_o),
+      .enable_o       (fq_enable_o),
+      .memory_fault_o (unused_fault_queue_fault),
+      .stopped_o      (fq_stopped_o),
+      .restart_o      (fq_restart_o),
+      .ppn_o          (fq_ppn_o),
+      .log2_size_o    (fq_log2_o),
+      .head_o         (fq_head_o),
+      .base_o         (fqb),
+      .csr_o          (fqcsr),
+      .pending_o      (fip)
+  );
+
+  // Without ATS nothing can be written: all of it stays 0.
+  iommu_record_queue_registers u_page_request_queue (
+      .clk_i          (clk_i),
+      .rst_i          (rst_i),
+      .write_base_lo_i(word == PQB && write_lo && ats),
+      .write_base_hi_i(word == PQB && write_hi && ats),
+      .write_head_i   (word == PQ_INDEX && write_lo && ats),
+      .write_csr_i    (word == PQ_CSR_IPSR && write_lo && ats),
+      .clear_pending_i(write_ipsr && hi[3]),
+      .base_lo_i      (lo),
+      .base_hi_i      (hi),
+      .head_i         (lo),
+      .csr_i          (lo),
+      .idle_i         (pq_idle_i),
+      .overflow_i     (pq_overflow_i),
+      .error_i        (pq_error_i),
+      .written_i      (pq_written_i),
+      .on_o           (pq_on_o),
+      .enable_o       (pq_enable_o),
+      .memory_fault_o (pq_memory_fault_o),
+      .stopped_o      (pq_stopped_o),
+      .restart_o      (pq_restart_o),
+      .ppn_o          (pq_ppn_o),
+      .log2_size_o    (pq_log2_o),
+      .head_o         (pq_head_o),
+      .base_o         (pqb),
+      .csr_o          (pqcsr),
+      .pending_o      (pip)
+  );
 
   always_comb begin
     be_d = be_q;
@@ -126,7 +214,8 @@ module iommu_registers (
       wsi_d = lo[1];
     end
     if (word == QOSID && write_lo && capabilities_i[iommu_spec_pkg::CAP_QOSID]) qos_d = {lo[27:16], lo[11:0]};
-    if (word == ICVEC && write_lo) icvec_d = {8'd0, lo[7:0]};
+    // A field of an absent source is 0.
+    if (word == ICVEC && write_lo) icvec_d = lo[15:0] & {{4{ats}}, {4{hpm}}, 8'hFF};
   end
 
   // A directory is not replaced by another one directly; an illegal mode keeps the old one.
@@ -150,9 +239,6 @@ module iommu_registers (
     cq_ppn_d = cq_ppn_q;
     cq_log2_d = cq_log2_q;
     cq_tail_d = cq_tail_q;
-    fq_ppn_d = fq_ppn_q;
-    fq_log2_d = fq_log2_q;
-    fq_head_d = fq_head_q;
     if (word == CQB) begin
       if (write_hi) cq_ppn_d[43:22] = hi[21:0];
       if (write_lo) begin
@@ -162,15 +248,6 @@ module iommu_registers (
       end
     end
     if (word == CQ_INDEX && write_hi) cq_tail_d = hi & cq_mask;
-    if (word == FQB) begin
-      if (write_hi) fq_ppn_d[43:22] = hi[21:0];
-      if (write_lo) begin
-        fq_ppn_d[21:0] = lo[31:10];
-        fq_log2_d = lo[4:0];
-        fq_head_d = '0;
-      end
-    end
-    if (word == FQ_INDEX && write_lo) fq_head_d = lo & fq_mask;
   end
 
   // Control and status. An error that occurs in the cycle in which software clears the bit stays.
@@ -178,49 +255,31 @@ module iommu_registers (
     cqen_d = cqen_q;
     cie_d = cie_q;
     cqmf_d = cqmf_q;
+    cmd_to_d = cmd_to_q;
     cmd_ill_d = cmd_ill_q;
     fence_w_ip_d = fence_w_ip_q;
-    fqen_d = fqen_q;
-    fie_d = fie_q;
-    fqmf_d = fqmf_q;
-    fqof_d = fqof_q;
     if (word == CQ_FQ_CSR && write_lo) begin
       cqen_d = lo[0];
       cie_d = lo[1];
       cqmf_d = cqmf_q && !lo[8];
+      cmd_to_d = cmd_to_q && !lo[9];
       cmd_ill_d = cmd_ill_q && !lo[10];
       fence_w_ip_d = fence_w_ip_q && !lo[11];
     end
-    if (word == CQ_FQ_CSR && write_hi) begin
-      fqen_d = hi[0];
-      fie_d = hi[1];
-      fqmf_d = fqmf_q && !hi[8];
-      fqof_d = fqof_q && !hi[9];
-    end
     if (cq_start) begin
       cqmf_d = 1'b0;
+      cmd_to_d = 1'b0;
       cmd_ill_d = 1'b0;
       fence_w_ip_d = 1'b0;
     end
-    if (fq_start) begin
-      fqmf_d = 1'b0;
-      fqof_d = 1'b0;
-    end
     cqmf_d = cqmf_d || cq_memory_fault_i;
+    cmd_to_d = cmd_to_d || cq_timeout_i;
     cmd_ill_d = cmd_ill_d || cq_illegal_i;
     fence_w_ip_d = fence_w_ip_d || cq_fence_wire_i;
-    fqmf_d = fqmf_d || fq_error_i;
-    fqof_d = fqof_d || fq_overflow_i;
     cqon_d = cqen_q || (cqon_q && !cq_idle_i);
-    fqon_d = fqen_q || (fqon_q && !fq_idle_i);
-    cip_d = cip_q;
-    fip_d = fip_q;
-    if (word == PQ_CSR_IPSR && write_hi) begin
-      cip_d = cip_q && !hi[0];
-      fip_d = fip_q && !hi[1];
-    end
-    if (cie_q && (cqmf_q || cmd_ill_q || fence_w_ip_q)) cip_d = 1'b1;
-    if (fie_q && (fqmf_q || fqof_q || fq_written_i)) fip_d = 1'b1;
+    // Cleared for one cycle even while its cause persists: the rise after it is a new interrupt.
+    cip_d = !(write_ipsr && hi[0]) && (cip_q || (cie_q && (cqmf_q || cmd_to_q || cmd_ill_q || fence_w_ip_q)));
+    pmip_d = (pmip_q && !(write_ipsr && hi[2])) || counter_overflow_i;
   end
 
   // ---- MSI configuration table ----------------------------------------------------------------------------------------------------
@@ -264,17 +323,19 @@ module iommu_registers (
       DDTP: rdata_d = {10'd0, ppn_q, 5'd0, busy_q, mode_q};
       CQB: rdata_d = {10'd0, cq_ppn_q, 5'd0, cq_log2_q};
       CQ_INDEX: rdata_d = {cq_tail_q, cq_head_i};
-      FQB: rdata_d = {10'd0, fq_ppn_q, 5'd0, fq_log2_q};
-      FQ_INDEX: rdata_d = {fq_tail_i, fq_head_q};
+      FQB: rdata_d = fqb;
+      FQ_INDEX: rdata_d = {fq_tail_i, fq_head_o};
+      PQB: rdata_d = pqb;
+      PQ_INDEX: rdata_d = {pq_tail_i, pq_head_o};
       CQ_FQ_CSR: begin
-        rdata_d = {14'd0, fqen_q != fqon_q, fqon_q, 6'd0, fqof_q, fqmf_q, 6'd0, fie_q, fqen_q,
-                   14'd0, cqen_q != cqon_q, cqon_q, 4'd0, fence_w_ip_q, cmd_ill_q, 1'b0, cqmf_q, 6'd0, cie_q, cqen_q};
+        rdata_d = {fqcsr, 14'd0, cqen_q != cqon_q, cqon_q, 4'd0, fence_w_ip_q, cmd_ill_q, cmd_to_q, cqmf_q, 6'd0, cie_q, cqen_q};
       end
-      PQ_CSR_IPSR: rdata_d = {30'd0, fip_q, cip_q, 32'd0};
+      PQ_CSR_IPSR: rdata_d = {28'd0, pip, pmip_q, fip, cip_q, pqcsr};
       QOSID: rdata_d = {36'd0, qos_q[23:12], 4'd0, qos_q[11:0]};
       ICVEC: rdata_d = {48'd0, icvec_q};
       default: if (in_table) rdata_d = table_word[vector];
     endcase
+    rdata_d = rdata_d | other_rdata_i;
   end
 
   always_ff @(posedge clk_i) begin
@@ -292,22 +353,15 @@ module iommu_registers (
     cq_ppn_q <= cq_ppn_d;
     cq_log2_q <= cq_log2_d;
     cq_tail_q <= cq_tail_d;
-    fq_ppn_q <= fq_ppn_d;
-    fq_log2_q <= fq_log2_d;
-    fq_head_q <= fq_head_d;
     cqen_q <= cqen_d;
     cie_q <= cie_d;
     cqmf_q <= cqmf_d;
+    cmd_to_q <= cmd_to_d;
     cmd_ill_q <= cmd_ill_d;
     fence_w_ip_q <= fence_w_ip_d;
     cqon_q <= cqon_d;
-    fqen_q <= fqen_d;
-    fie_q <= fie_d;
-    fqmf_q <= fqmf_d;
-    fqof_q <= fqof_d;
-    fqon_q <= fqon_d;
     cip_q <= cip_d;
-    fip_q <= fip_d;
+    pmip_q <= pmip_d;
     if (rst_i) begin
       ready_q <= 1'b0;
       be_q <= 1'b0;
@@ -322,22 +376,15 @@ module iommu_registers (
       cq_ppn_q <= '0;
       cq_log2_q <= '0;
       cq_tail_q <= '0;
-      fq_ppn_q <= '0;
-      fq_log2_q <= '0;
-      fq_head_q <= '0;
       cqen_q <= 1'b0;
       cie_q <= 1'b0;
       cqmf_q <= 1'b0;
+      cmd_to_q <= 1'b0;
       cmd_ill_q <= 1'b0;
       fence_w_ip_q <= 1'b0;
       cqon_q <= 1'b0;
-      fqen_q <= 1'b0;
-      fie_q <= 1'b0;
-      fqmf_q <= 1'b0;
-      fqof_q <= 1'b0;
-      fqon_q <= 1'b0;
       cip_q <= 1'b0;
-      fip_q <= 1'b0;
+      pmip_q <= 1'b0;
     end
   end
 
@@ -352,19 +399,14 @@ module iommu_registers (
   assign switch_o = switch_now;
   assign cq_on_o = cqon_q;
   assign cq_enable_o = cqen_q;
-  assign cq_stopped_o = cqmf_q || cmd_ill_q;
+  assign cq_stopped_o = cqmf_q || cmd_to_q || cmd_ill_q;
   assign cq_restart_o = cq_start;
   assign cq_ppn_o = cq_ppn_q;
   assign cq_log2_o = cq_log2_q;
   assign cq_tail_o = cq_tail_q;
-  assign fq_on_o = fqon_q;
-  assign fq_enable_o = fqen_q;
-  assign fq_stopped_o = fqmf_q || fqof_q;
-  assign fq_restart_o = fq_start;
-  assign fq_ppn_o = fq_ppn_q;
-  assign fq_log2_o = fq_log2_q;
-  assign fq_head_o = fq_head_q;
-  assign pending_o = {2'b00, fip_q, cip_q};
+  assign other_write_lo_o = write_lo;
+  assign other_write_hi_o = write_hi;
+  assign pending_o = {pip, pmip_q, fip, cip_q};
   assign vectors_o = icvec_q;
 
 endmodule

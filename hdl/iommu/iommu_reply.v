@@ -62,6 +62,7 @@ module iommu_reply (
     case (request.at)
       iommu_spec_pkg::AT_UNTRANSLATED: fault.ttyp = request.wr ? 4'd3 : request.exec ? 4'd1 : 4'd2;
       iommu_spec_pkg::AT_TRANSLATED: fault.ttyp = request.wr ? 4'd7 : request.exec && request.pv ? 4'd5 : 4'd6;
+      iommu_spec_pkg::AT_MESSAGE: fault.ttyp = 4'd9;
       default: fault.ttyp = 4'd8;
     endcase
     fault.did = request.did;

@@ -18,6 +18,7 @@ package iommu_spec_pkg;
   localparam int CAP_ATS = 25;
   localparam int CAP_T2GPA = 26;
   localparam int CAP_END = 27;
+  localparam int CAP_HPM = 30;
   localparam int CAP_PD8 = 38;
   localparam int CAP_PD17 = 39;
   localparam int CAP_PD20 = 40;
@@ -42,6 +43,11 @@ package iommu_spec_pkg;
   localparam [1:0] AT_UNTRANSLATED = 2'd0;
   localparam [1:0] AT_TRANSLATION_REQUEST = 2'd1;
   localparam [1:0] AT_TRANSLATED = 2'd2;
+  // Inside the core only: a PCIe message (request_t).
+  localparam [1:0] AT_MESSAGE = 2'd3;
+
+  // Message code of a page request, which its fault records carry in iotval.
+  localparam [7:0] MESSAGE_PAGE_REQUEST = 8'h04;
 
   // Causes.
   localparam [8:0] CAUSE_INSTRUCTION_ACCESS = 9'd1;
@@ -100,13 +106,15 @@ package iommu_spec_pkg;
 
   // Widths of the records in iommu_records.vh.
   localparam int REQUEST_W = 115;
-  localparam int CONTEXT_W = 316;
+  localparam int CONTEXT_W = 318;
   localparam int WALK_W = 231;
   localparam int DECISION_W = 143;
   localparam int FAULT_W = 187;
   localparam int TRANSLATION_W = 94;
   localparam int INVALIDATION_W = 193;
   localparam int RESPONSE_W = 130;
+  localparam int PAGE_REQUEST_W = 112;
+  localparam int MESSAGE_W = 116;
 
   // Bits of a page number that are offset within a page of size `code`.
   function [51:0] page_number_mask;

@@ -1,7 +1,7 @@
 `default_nettype none
 // Second half of a step: where a walk goes after its event, up to the next memory access, the next look into a cache, or the result.
 // Combinational. The parts, in this order; each may hand on to a later one:
-//   locate    a device context is known: transaction type checks, process directory or first stage
+//   locate    a device context is known: transaction type checks, process directory or first stage; a message is done here
 //   first     the first stage begins: Bare, canonical check, walk cache, or its root table
 //   guest     the guest address of the request is known: MSI page table or second stage
 //   second    second stage of `guest` begins: Bare, width check, a look into its walk cache, or its root table
@@ -50,6 +50,7 @@ module iommu_walk_advance (
 
   wire translated = request.at == iommu_spec_pkg::AT_TRANSLATED;
   wire untranslated = request.at == iommu_spec_pkg::AT_UNTRANSLATED;
+  wire message = request.at == iommu_spec_pkg::AT_MESSAGE;
   wire extended = capabilities_i[iommu_spec_pkg::CAP_MSI_FLAT];
   wire       probe, unused_exec, unused_read, unused_write;
   wire [8:0] access_cause, page_cause, guest_cause;
@@ -115,7 +116,11 @@ module iommu_walk_advance (
       default: process_offset = {6'd0, request.pid[19:17], 3'd0};
     endcase
     if (decision.locate) begin
-      if (!untranslated && !known.en_ats) begin
+      if (message) begin
+        finish = known.en_pri;
+        fault = !known.en_pri;
+        cause = iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
+      end else if (!untranslated && !known.en_ats) begin
         fault = 1'b1;
         cause = iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
       end else if (request.pv && (!known.pdtv || (!known.resolved && process_too_wide))) begin

@@ -3,7 +3,8 @@
 //
 //   request -> iommu_lookup (IOTLBs) -> hit -> response
 //                     \-> miss -> iommu_miss_queue -> iommu_walker <-> caches, memory -> reply -> response, fill, fault record
-//   iommu_command_queue -> invalidation of every cache and squash of every walk in flight, fence
+//   iommu_command_queue -> invalidation of every cache and squash of every walk in flight, fence, messages to devices
+//   iommu_page_request -> walk that locates the device context -> page-request queue in memory, or response to the device
 //
 // Latency in cycles from request to response handshake, L = memory latency: first-level hit 2, second-level hit 3; Sv39 miss with cached
 // context and last-level table L + 4; Sv39 on Sv39x4 with cached last-level tables of both stages 2L + 6, with cached context only
@@ -25,7 +26,12 @@ module riscv_iommu #(
     parameter int L2_WAYS = 4,
     parameter int CONTEXTS = 8,
     parameter int TABLES = 16,
-    parameter int SECOND_TABLES = 16
+    parameter int SECOND_TABLES = 16,
+    // Invalidate requests that devices have not completed, 1 to 32, and the cycles after which one of them times out (default: a minute
+    // at 250 MHz; PCIe ATS); page requests that wait.
+    parameter int INVALIDATE_TAGS = 32,
+    parameter [39:0] INVALIDATE_TIMEOUT = 40'd15_000_000_000,
+    parameter int PAGE_REQUESTS = 8
 ) (
     input  wire                clk_i,
     input  wire                rst_i,
@@ -59,6 +65,35 @@ module riscv_iommu #(
     output wire                xlate_rsp_mrif_o,
     output wire [10:0]         xlate_rsp_mrif_nid_o,
     output wire [43:0]         xlate_rsp_mrif_nppn_o,
+
+    // Page request messages of devices.
+    input  wire                page_req_valid_i,
+    output wire                page_req_ready_o,
+    input  wire                page_req_dsv_i,
+    input  wire [23:0]         page_req_did_i,
+    input  wire                page_req_pv_i,
+    input  wire [19:0]         page_req_pid_i,
+    input  wire                page_req_priv_i,
+    input  wire                page_req_exec_i,
+    input  wire [63:0]         page_req_payload_i,
+
+    // Invalidate completion messages of devices, always accepted.
+    input  wire                invalidate_completion_valid_i,
+    input  wire [23:0]         invalidate_completion_did_i,
+    input  wire [31:0]         invalidate_completion_tags_i,
+    input  wire [2:0]          invalidate_completion_count_i,
+
+    // Messages to devices: invalidate requests, page-request-group responses.
+    output wire                message_valid_o,
+    input  wire                message_ready_i,
+    output wire                message_invalidate_o,
+    output wire                message_dsv_o,
+    output wire [7:0]          message_dseg_o,
+    output wire [15:0]         message_rid_o,
+    output wire                message_pv_o,
+    output wire [19:0]         message_pid_o,
+    output wire [4:0]          message_itag_o,
+    output wire [63:0]         message_payload_o,
 
     // Memory port.
     output wire                mem_req_valid_o,
@@ -105,12 +140,14 @@ module riscv_iommu #(
     output wire                stat_l2_hit_o,
     output wire                stat_miss_o,
     output wire                stat_walk_start_o,
-    output wire                stat_walk_end_o
+    output wire                stat_walk_end_o,
+    output wire                stat_invalidate_unexpected_o,
+    output wire                stat_invalidate_timeout_o
 );
   `include "iommu_records.vh"
 
   localparam int SLOT_W = $clog2(WALKS);
-  localparam int ENGINES = 3;
+  localparam int ENGINES = 4;
   localparam int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2;
 
   // Version 1.0; Sv39/48/57, Svrsw60t59b, Svpbmt, Sv39x4/48x4/57x4, MSI_FLAT, MSI_MRIF, AMO_HWAD, ATS, T2GPA, END, IGS, PAS,
@@ -124,11 +161,13 @@ module riscv_iommu #(
   wire [23:0]  qos;
   wire [3:0]   ddtp_mode;
   wire [43:0]  ddtp_ppn;
-  wire         cq_on, cq_enable, cq_stopped, cq_restart, cq_idle, cq_memory_fault, cq_illegal, cq_fence_wire;
-  wire [43:0]  cq_ppn, fq_ppn;
-  wire [4:0]   cq_log2, fq_log2;
-  wire [31:0]  cq_tail, cq_head, fq_head, fq_tail;
+  wire         cq_on, cq_enable, cq_stopped, cq_restart, cq_idle, cq_memory_fault, cq_illegal, cq_timeout, cq_fence_wire;
+  wire [43:0]  cq_ppn, fq_ppn, pq_ppn;
+  wire [4:0]   cq_log2, fq_log2, pq_log2;
+  wire [31:0]  cq_tail, cq_head, fq_head, fq_tail, pq_head, pq_tail;
   wire         fq_on, fq_enable, fq_stopped, fq_restart, fq_idle, fq_overflow, fq_error, fq_written;
+  wire         pq_on, pq_enable, pq_memory_fault, pq_stopped, pq_restart, pq_idle, pq_overflow, pq_error, pq_written;
+  wire         pages_idle, unused_write_lo, unused_write_hi;
   wire [3:0]   pending;
   wire [15:0]  vectors;
   wire [16*89-1:0] msi_table;
@@ -150,7 +189,7 @@ module riscv_iommu #(
       .ddtp_mode_o      (ddtp_mode),
       .ddtp_ppn_o       (ddtp_ppn),
       .hold_o           (hold),
-      .idle_i           (idle),
+      .idle_i           (idle && pages_idle),
       .switch_o         (switch_directory),
       .cq_on_o          (cq_on),
       .cq_enable_o      (cq_enable),
@@ -163,6 +202,7 @@ module riscv_iommu #(
       .cq_idle_i        (cq_idle),
       .cq_memory_fault_i(cq_memory_fault),
       .cq_illegal_i     (cq_illegal),
+      .cq_timeout_i     (cq_timeout),
       .cq_fence_wire_i  (cq_fence_wire),
       .fq_on_o          (fq_on),
       .fq_enable_o      (fq_enable),
@@ -176,6 +216,23 @@ module riscv_iommu #(
       .fq_overflow_i    (fq_overflow),
       .fq_error_i       (fq_error),
       .fq_written_i     (fq_written),
+      .pq_on_o          (pq_on),
+      .pq_enable_o      (pq_enable),
+      .pq_memory_fault_o(pq_memory_fault),
+      .pq_stopped_o     (pq_stopped),
+      .pq_restart_o     (pq_restart),
+      .pq_ppn_o         (pq_ppn),
+      .pq_log2_o        (pq_log2),
+      .pq_head_o        (pq_head),
+      .pq_tail_i        (pq_tail),
+      .pq_idle_i        (pq_idle),
+      .pq_overflow_i    (pq_overflow),
+      .pq_error_i       (pq_error),
+      .pq_written_i     (pq_written),
+      .other_write_lo_o (unused_write_lo),
+      .other_write_hi_o (unused_write_hi),
+      .other_rdata_i    (64'd0),
+      .counter_overflow_i(1'b0),
       .pending_o        (pending),
       .vectors_o        (vectors),
       .table_o          (msi_table)
@@ -208,11 +265,15 @@ module riscv_iommu #(
     invalidation.everything = switch_directory;
   end
 
+  // ---- Walks of page requests: beside the misses, one at a time, and first ---------------------------------------------------------------
+  wire                                 page_walk_valid, result_message;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] page_walk_request;
+
   // ---- Lookup -----------------------------------------------------------------------------------------------------------------------
   wire                                     miss_valid, miss_ready, miss_epoch;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     miss_request;
   wire [ID_W-1:0]                          miss_id, reply_id;
-  wire                                     reply_valid, reply_ready, reply_epoch;
+  wire                                     reply_valid, reply_ready, reply_epoch, lookup_reply_ready;
   wire [iommu_spec_pkg::RESPONSE_W-1:0]    reply_response, response_flat;
   wire                                     fill, flip, drained;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     fill_request;
@@ -236,12 +297,12 @@ module riscv_iommu #(
       .rsp_id_o          (xlate_rsp_id_o),
       .rsp_response_o    (response_flat),
       .miss_valid_o      (miss_valid),
-      .miss_ready_i      (miss_ready),
+      .miss_ready_i      (miss_ready && !page_walk_valid),
       .miss_request_o    (miss_request),
       .miss_id_o         (miss_id),
       .miss_epoch_o      (miss_epoch),
-      .reply_valid_i     (reply_valid),
-      .reply_ready_o     (reply_ready),
+      .reply_valid_i     (reply_valid && !result_message),
+      .reply_ready_o     (lookup_reply_ready),
       .reply_id_i        (reply_id),
       .reply_epoch_i     (reply_epoch),
       .reply_response_i  (reply_response),
@@ -283,6 +344,11 @@ module riscv_iommu #(
   wire                                  walk_fault_valid, walk_fault_ready;
   wire [iommu_spec_pkg::FAULT_W-1:0]    walk_fault, msi_fault;
   wire                                  msi_fault_valid, fault_ready;
+  request_t                             result;
+
+  assign result = result_request;
+  assign result_message = result.at == iommu_spec_pkg::AT_MESSAGE;
+  assign reply_ready = result_message || lookup_reply_ready;
 
   iommu_miss_queue #(
       .DEPTH(MISSES),
@@ -292,9 +358,9 @@ module riscv_iommu #(
   ) u_miss_queue (
       .clk_i             (clk_i),
       .rst_i             (rst_i),
-      .miss_valid_i      (miss_valid),
+      .miss_valid_i      (miss_valid || page_walk_valid),
       .miss_ready_o      (miss_ready),
-      .miss_request_i    (miss_request),
+      .miss_request_i    (page_walk_valid ? page_walk_request : miss_request),
       .miss_id_i         (miss_id),
       .miss_epoch_i      (miss_epoch),
       .start_valid_o     (start_valid),
@@ -504,6 +570,12 @@ module riscv_iommu #(
 
   assign event_fault_o = fq_written;
 
+  wire                                 command_message_valid, command_message_ready, page_message_valid, page_message_ready;
+  wire [iommu_spec_pkg::MESSAGE_W-1:0] command_message, page_message, message_flat;
+  message_t                            requested, message;
+  wire                                 tag_free, tag_take, tags_out, timed_out, pages_drained;
+  wire [4:0]                           tag;
+
   iommu_command_queue u_command_queue (
       .clk_i             (clk_i),
       .rst_i             (rst_i),
@@ -522,11 +594,20 @@ module riscv_iommu #(
       .idle_o            (cq_idle),
       .memory_fault_o    (cq_memory_fault),
       .illegal_o         (cq_illegal),
+      .timeout_o         (cq_timeout),
       .fence_wire_o      (cq_fence_wire),
       .invalidate_o      (command_invalidate),
       .invalidation_o    (command_invalidation),
+      .message_valid_o   (command_message_valid),
+      .message_ready_i   (command_message_ready),
+      .message_o         (command_message),
+      .tag_free_i        (tag_free),
+      .tag_i             (tag),
+      .tag_take_o        (tag_take),
+      .tags_out_i        (tags_out),
+      .timed_out_i       (timed_out),
       .flip_o            (flip),
-      .drained_i         (drained),
+      .drained_i         (drained && pages_drained),
       .drain_req_o       (drain_req_o),
       .drain_reads_o     (drain_reads_o),
       .drain_writes_o    (drain_writes_o),
@@ -542,6 +623,103 @@ module riscv_iommu #(
       .mem_rsp_err_i     (mem_rsp_err_i),
       .mem_rsp_poison_i  (mem_rsp_poison_i)
   );
+
+  // ---- Devices: tags of invalidate requests, page requests, messages ---------------------------------------------------------------------
+  assign requested = command_message;
+  assign message = message_flat;
+
+  iommu_invalidate_tags #(
+      .TAGS(INVALIDATE_TAGS),
+      .TIMEOUT(INVALIDATE_TIMEOUT)
+  ) u_invalidate_tags (
+      .clk_i             (clk_i),
+      .rst_i             (rst_i),
+      .free_o            (tag_free),
+      .tag_o             (tag),
+      .take_i            (tag_take),
+      .take_did_i        ({requested.dseg, requested.rid}),
+      .completion_valid_i(invalidate_completion_valid_i),
+      .completion_did_i  (invalidate_completion_did_i),
+      .completion_tags_i (invalidate_completion_tags_i),
+      .completion_count_i(invalidate_completion_count_i),
+      .out_o             (tags_out),
+      .timed_out_o       (timed_out),
+      .timed_out_clear_i (cq_timeout),
+      .stat_unexpected_o (stat_invalidate_unexpected_o),
+      .stat_timeout_o    (stat_invalidate_timeout_o)
+  );
+
+  context_t page_context;
+  walk_t    page_walk;
+
+  assign page_context = result_context;
+  assign page_walk = result_walk;
+
+  iommu_page_request #(
+      .DEPTH(PAGE_REQUESTS)
+  ) u_page_request (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .request_valid_i (page_req_valid_i),
+      .request_ready_o (page_req_ready_o),
+      .request_i       ({page_req_dsv_i, page_req_did_i, page_req_pv_i, page_req_pid_i, page_req_priv_i, page_req_exec_i,
+                         page_req_payload_i}),
+      .walk_valid_o    (page_walk_valid),
+      .walk_ready_i    (miss_ready),
+      .walk_request_o  (page_walk_request),
+      .walked_i        (reply_valid && result_message),
+      .walked_allowed_i(page_walk.status == iommu_pkg::RESPONSE_SUCCESS),
+      .walked_cause_i  (page_walk.cause),
+      .walked_prpr_i   (page_context.prpr),
+      .hold_i          (hold),
+      .idle_o          (pages_idle),
+      .flip_i          (flip),
+      .drained_o       (pages_drained),
+      .on_i            (pq_on),
+      .enable_i        (pq_enable),
+      .memory_fault_i  (pq_memory_fault),
+      .stopped_i       (pq_stopped),
+      .base_ppn_i      (pq_ppn),
+      .log2_size_i     (pq_log2),
+      .head_i          (pq_head),
+      .address_bits_i  (capabilities[37:32]),
+      .big_endian_i    (big_endian),
+      .qos_i           (qos),
+      .restart_i       (pq_restart),
+      .tail_o          (pq_tail),
+      .queue_idle_o    (pq_idle),
+      .overflow_o      (pq_overflow),
+      .error_o         (pq_error),
+      .written_o       (pq_written),
+      .message_valid_o (page_message_valid),
+      .message_ready_i (page_message_ready),
+      .message_o       (page_message),
+      .mem_valid_o     (engine_valid[3]),
+      .mem_ready_i     (engine_ready[3]),
+      .mem_access_o    (engine_access[3*ACCESS_W +: ACCESS_W]),
+      .mem_rsp_valid_i (engine_rsp_valid[3]),
+      .mem_rsp_err_i   (mem_rsp_err_i)
+  );
+
+  iommu_message_port u_message_port (
+      .clk_i        (clk_i),
+      .rst_i        (rst_i),
+      .in_valid_i   ({page_message_valid, command_message_valid}),
+      .in_ready_o   ({page_message_ready, command_message_ready}),
+      .in_message_i ({page_message, command_message}),
+      .out_valid_o  (message_valid_o),
+      .out_ready_i  (message_ready_i),
+      .out_message_o(message_flat)
+  );
+
+  assign message_invalidate_o = message.invalidate;
+  assign message_dsv_o = message.dsv;
+  assign message_dseg_o = message.dseg;
+  assign message_rid_o = message.rid;
+  assign message_pv_o = message.pv;
+  assign message_pid_o = message.pid;
+  assign message_itag_o = message.itag;
+  assign message_payload_o = message.payload;
 
   iommu_interrupt u_interrupt (
       .clk_i          (clk_i),
@@ -566,7 +744,8 @@ module riscv_iommu #(
 
   iommu_memory_arbiter #(
       .WALKS(WALKS),
-      .MEM_ID_W(MEM_ID_W)
+      .MEM_ID_W(MEM_ID_W),
+      .ENGINES(ENGINES)
   ) u_memory_arbiter (
       .clk_i             (clk_i),
       .rst_i             (rst_i),

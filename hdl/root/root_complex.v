@@ -257,6 +257,10 @@ module root_complex #(
     1'b0, xlate_rsp_pbmt, xlate_rsp_permissions, xlate_rsp_size, xlate_rsp_mrif, xlate_rsp_mrif_nid, xlate_rsp_mrif_nppn
   };
   wire            drain_req, drain_reads, drain_writes, drain_ack;
+  // Messages of devices end at the router: no page request reaches the IOMMU, and nobody takes what it sends.
+  wire            unused_page_req_ready;
+  wire [116:0]    unused_message;
+  wire [1:0]      unused_invalidate_stats;
 
   riscv_iommu #(
       .ID_W    (ID_W),
@@ -288,6 +292,29 @@ module root_complex #(
       .xlate_rsp_mrif_o       (xlate_rsp_mrif),
       .xlate_rsp_mrif_nid_o   (xlate_rsp_mrif_nid),
       .xlate_rsp_mrif_nppn_o  (xlate_rsp_mrif_nppn),
+      .page_req_valid_i       (1'b0),
+      .page_req_ready_o       (unused_page_req_ready),
+      .page_req_dsv_i         (1'b0),
+      .page_req_did_i         (24'd0),
+      .page_req_pv_i          (1'b0),
+      .page_req_pid_i         (20'd0),
+      .page_req_priv_i        (1'b0),
+      .page_req_exec_i        (1'b0),
+      .page_req_payload_i     (64'd0),
+      .invalidate_completion_valid_i(1'b0),
+      .invalidate_completion_did_i  (24'd0),
+      .invalidate_completion_tags_i (32'd0),
+      .invalidate_completion_count_i(3'd0),
+      .message_valid_o        (unused_message[0]),
+      .message_ready_i        (1'b1),
+      .message_invalidate_o   (unused_message[1]),
+      .message_dsv_o          (unused_message[2]),
+      .message_dseg_o         (unused_message[10:3]),
+      .message_rid_o          (unused_message[26:11]),
+      .message_pv_o           (unused_message[27]),
+      .message_pid_o          (unused_message[47:28]),
+      .message_itag_o         (unused_message[52:48]),
+      .message_payload_o      (unused_message[116:53]),
       .mem_req_valid_o        (iommu_mem_req_valid_o),
       .mem_req_ready_i        (iommu_mem_req_ready_i),
       .mem_req_id_o           (iommu_mem_req_id_o),
@@ -324,7 +351,9 @@ module root_complex #(
       .stat_l2_hit_o          (stat_l2_hit_o),
       .stat_miss_o            (stat_miss_o),
       .stat_walk_start_o      (stat_walk_start_o),
-      .stat_walk_end_o        (stat_walk_end_o)
+      .stat_walk_end_o        (stat_walk_end_o),
+      .stat_invalidate_unexpected_o(unused_invalidate_stats[0]),
+      .stat_invalidate_timeout_o   (unused_invalidate_stats[1])
   );
 
   root_upstream #(

@@ -27,6 +27,8 @@ class EventKind(IntEnum):
     IOMMU_COMMAND = 12
     PROTOCOL_ERROR = 13
     FAULT_RECORD = 14
+    DEVICE_MESSAGE = 15
+    IOMMU_MESSAGE = 16
 
 
 class Actor(IntEnum):
@@ -62,6 +64,21 @@ RESPONSE_PBMT_SHIFT = 4
 RESPONSE_PERMISSIONS_SHIFT = 8
 RESPONSE_SIZE_SHIFT = 16
 RESPONSE_MRIF = 1 << 24
+
+
+class MessageBit(IntFlag):
+    """Bits of ``header[2]`` of DEVICE_MESSAGE and IOMMU_MESSAGE, with the announced count and the itag beside them."""
+
+    PV = 1 << 0
+    PRIV = 1 << 1
+    EXEC = 1 << 2
+    SEGMENT_VALID = 1 << 3
+    INVALIDATE = 1 << 4
+    COMPLETION = 1 << 5
+
+
+MESSAGE_COUNT_SHIFT = 8
+MESSAGE_ITAG_SHIFT = 16
 
 
 class ProtocolRule(IntEnum):

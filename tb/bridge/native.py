@@ -38,6 +38,7 @@ class ActionKind(IntEnum):
     MARK = 16
     CONSUME_INTERRUPT = 17
     FORGET_CPU_ACCESS = 18
+    SEND_MESSAGE = 19
 
 
 class Knob(IntEnum):
@@ -60,6 +61,7 @@ class Knob(IntEnum):
     TRANSLATION_IDENTIFIERS = 15
     ENGINE_STALL_CHANCES = 16
     COMPLETER_CUT_CHANCE = 17
+    MESSAGE_STALL_CHANCES = 18
 
 
 class WakeKind(IntEnum):
@@ -72,6 +74,7 @@ class WakeKind(IntEnum):
     STATUSES = 5
     LINK_TLPS = 6
     MEMORY_IDLE = 7
+    MESSAGES = 8
 
 
 class CpuOperation(IntEnum):

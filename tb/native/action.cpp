@@ -105,6 +105,7 @@ std::int64_t set_knob(Machine& target, const Action& action) {
         case Knob::MemoryPortResponseStallChance: target.memory_port.timing().response_stall_chance = value; return 0;
         case Knob::TranslationStallChances: target.translation.set_stall_chances(value, static_cast<std::uint32_t>(action.c >> 32)); return 0;
         case Knob::TranslationIdentifiers: target.translation.set_identifiers(value); return 0;
+        case Knob::MessageStallChances: target.messages.set_stall_chances(value, static_cast<std::uint32_t>(action.c >> 32)); return 0;
         case Knob::EngineStallChances: target.engine.set_stall_chances(value, static_cast<std::uint32_t>(action.c >> 32)); return 0;
     }
     return -1;
@@ -158,6 +159,10 @@ std::int64_t apply(const Action& action) {
         case ActionKind::SubmitDescriptors: return submit_descriptors(target, action);
         case ActionKind::Mark: return mark(target, action);
         case ActionKind::ConsumeInterrupt: return target.host.interrupts.consume(static_cast<std::uint32_t>(action.a)) ? 1 : 0;
+        case ActionKind::SendMessage:
+            target.messages.push({action.a, static_cast<std::uint32_t>(action.b), static_cast<std::uint32_t>(action.b >> 32),
+                                  static_cast<std::uint32_t>(action.c)});
+            return 0;
         case ActionKind::ForgetCpuAccess: target.cpu.forget(action.a); return 0;
     }
     return -1;

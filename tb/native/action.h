@@ -30,6 +30,7 @@ enum class ActionKind : std::uint32_t {
     Mark = 16,              // a = argument, b = address, c = header[0..1], d = header[2..3]; blob = payload
     ConsumeInterrupt = 17,  // a = identity
     ForgetCpuAccess = 18,   // a = ticket
+    SendMessage = 19,       // a message of a device to the IOMMU core: a = payload, b = device ID | process ID << 32, c = message bits (event_log.h)
 };
 
 // Knobs: how an agent behaves. Chances are of 65536.
@@ -51,6 +52,7 @@ enum class Knob : std::uint32_t {
     TranslationIdentifiers = 15,
     EngineStallChances = 16,      // descriptor | status << 32
     CompleterCutChance = 17,
+    MessageStallChances = 18,     // messages of devices | of the IOMMU << 32
 };
 
 struct Action {

@@ -15,6 +15,7 @@ enum class WakeKind : std::uint32_t {
     Statuses = 5,           // threshold = statuses seen on the descriptor port
     LinkTlps = 6,           // argument = link, threshold = TLPs seen on it
     MemoryIdle = 7,         // no read or memory port access in flight on the host side
+    Messages = 8,           // threshold = messages that the IOMMU core sent
 };
 
 struct WakeCondition {

@@ -170,6 +170,38 @@ void sluicegate_translation_response(long long cycle, int id, int bits, long lon
     target.stage(AgentTranslationResponse);
 }
 
+int sluicegate_message_next(long long cycle, int* device_id, int* process_id, int* bits, long long* payload) {
+    machine().advance(static_cast<std::uint64_t>(cycle));
+    const std::optional<DeviceMessage> message = machine().messages.next();
+    if (!message) return 0;
+    *device_id = static_cast<int>(message->device_id);
+    *process_id = static_cast<int>(message->process_id);
+    *bits = static_cast<int>(message->bits);
+    *payload = static_cast<long long>(message->payload);
+    return 1;
+}
+
+int sluicegate_message_ready(long long cycle) {
+    machine().advance(static_cast<std::uint64_t>(cycle));
+    return machine().messages.ready() ? 1 : 0;
+}
+
+void sluicegate_message_arrived(long long cycle, int device_id, int process_id, int bits, long long payload) {
+    Machine& target = machine();
+    target.advance(static_cast<std::uint64_t>(cycle));
+    target.messages.stage_arrived({static_cast<std::uint64_t>(payload), static_cast<std::uint32_t>(device_id),
+                                   static_cast<std::uint32_t>(process_id), static_cast<std::uint32_t>(bits)});
+    target.stage(AgentMessageArrived);
+}
+
+void sluicegate_message_sent(long long cycle, int device_id, int process_id, int bits, long long payload) {
+    Machine& target = machine();
+    target.advance(static_cast<std::uint64_t>(cycle));
+    target.messages.stage_sent({static_cast<std::uint64_t>(payload), static_cast<std::uint32_t>(device_id),
+                                static_cast<std::uint32_t>(process_id), static_cast<std::uint32_t>(bits)});
+    target.stage(AgentMessageSent);
+}
+
 int sluicegate_descriptor_next(long long cycle, int* id, svBitVecVal* descriptor) {
     machine().advance(static_cast<std::uint64_t>(cycle));
     const std::optional<DescriptorEntry> entry = machine().engine.next_descriptor();

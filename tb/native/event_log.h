@@ -25,6 +25,8 @@ enum class EventKind : std::uint8_t {
     IommuCommand = 12,         // the IOMMU completed a command: header[0..1] = dword 0, header[2..3] = dword 1
     ProtocolError = 13,        // a transactor saw a broken rule: source link, argument = ProtocolRule
     FaultRecord = 14,          // the IOMMU reported a fault record written (its bytes are a MemoryWrite)
+    DeviceMessage = 15,        // a device's message reached the IOMMU core: address = payload (tags of an invalidate completion); header[0] = segment and requester ID, [1] = process ID, [2] = message bits
+    IommuMessage = 16,         // the IOMMU core sent a message to a device: fields as DeviceMessage
 };
 
 enum class Actor : std::uint8_t { Cpu = 0, Link = 1, Iommu = 2 };
@@ -49,6 +51,16 @@ constexpr unsigned ResponsePbmtShift = 4;          // two bits
 constexpr unsigned ResponsePermissionsShift = 8;   // eight bits
 constexpr unsigned ResponseSizeShift = 16;         // six bits
 constexpr std::uint32_t ResponseMrif = 1U << 24;
+
+// Message bits (DeviceMessage and IommuMessage header[2])
+constexpr std::uint32_t MessagePv = 1U << 0;
+constexpr std::uint32_t MessagePriv = 1U << 1;
+constexpr std::uint32_t MessageExec = 1U << 2;
+constexpr std::uint32_t MessageSegmentValid = 1U << 3;
+constexpr std::uint32_t MessageInvalidate = 1U << 4;      // invalidate request; else, from the IOMMU, a page-request-group response
+constexpr std::uint32_t MessageCompletion = 1U << 5;      // invalidate completion; else, from a device, a page request
+constexpr unsigned MessageCountShift = 8;                 // three bits: completions announced
+constexpr unsigned MessageItagShift = 16;                 // five bits
 
 enum class ProtocolRule : std::uint32_t {
     CreditExceeded = 1,      // TLP presented without credit

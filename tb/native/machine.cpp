@@ -23,6 +23,7 @@ void Machine::begin(std::uint64_t seed) {
     memory_port.reset(seed, ChannelPorts);
     translation.reset(seed, ChannelPorts + 1);
     engine.reset(seed, ChannelPorts + 2);
+    messages.reset(seed, ChannelPorts + 3);
     doorbell.reset();
     for (unsigned link = 0; link < MaximumLinks; ++link) {
         sources_[link].reset(seed, ChannelSource + link);
@@ -79,6 +80,8 @@ void Machine::commit_staged() {
                 host.log.append(record, {});
                 break;
             }
+            case AgentMessageArrived: messages.commit_arrived(cycle_, host.log); break;
+            case AgentMessageSent: messages.commit_sent(cycle_, host.log); break;
             default: commit_link(agent - AgentLink0); break;
         }
     }
@@ -158,6 +161,7 @@ bool Machine::holds(const WakeCondition& condition) const {
         case WakeKind::Statuses: return engine.statuses() >= condition.threshold;
         case WakeKind::LinkTlps: return link_tlps_.at(condition.argument) >= condition.threshold;
         case WakeKind::MemoryIdle: return memory_idle();
+        case WakeKind::Messages: return messages.messages() >= condition.threshold;
         case WakeKind::None: break;
     }
     return false;

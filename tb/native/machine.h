@@ -18,6 +18,7 @@
 #include "link_monitor.h"
 #include "link_sink.h"
 #include "link_source.h"
+#include "message_port.h"
 #include "translation_port.h"
 
 namespace sluicegate {
@@ -35,6 +36,8 @@ enum Agent : unsigned {
     AgentWires = 30,
     AgentCommand = 31,
     AgentFault = 32,
+    AgentMessageArrived = 33,
+    AgentMessageSent = 34,
 };
 
 // Random channels: one for each thing that draws.
@@ -73,6 +76,7 @@ class Machine {
     Cpu cpu;
     IommuMemoryPort memory_port;
     TranslationPort translation;
+    MessagePort messages;
     EnginePort engine;
     Doorbell doorbell;
 

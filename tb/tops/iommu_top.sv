@@ -2,7 +2,8 @@
 // Python sets the offered capabilities and holds `restart` to put the core back into its reset state between two cases.
 module iommu_top #(
     parameter int ID_W     = 8,   // width of a translation request id
-    parameter int MEM_ID_W = 8    // width of a memory request id
+    parameter int MEM_ID_W = 8,   // width of a memory request id
+    parameter int INVALIDATE_TIMEOUT = 4096   // cycles that a device has to complete an invalidate request
 ) (
     input  bit        clk,
     input  bit [63:0] capabilities,   // features offered, layout of the capabilities register
@@ -12,7 +13,9 @@ module iommu_top #(
     output bit [31:0] stat_l1_hits,
     output bit [31:0] stat_l2_hits,
     output bit [31:0] stat_misses,
-    output bit [31:0] stat_walks
+    output bit [31:0] stat_walks,
+    output bit [31:0] stat_invalidate_unexpected,
+    output bit [31:0] stat_invalidate_timeouts
 );
   bit rst, link_up;
   bit [63:0] cycle;
@@ -58,7 +61,23 @@ module iommu_top #(
   bit drain_ack;
   logic event_command, event_fault;
   logic [63:0] event_command_w0, event_command_w1;
-  logic stat_l1_hit, stat_l2_hit, stat_miss, stat_walk_start, stat_walk_end;
+  logic stat_l1_hit, stat_l2_hit, stat_miss, stat_walk_start, stat_walk_end, stat_unexpected, stat_timeout;
+  bit page_req_valid, page_req_dsv, page_req_pv, page_req_priv, page_req_exec;
+  logic page_req_ready;
+  bit [23:0] page_req_did;
+  bit [19:0] page_req_pid;
+  bit [63:0] page_req_payload;
+  bit completion_valid;
+  bit [23:0] completion_did;
+  bit [31:0] completion_tags;
+  bit [2:0] completion_count;
+  logic message_valid, message_invalidate, message_dsv, message_pv;
+  bit message_ready;
+  logic [7:0] message_dseg;
+  logic [15:0] message_rid;
+  logic [19:0] message_pid;
+  logic [4:0] message_itag;
+  logic [63:0] message_payload;
 
   translation_port_initiator #(.ID_W(ID_W)) initiator (
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .req_valid_o(xlate_req_valid), .req_ready_i(xlate_req_ready), .req_id_o(xlate_req_id),
@@ -89,7 +108,17 @@ module iommu_top #(
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .command_i(event_command), .command_w0_i(event_command_w0),
       .command_w1_i(event_command_w1), .fault_i(event_fault), .wire_i(lines));
 
-  riscv_iommu #(.ID_W(ID_W), .MEM_ID_W(MEM_ID_W)) dut (
+  message_port_initiator devices (
+      .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .page_req_valid_o(page_req_valid), .page_req_ready_i(page_req_ready),
+      .page_req_dsv_o(page_req_dsv), .page_req_did_o(page_req_did), .page_req_pv_o(page_req_pv), .page_req_pid_o(page_req_pid),
+      .page_req_priv_o(page_req_priv), .page_req_exec_o(page_req_exec), .page_req_payload_o(page_req_payload),
+      .completion_valid_o(completion_valid), .completion_did_o(completion_did), .completion_tags_o(completion_tags),
+      .completion_count_o(completion_count), .message_valid_i(message_valid), .message_ready_o(message_ready),
+      .message_invalidate_i(message_invalidate), .message_dsv_i(message_dsv), .message_dseg_i(message_dseg),
+      .message_rid_i(message_rid), .message_pv_i(message_pv), .message_pid_i(message_pid), .message_itag_i(message_itag),
+      .message_payload_i(message_payload));
+
+  riscv_iommu #(.ID_W(ID_W), .MEM_ID_W(MEM_ID_W), .INVALIDATE_TIMEOUT(40'(INVALIDATE_TIMEOUT))) dut (
       .clk_i(clk), .rst_i(rst || restart), .capabilities_i(capabilities),
       .xlate_req_valid_i(xlate_req_valid), .xlate_req_ready_o(xlate_req_ready), .xlate_req_id_i(xlate_req_id),
       .xlate_req_did_i(xlate_req_did), .xlate_req_pv_i(xlate_req_pv), .xlate_req_pid_i(xlate_req_pid),
@@ -99,6 +128,14 @@ module iommu_top #(
       .xlate_rsp_status_o(xlate_rsp_status), .xlate_rsp_spa_o(xlate_rsp_spa), .xlate_rsp_pbmt_o(xlate_rsp_pbmt),
       .xlate_rsp_permissions_o(xlate_rsp_permissions), .xlate_rsp_size_o(xlate_rsp_size), .xlate_rsp_mrif_o(xlate_rsp_mrif),
       .xlate_rsp_mrif_nid_o(xlate_rsp_mrif_nid), .xlate_rsp_mrif_nppn_o(xlate_rsp_mrif_nppn),
+      .page_req_valid_i(page_req_valid), .page_req_ready_o(page_req_ready), .page_req_dsv_i(page_req_dsv),
+      .page_req_did_i(page_req_did), .page_req_pv_i(page_req_pv), .page_req_pid_i(page_req_pid), .page_req_priv_i(page_req_priv),
+      .page_req_exec_i(page_req_exec), .page_req_payload_i(page_req_payload),
+      .invalidate_completion_valid_i(completion_valid), .invalidate_completion_did_i(completion_did),
+      .invalidate_completion_tags_i(completion_tags), .invalidate_completion_count_i(completion_count),
+      .message_valid_o(message_valid), .message_ready_i(message_ready), .message_invalidate_o(message_invalidate),
+      .message_dsv_o(message_dsv), .message_dseg_o(message_dseg), .message_rid_o(message_rid), .message_pv_o(message_pv),
+      .message_pid_o(message_pid), .message_itag_o(message_itag), .message_payload_o(message_payload),
       .mem_req_valid_o(mem_req_valid), .mem_req_ready_i(mem_req_ready), .mem_req_id_o(mem_req_id), .mem_req_op_o(mem_req_op),
       .mem_req_addr_o(mem_req_addr), .mem_req_size_o(mem_req_size), .mem_req_wdata_o(mem_req_wdata),
       .mem_req_strobe_o(mem_req_strobe), .mem_req_qos_o(mem_req_qos), .mem_req_pbmt_o(mem_req_pbmt),
@@ -109,7 +146,8 @@ module iommu_top #(
       .drain_req_o(drain_req), .drain_reads_o(drain_reads), .drain_writes_o(drain_writes), .drain_ack_i(drain_ack),
       .event_command_o(event_command), .event_command_w0_o(event_command_w0), .event_command_w1_o(event_command_w1),
       .event_fault_o(event_fault), .stat_l1_hit_o(stat_l1_hit), .stat_l2_hit_o(stat_l2_hit), .stat_miss_o(stat_miss),
-      .stat_walk_start_o(stat_walk_start), .stat_walk_end_o(stat_walk_end));
+      .stat_walk_start_o(stat_walk_start), .stat_walk_end_o(stat_walk_end), .stat_invalidate_unexpected_o(stat_unexpected),
+      .stat_invalidate_timeout_o(stat_timeout));
 
   // Nothing is behind the translation port, so whatever was released is done: acknowledge in the next cycle, once per fence.
   always @(posedge clk) begin
@@ -118,5 +156,7 @@ module iommu_top #(
     stat_l2_hits <= stat_l2_hits + 32'(stat_l2_hit);
     stat_misses <= stat_misses + 32'(stat_miss);
     stat_walks <= stat_walks + 32'(stat_walk_end);
+    stat_invalidate_unexpected <= stat_invalidate_unexpected + 32'(stat_unexpected);
+    stat_invalidate_timeouts <= stat_invalidate_timeouts + 32'(stat_timeout);
   end
 endmodule

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from cocotb.task import resume
 from sluicegate.conformance.iommu_cases import MemoryImage
+from sluicegate.iommu.ats import InvalidateRequest, PageRequestGroupResponse
 from sluicegate.iommu.capabilities import IommuConfiguration
+from sluicegate.iommu.pri import PageRequest
 from sluicegate.iommu.registers import Offset
 from sluicegate.iommu.request import (
     AddressType,
@@ -28,6 +30,8 @@ from sluicegate.platform import ADDRESS_MAP
 
 from tb.agents.translation_port.agent import TranslationBatch, TranslationPortAgent
 from tb.bridge.event_log import (
+    MESSAGE_COUNT_SHIFT,
+    MESSAGE_ITAG_SHIFT,
     REQUEST_AT_SHIFT,
     RESPONSE_MRIF,
     RESPONSE_PBMT_SHIFT,
@@ -36,6 +40,7 @@ from tb.bridge.event_log import (
     Actor,
     EventKind,
     LogBatch,
+    MessageBit,
     RequestBit,
 )
 from tb.bridge.memory import NativeMemory
@@ -124,6 +129,10 @@ class IommuBench:
         """Writes by the IOMMU since :meth:`forget_writes`."""
         self.interrupts: list[int] = []
         """Interrupt identities raised since :meth:`forget_writes`: messages, and wires from 0x700 on."""
+        self.messages: list[InvalidateRequest | PageRequestGroupResponse] = []
+        """Messages that the IOMMU sent to devices since :meth:`forget_writes`."""
+        self._delivered = 0
+        self._delivering = 0
         self.observed = 0
         """Responses seen in the log."""
         simulation.add_consumer(self._ingest)
@@ -187,9 +196,10 @@ class IommuBench:
         self._faulted.add(address)
 
     def forget_writes(self) -> None:
-        """Start a new list of writes and interrupts."""
+        """Start a new list of writes, interrupts and messages."""
         self.writes = []
         self.interrupts = []
+        self.messages = []
 
     def translate(self, requests: Sequence[Request]) -> list[LoggedResponse]:
         """Send requests back to back and wait for all answers; they are returned in the order of the requests."""
@@ -212,6 +222,36 @@ class IommuBench:
         """Wait for every request sent; the answers to the last ``count`` of them, in their order."""
         self._expect("translation responses", WakeKind.TRANSLATIONS, self._requests)
         return [self._answers.pop(index) for index in range(self._requests - count, self._requests)]
+
+    def send_page_request(self, message: PageRequest) -> None:
+        """Queue a page request message of a device."""
+        bits = MessageBit(0)
+        for bit, given in (
+            (MessageBit.PV, message.pasid_valid),
+            (MessageBit.PRIV, message.priv),
+            (MessageBit.EXEC, message.exec),
+            (MessageBit.SEGMENT_VALID, message.segment_valid),
+        ):
+            if given:
+                bits |= bit
+        self._send_message(message.payload, message.device_id, message.process_id, bits)
+
+    def complete_invalidation(self, requester_id: int, itag_vector: int, completion_count: int = 1) -> None:
+        """Queue an invalidate completion message of a device (``completion_count`` 0 announces 8)."""
+        self._send_message(itag_vector, requester_id, 0, MessageBit.COMPLETION | completion_count << MESSAGE_COUNT_SHIFT)
+
+    def _send_message(self, payload: int, device: int, process: int, bits: int) -> None:
+        self._native.act(ActionKind.SEND_MESSAGE, payload, device | process << 32, bits)
+        self._delivering += 1
+
+    def deliver_messages(self) -> None:
+        """Wait until every queued message has reached the core. Raises AssertionError when one stays."""
+        for _ in range(64):
+            self._cycles(16)
+            self._simulation.drain()
+            if self._delivered == self._delivering:
+                return
+        raise AssertionError(f"{self._delivering - self._delivered} messages of devices were not taken")
 
     def program(self, configuration: IommuConfiguration) -> None:
         """Reset, then ``fctl`` and ``ddtp`` of ``configuration``; both must read back."""
@@ -237,12 +277,26 @@ class IommuBench:
                 response = _decode_response(request, record)
                 self._answers[self._order.pop(identifier)] = LoggedResponse(response, requested, int(record["cycle"]))
                 self.observed += 1
+            elif kind == EventKind.DEVICE_MESSAGE:
+                self._delivered += 1
+            elif kind == EventKind.IOMMU_MESSAGE:
+                self.messages.append(_decode_message(record))
             elif kind == EventKind.INTERRUPT:
                 self.interrupts.append(int(record["argument"]))
             elif kind == EventKind.MEMORY_WRITE and int(record["source"]) == Actor.IOMMU:
                 write = LoggedWrite(int(record["address"]), batch.payload_of(record).tobytes())
                 self.writes.append(write)
                 self._written.update(range(write.address & ~7, write.address + len(write.data), 8))
+
+
+def _decode_message(record: np.void) -> InvalidateRequest | PageRequestGroupResponse:
+    """The message to a device in a log record."""
+    device, process, bits = (int(record["header"][index]) for index in range(3))
+    segment_valid, pasid_valid = bool(bits & MessageBit.SEGMENT_VALID), bool(bits & MessageBit.PV)
+    fields = (device & 0xFFFF, segment_valid, device >> 16, pasid_valid, process, int(record["address"]))
+    if bits & MessageBit.INVALIDATE:
+        return InvalidateRequest(*fields, itag=bits >> MESSAGE_ITAG_SHIFT)
+    return PageRequestGroupResponse(*fields)
 
 
 def _decode_response(request: Request, record: np.void) -> Response:

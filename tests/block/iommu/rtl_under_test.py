@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sluicegate.conformance.iommu_cases import (
     CheckOperation,
@@ -11,6 +12,7 @@ from sluicegate.conformance.iommu_cases import (
     CommandOutcome,
     MemoryImage,
     MemoryOperation,
+    MessageOutcome,
     PageRequestCase,
     PageRequestOutcome,
     RequestOperation,
@@ -19,6 +21,7 @@ from sluicegate.conformance.iommu_cases import (
     TranslationTest,
 )
 from sluicegate.conformance.iommu_dut import OperationOutcome, TranslationOutcome
+from sluicegate.iommu.ats import InvalidateRequest, PageRequestGroupResponse
 from sluicegate.iommu.capabilities import IommuConfiguration
 from sluicegate.iommu.registers import CommandQueueCsr, Offset, RecordQueueCsr
 from sluicegate.iommu.request import FaultRecord, Feature, Request, Response
@@ -30,12 +33,14 @@ COMMAND_QUEUE_LOG2 = 8
 COMMAND_PAGE = 0x10000
 """Queue of the single-command cases, whose memory is otherwise empty."""
 COMMAND_POLLS = 64
+PAGE_REQUEST_CYCLES = 2 * SETTLE_CYCLES
+"""Longer than a page request takes from its message to its record or response."""
 
 
 class RtlUnderTest:
     """Registers, queues in memory and all, as a driver uses them."""
 
-    features = frozenset(Feature) - {Feature.PAGE_REQUEST, Feature.ATS_INVALIDATION}
+    features = frozenset(Feature)
     reports_msi = False
 
     def __init__(self, bench: IommuBench) -> None:
@@ -83,7 +88,37 @@ class RtlUnderTest:
         return outcomes
 
     def run_page_request(self, case: PageRequestCase) -> PageRequestOutcome:
-        raise NotImplementedError("the core takes no page requests: their cases need the feature page_request")
+        bench, configuration = self._bench, case.configuration
+        queue_bytes = 16 << case.queue_log2_entries
+        queue = range(case.queue_base, case.queue_base + queue_bytes, 8)
+        (fault_page,) = case.image.scratch_pages(1, configuration, queue)
+        bench.load(case.image)
+        self._configure(configuration, fault_page)
+        bench.write_register(Offset.PQB, case.queue_base >> 2 | (case.queue_log2_entries - 1), 8)
+        bench.write_register(Offset.PQCSR, RecordQueueCsr.QEN if case.queue_on else 0, 4)
+        bench.write_register(Offset.PQH, 1 if case.queue_full else 0, 4)
+        bench.read_register(Offset.PQCSR, 4)
+        bench.forget_writes()
+        bench.send_page_request(case.message)
+        bench.deliver_messages()
+        bench.cycles(PAGE_REQUEST_CYCLES)
+        record = None
+        if bench.read_register(Offset.PQT, 4):
+            data = bench.memory.read(case.queue_base, 16)
+            order = self._byte_order
+            record = int.from_bytes(data[:8], order), int.from_bytes(data[8:], order)
+        csr = RecordQueueCsr(bench.read_register(Offset.PQCSR, 4))
+        responses = [message for message in bench.messages if isinstance(message, PageRequestGroupResponse)]
+        if len(responses) != len(bench.messages) or len(responses) > 1:
+            raise AssertionError(f"messages of one page request: {bench.messages}")
+        self.compared += 1
+        return PageRequestOutcome(
+            record,
+            responses[0] if responses else None,
+            bool(csr & RecordQueueCsr.QMF),
+            bool(csr & RecordQueueCsr.QOF),
+            self._new_fault(),
+        )
 
     def run_command(self, case: CommandCase) -> CommandOutcome:
         bench, configuration = self._bench, case.configuration
@@ -99,6 +134,9 @@ class RtlUnderTest:
         self._wait_for_commands(1)
         csr = CommandQueueCsr(bench.read_register(Offset.CQCSR, 4))
         writes = bench.writes
+        if len(bench.messages) > 1:
+            raise AssertionError(f"messages of one command: {bench.messages}")
+        message = _message_outcome(bench.messages[0]) if bench.messages else None
         self.compared += 1
         return CommandOutcome(
             bool(csr & CommandQueueCsr.CMD_ILL),
@@ -106,6 +144,7 @@ class RtlUnderTest:
             bool(csr & CommandQueueCsr.FENCE_W_IP),
             bench.read_register(Offset.CQH, 4),
             (writes[0].address, int.from_bytes(writes[0].data, "little")) if writes else None,
+            message,
         )
 
     def _configure(self, configuration: IommuConfiguration, fault_page: int) -> None:
@@ -121,9 +160,17 @@ class RtlUnderTest:
         self._fault_tail = 0
 
     def _translate(self, request: Request) -> Response:
-        """One request, its response and the record that the fault queue received, read from memory as a driver does."""
+        """One request, its response and the record that the fault queue received."""
         (answer,) = self._bench.translate([request])
         self._bench.cycles(SETTLE_CYCLES)
+        return with_fault(answer.response, self._new_fault())
+
+    @property
+    def _byte_order(self) -> Literal["little", "big"]:
+        return "big" if self._big_endian else "little"
+
+    def _new_fault(self) -> FaultRecord | None:
+        """The record that the fault queue received since the last look, read from memory as a driver does."""
         tail = self._bench.read_register(Offset.FQT, 4)
         records = (tail - self._fault_tail) % (1 << FAULT_QUEUE_LOG2)
         if records > 1:
@@ -131,11 +178,11 @@ class RtlUnderTest:
         fault = None
         if records:
             data = self._bench.memory.read(self._fault_page + 32 * self._fault_tail, 32)
-            words = [int.from_bytes(data[at : at + 8], "big" if self._big_endian else "little") for at in range(0, 32, 8)]
+            words = [int.from_bytes(data[at : at + 8], self._byte_order) for at in range(0, 32, 8)]
             fault = FaultRecord.unpack((words[0], words[1], words[2], words[3]))
             self._fault_tail = tail
             self._bench.write_register(Offset.FQH, tail, 4)
-        return with_fault(answer.response, fault)
+        return fault
 
     def _enable_command_queue(self, page: int) -> None:
         self._bench.write_register(Offset.CQB, page >> 2 | (COMMAND_QUEUE_LOG2 - 1), 8)
@@ -160,3 +207,16 @@ class RtlUnderTest:
                 return False
             self._bench.cycles(8)
         raise AssertionError(f"the command queue neither reached {tail} nor stopped")
+
+
+def _message_outcome(message: InvalidateRequest | PageRequestGroupResponse) -> MessageOutcome:
+    code = 1 if isinstance(message, InvalidateRequest) else 5
+    return MessageOutcome(
+        code,
+        message.requester_id,
+        message.segment_valid,
+        message.segment,
+        message.pasid_valid,
+        message.process_id,
+        message.payload,
+    )

@@ -1,0 +1,143 @@
+`default_nettype none
+// Writer of a queue in memory that the IOMMU fills, faults or page requests (Fault/Event-Queue, Page-Request-Queue): one record at a
+// time. The tail moves only after the record is globally visible. A record that cannot be stored is dropped as the specification
+// demands: queue off, stopped by an earlier error, full, write refused.
+module iommu_record_queue #(
+    // 64-bit words of a record, 2 or 4.
+    parameter int DWORDS = 4,
+    // Derived: bits of an access (iommu_memory_arbiter.v).
+    parameter int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2
+) (
+    input  wire                 clk_i,
+    input  wire                 rst_i,
+
+    // Record, held until `record_ready_o`: the cycle in which it was written or dropped.
+    input  wire                 record_valid_i,
+    output wire                 record_ready_o,
+    input  wire [64*DWORDS-1:0] record_i,
+
+    // Registers: on and enable of the CSR, an error bit is set; base; head; physical address size; fctl.BE; iommu_qosid.
+    input  wire                 on_i,
+    input  wire                 enable_i,
+    input  wire                 stopped_i,
+    input  wire [43:0]          base_ppn_i,
+    input  wire [4:0]           log2_size_i,
+    input  wire [31:0]          head_i,
+    input  wire [5:0]           address_bits_i,
+    input  wire                 big_endian_i,
+    input  wire [23:0]          qos_i,
+    // Sets the tail to 0 (enable 0 -> 1).
+    input  wire                 restart_i,
+
+    output wire [31:0]          tail_o,
+    output wire                 idle_o,
+    // Strobes with `record_ready_o`: dropped because the queue is full, because the write was refused, record written.
+    output wire                 overflow_o,
+    output wire                 error_o,
+    output wire                 written_o,
+
+    // Memory.
+    output wire                 mem_valid_o,
+    input  wire                 mem_ready_i,
+    output wire [ACCESS_W-1:0]  mem_access_o,
+    input  wire                 mem_rsp_valid_i,
+    input  wire [7:0]           mem_rsp_err_i
+);
+
+  localparam int ENTRY_BYTES = 8 * DWORDS;
+
+  typedef enum logic [1:0] {
+    IDLE,     // waits for a record
+    REQUEST,  // presents the write
+    RESPONSE  // waits until the record is visible
+  } state_t;
+
+  state_t      state_d, state_q;
+  logic [31:0] tail_d, tail_q;
+  logic        take, overflow, error, written;
+
+  wire [31:0]  index_mask = (32'd2 << log2_size_i) - 32'd1;
+  wire [31:0]  tail_next = (tail_q + 32'd1) & index_mask;
+  wire         full = tail_next == (head_i & index_mask);
+  wire [55:0]  address = {base_ppn_i, 12'd0} | 56'(tail_q) * 56'(ENTRY_BYTES);
+  wire         beyond = (address >> address_bits_i) != '0;
+  wire [255:0] data;
+
+  generate
+    for (genvar i = 0; i < 4; i++) begin : g_dword
+      if (i < DWORDS) begin : g_used
+        wire [63:0] dword = record_i[64*i +: 64];
+        assign data[64*i +: 64] = big_endian_i ? iommu_spec_pkg::reversed(dword) : dword;
+      end else begin : g_unused
+        assign data[64*i +: 64] = 64'd0;
+      end
+    end
+
+    if (DWORDS != 2 && DWORDS != 4) begin : g_check_size
+      initial $fatal(1, "iommu_record_queue: DWORDS must be 2 or 4");
+    end
+  endgenerate
+
+  always_comb begin
+    state_d = state_q;
+    tail_d = tail_q;
+    take = 1'b0;
+    overflow = 1'b0;
+    error = 1'b0;
+    written = 1'b0;
+    case (state_q)
+      IDLE: begin
+        if (record_valid_i) begin
+          if (!on_i || !enable_i || stopped_i) take = 1'b1;
+          else if (full) begin
+            overflow = 1'b1;
+            take = 1'b1;
+          end else if (beyond) begin
+            error = 1'b1;
+            take = 1'b1;
+          end else state_d = REQUEST;
+        end
+      end
+      REQUEST: if (mem_ready_i) state_d = RESPONSE;
+      RESPONSE: begin
+        if (mem_rsp_valid_i) begin
+          take = 1'b1;
+          state_d = IDLE;
+          if (mem_rsp_err_i[DWORDS-1:0] != '0) error = 1'b1;
+          else begin
+            written = 1'b1;
+            tail_d = tail_next;
+          end
+        end
+      end
+      default: state_d = IDLE;
+    endcase
+    if (restart_i) tail_d = '0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    state_q <= state_d;
+    tail_q <= tail_d;
+    if (rst_i) begin
+      state_q <= IDLE;
+      tail_q <= '0;
+    end
+  end
+
+  assign record_ready_o = take;
+  assign tail_o = tail_q;
+  assign idle_o = state_q == IDLE;
+  assign overflow_o = overflow;
+  assign error_o = error;
+  assign written_o = written;
+  assign mem_valid_o = state_q == REQUEST;
+  assign mem_access_o = {iommu_pkg::MEMORY_WRITE, address, 7'(ENTRY_BYTES), data, 32'((64'd1 << ENTRY_BYTES) - 64'd1), qos_i, 2'd0};
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) assert (!restart_i || idle_o) else $error("iommu_record_queue: restarted while a record is written");
+  end
+`endif
+
+endmodule
+`default_nettype wire
