@@ -16,6 +16,7 @@ help:
 	@echo 'make conformance [VECTORS=dir]        replay the recorded truth; DUT=model or DUT=iommu_rtl'
 	@echo 'make model-coverage                   branch coverage of the golden DMA API by its unit tests'
 	@echo 'make faults [PATCHES=dir]             plant faults in the RTL and see who catches them'
+	@echo 'make formal [PROOF="a b"]              prove what the RTL asserts, and find the bugs seeded for each proof; JOBS='
 	@echo 'make bench                            measure the figures of the design beside their targets'
 	@echo 'make lint                             Verilator, Icarus, slang, Yosys, g++, ruff, mypy, layers of the rooms'
 	@echo 'make determinism TEST= SEED=          same test and seed under everything that must not matter'
@@ -46,6 +47,9 @@ conformance: $(STAMP)
 faults: $(STAMP)
 	@$(FLOW) faults $(if $(PATCHES),--patches '$(PATCHES)')
 
+formal: $(STAMP)
+	@$(FLOW) formal $(PROOF) $(if $(JOBS),--jobs $(JOBS))
+
 bench: $(STAMP)
 	@$(FLOW) bench
 
@@ -61,4 +65,4 @@ lock:
 clean:
 	rm -rf build
 
-.PHONY: help setup regress sim test model-coverage conformance faults bench determinism lint docs registers lock clean
+.PHONY: help setup regress sim test model-coverage conformance faults formal bench determinism lint docs registers lock clean

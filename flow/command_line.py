@@ -21,9 +21,11 @@ from flow import (
     determinism,
     documentation,
     faults,
+    formal,
     job,
     lint,
     model_coverage,
+    proofs,
     registers,
     regress,
     report,
@@ -133,6 +135,15 @@ def faults_command(project: Project, arguments: argparse.Namespace) -> int:
     return 0 if right == len(outcomes) else FAILED
 
 
+def formal_command(project: Project, arguments: argparse.Namespace) -> int:
+    if arguments.table:
+        print(proofs.table(proofs.load(project)))
+        return 0
+    passed, failed = formal.run(project, arguments.names, arguments.jobs)
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed and not failed else FAILED
+
+
 def bench_command(project: Project, arguments: argparse.Namespace) -> int:
     figures, failures = bench.measure(project)
     print(bench.render(figures))
@@ -182,6 +193,7 @@ def make_parser() -> Parser:
     parser.add_argument("--duts", type=Path, default=project.duts_file, dest="duts_file", help="catalogue of DUTs")
     parser.add_argument("--testlist", type=Path, default=project.testlist_file, help="list of tests")
     parser.add_argument("--testplan", type=Path, default=project.testplan_file, help="testplan")
+    parser.add_argument("--proofs", type=Path, default=project.proofs_file, dest="proofs_file", help="catalogue of proofs")
     parser.add_argument("--build", type=Path, default=project.build, help="build folder")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
 
@@ -230,6 +242,11 @@ def make_parser() -> Parser:
     added.add_argument("--patches", type=Path, help="folder of patches; the project's own unless given")
     added.add_argument("--main", default="fast", choices=["fast", "stock"], help="main of the simulation")
 
+    added = command("formal", formal_command, "prove what the formal sections of the RTL assert")
+    added.add_argument("names", nargs="*", help="only these proofs")
+    added.add_argument("--jobs", type=positive, help="proofs at a time; one a core unless given")
+    added.add_argument("--table", action="store_true", help="print the catalogue as a Markdown table instead")
+
     command("bench", bench_command, "measure the figures of the design beside their targets")
 
     added = command("determinism", determinism_command, "one test and seed under everything that must not matter")
@@ -255,6 +272,7 @@ def main(argv: Sequence[str]) -> int:
             duts_file=arguments.duts_file.absolute(),
             testlist_file=arguments.testlist.absolute(),
             testplan_file=arguments.testplan.absolute(),
+            proofs_file=arguments.proofs_file.absolute(),
             build=arguments.build.absolute(),
         )
         function: Callable[[Project, argparse.Namespace], int] = arguments.function

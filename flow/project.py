@@ -21,6 +21,7 @@ class Project:
     duts_file: Path = CHECKOUT / "flow" / "duts.toml"
     testlist_file: Path = CHECKOUT / "tests" / "testlist.toml"
     testplan_file: Path = CHECKOUT / "tests" / "testplan.hjson"
+    proofs_file: Path = CHECKOUT / "flow" / "proofs.toml"
     build: Path = CHECKOUT / "build"
     rtl_root: Path = CHECKOUT
     """The folder whose `hdl/` is built: the checkout, or a folder with a patched copy of `hdl/`."""

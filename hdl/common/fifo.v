@@ -98,5 +98,53 @@ module fifo #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `fifo`: order and integrity of any one word, watched from the cycle it enters (f_watch_i chooses which).
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  logic                f_watch;  // free
+  logic                f_watching_q;
+  logic [WIDTH-1:0]    f_word_q;
+  logic [COUNT_W-1:0]  f_ahead_q;  // words in front of the watched one
+  wire                 f_take = f_watch && push && !f_watching_q;
+  wire                 f_leave = f_watching_q && pop && f_ahead_q == '0;
+
+  always_ff @(posedge clk_i) begin
+    if (f_take) begin
+      f_word_q <= in_data_i;
+      f_ahead_q <= count_q - COUNT_W'(pop);
+    end else if (pop) f_ahead_q <= f_ahead_q - 1'b1;
+    if (f_take) f_watching_q <= 1'b1;
+    if (f_leave) f_watching_q <= 1'b0;
+    if (rst_i) f_watching_q <= 1'b0;
+  end
+
+  // Position of the word behind `ahead` others, and behind all of them.
+  function automatic [ADDRESS_W-1:0] f_behind;
+    input [COUNT_W-1:0] ahead;
+    begin
+      f_behind = ADDRESS_W'((32'(read_pointer_q) + 32'(ahead)) % DEPTH);
+    end
+  endfunction
+
+  always_comb begin
+    if (f_started_q) begin
+      // The fill never exceeds the depth and is what the pointers span.
+      count_bounded: assert (32'(count_q) <= DEPTH);
+      pointers_span_count: assert (32'(read_pointer_q) < DEPTH && write_pointer_q == f_behind(count_q));
+      // The word at the output is the one at the read pointer, through the RAM or through the bypass.
+      head_is_read: assert (count_q == '0 || out_data_o == u_storage.memory_q[read_pointer_q]);
+      // The watched word is stored behind the words that entered before it, and leaves unchanged when they have left.
+      watched_is_stored: assert (!f_watching_q || f_ahead_q < count_q);
+      watched_in_memory: assert (!f_watching_q || u_storage.memory_q[f_behind(f_ahead_q)] == f_word_q);
+      order_and_integrity: assert (!(f_watching_q && f_ahead_q == '0) || (out_valid_o && out_data_o == f_word_q));
+      watched_leaves_full: cover (f_leave && 32'(count_q) == DEPTH);
+      wraps: cover (f_leave && write_pointer_q < read_pointer_q);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire
