@@ -56,6 +56,10 @@ module iommu_lookup #(
     output wire                                       drained_o,
     output wire                                       idle_o,
 
+    // A request was accepted in the cycle before (request_t).
+    output wire                                       accepted_o,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]       accepted_request_o,
+
     // Statistics strobes.
     output wire                                       l1_hit_o,
     output wire                                       l2_hit_o,
@@ -65,6 +69,7 @@ module iommu_lookup #(
 
   // ---- Stage 1 ----------------------------------------------------------------------------------------------------------------
   logic                                 s1_valid_d, s1_valid_q;
+  logic                                 accepted_q;
   logic [iommu_spec_pkg::REQUEST_W-1:0] s1_request_q;
   logic [ID_W-1:0]                      s1_id_q;
   logic                                 s1_epoch_q;
@@ -223,6 +228,7 @@ module iommu_lookup #(
 
   always_ff @(posedge clk_i) begin
     s1_valid_q <= s1_valid_d;
+    accepted_q <= accept;
     s2_valid_q <= s2_valid_d;
     s3_valid_q <= s3_valid_d;
     s2_match_q <= s2_match_d;
@@ -250,6 +256,7 @@ module iommu_lookup #(
     end
     if (rst_i) begin
       s1_valid_q <= 1'b0;
+      accepted_q <= 1'b0;
       s2_valid_q <= 1'b0;
       s3_valid_q <= 1'b0;
       s2_match_q <= '0;
@@ -260,6 +267,8 @@ module iommu_lookup #(
     end
   end
 
+  assign accepted_o = accepted_q;
+  assign accepted_request_o = s1_request_q;
   assign l1_hit_o = s2_direct && s2_leave;
   assign l2_hit_o = s3_load;
   assign miss_o = s2_miss && miss_ready_i;

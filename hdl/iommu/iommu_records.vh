@@ -110,6 +110,17 @@ typedef struct packed {
   logic [63:0] iotval2;
 } fault_t;
 
+// Whose event it was, for the filters of the performance counters; identifiers that do not apply are not valid.
+typedef struct packed {
+  logic [23:0] did;
+  logic        pv;
+  logic [19:0] pid;
+  logic        gv;
+  logic [15:0] gscid;
+  logic        pscv;
+  logic [19:0] pscid;
+} event_source_t;
+
 // What a TLB remembers of a translation; the requester {did, pv, pid, priv} and the first page number are its key.
 typedef struct packed {
   logic        r;

@@ -19,6 +19,7 @@ package iommu_spec_pkg;
   localparam int CAP_T2GPA = 26;
   localparam int CAP_END = 27;
   localparam int CAP_HPM = 30;
+  localparam int CAP_DBG = 31;
   localparam int CAP_PD8 = 38;
   localparam int CAP_PD17 = 39;
   localparam int CAP_PD20 = 40;
@@ -77,6 +78,17 @@ package iommu_spec_pkg;
   localparam [8:0] CAUSE_MSI_WRITE_ACCESS = 9'd273;
   localparam [8:0] CAUSE_PT_CORRUPTION = 9'd274;
 
+  // Events of the performance counters (iohpmevt.eventID).
+  localparam [3:0] EVENT_NONE = 4'd0;
+  localparam [3:0] EVENT_UNTRANSLATED = 4'd1;
+  localparam [3:0] EVENT_TRANSLATED = 4'd2;
+  localparam [3:0] EVENT_ATS_REQUEST = 4'd3;
+  localparam [3:0] EVENT_TLB_MISS = 4'd4;
+  localparam [3:0] EVENT_DIRECTORY_WALK = 4'd5;
+  localparam [3:0] EVENT_PROCESS_DIRECTORY_WALK = 4'd6;
+  localparam [3:0] EVENT_FIRST_STAGE_WALK = 4'd7;
+  localparam [3:0] EVENT_SECOND_STAGE_WALK = 4'd8;
+
   // Page size codes of this core, ordered by size. NONE is the size of a Bare stage.
   localparam [2:0] PAGE_4K = 3'd0;
   localparam [2:0] PAGE_64K = 3'd1;
@@ -110,6 +122,7 @@ package iommu_spec_pkg;
   localparam int WALK_W = 231;
   localparam int DECISION_W = 143;
   localparam int FAULT_W = 187;
+  localparam int EVENT_SOURCE_W = 83;
   localparam int TRANSLATION_W = 94;
   localparam int INVALIDATION_W = 193;
   localparam int RESPONSE_W = 130;

@@ -80,6 +80,10 @@ module iommu_walker #(
     output wire [127:0]                               mem_req_wdata_o,
     output wire [23:0]                                mem_req_qos_o,
     output wire [1:0]                                 mem_req_pbmt_o,
+    // Records of the walk that presents an access (request_t, context_t, walk_t), for observation.
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]       mem_req_request_o,
+    output wire [iommu_spec_pkg::CONTEXT_W-1:0]       mem_req_context_o,
+    output wire [iommu_spec_pkg::WALK_W-1:0]          mem_req_walk_o,
     input  wire                                       mem_rsp_valid_i,
     input  wire [SLOT_W-1:0]                          mem_rsp_slot_i,
     input  wire [511:0]                               mem_rsp_data_i,
@@ -237,6 +241,9 @@ module iommu_walker #(
       .count_o    (unused_access_count)
   );
 
+  assign mem_req_request_o = request_q[mem_req_slot_o];
+  assign mem_req_context_o = context_q[mem_req_slot_o];
+  assign mem_req_walk_o = walk_q[mem_req_slot_o];
   assign mem_req_op_o = mem_req_update ? iommu_pkg::MEMORY_CAS64 : iommu_pkg::MEMORY_READ;
 
   wire [SLOT_W-1:0] result_slot;

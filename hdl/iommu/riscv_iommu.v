@@ -31,7 +31,9 @@ module riscv_iommu #(
     // at 250 MHz; PCIe ATS); page requests that wait.
     parameter int INVALIDATE_TAGS = 32,
     parameter [39:0] INVALIDATE_TIMEOUT = 40'd15_000_000_000,
-    parameter int PAGE_REQUESTS = 8
+    parameter int PAGE_REQUESTS = 8,
+    // Event counters of the performance monitor, 1 to 31.
+    parameter int COUNTERS = 8
 ) (
     input  wire                clk_i,
     input  wire                rst_i,
@@ -151,8 +153,8 @@ module riscv_iommu #(
   localparam int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2;
 
   // Version 1.0; Sv39/48/57, Svrsw60t59b, Svpbmt, Sv39x4/48x4/57x4, MSI_FLAT, MSI_MRIF, AMO_HWAD, ATS, T2GPA, END, IGS, PAS,
-  // PD8/17/20, QOSID, NL, S, fixed BE.
-  localparam [63:0] CAPABILITIES_MAX = 64'h01000FFF3FCECEFF;
+  // HPM, PD8/17/20, QOSID, NL, S, fixed BE.
+  localparam [63:0] CAPABILITIES_MAX = 64'h01000FFF7FCECEFF;
 
   wire [63:0] capabilities = capabilities_i & CAPABILITIES_MAX;
 
@@ -167,8 +169,10 @@ module riscv_iommu #(
   wire [31:0]  cq_tail, cq_head, fq_head, fq_tail, pq_head, pq_tail;
   wire         fq_on, fq_enable, fq_stopped, fq_restart, fq_idle, fq_overflow, fq_error, fq_written;
   wire         pq_on, pq_enable, pq_memory_fault, pq_stopped, pq_restart, pq_idle, pq_overflow, pq_error, pq_written;
-  wire         pages_idle, unused_write_lo, unused_write_hi;
+  wire         pages_idle, other_write_lo, other_write_hi;
   wire [3:0]   pending;
+  wire         counter_overflow;
+  wire [63:0]  counters_rdata;
   wire [15:0]  vectors;
   wire [16*89-1:0] msi_table;
 
@@ -229,10 +233,10 @@ module riscv_iommu #(
       .pq_overflow_i    (pq_overflow),
       .pq_error_i       (pq_error),
       .pq_written_i     (pq_written),
-      .other_write_lo_o (unused_write_lo),
-      .other_write_hi_o (unused_write_hi),
-      .other_rdata_i    (64'd0),
-      .counter_overflow_i(1'b0),
+      .other_write_lo_o (other_write_lo),
+      .other_write_hi_o (other_write_hi),
+      .other_rdata_i    (counters_rdata),
+      .counter_overflow_i(counter_overflow),
       .pending_o        (pending),
       .vectors_o        (vectors),
       .table_o          (msi_table)
@@ -278,6 +282,8 @@ module riscv_iommu #(
   wire                                     fill, flip, drained;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     fill_request;
   wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation;
+  wire                                     accepted;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]     accepted_request;
 
   iommu_lookup #(
       .L1_ENTRIES(L1_ENTRIES),
@@ -315,6 +321,8 @@ module riscv_iommu #(
       .flip_i            (flip),
       .drained_o         (drained),
       .idle_o            (idle),
+      .accepted_o        (accepted),
+      .accepted_request_o(accepted_request),
       .l1_hit_o          (stat_l1_hit_o),
       .l2_hit_o          (stat_l2_hit_o),
       .miss_o            (stat_miss_o)
@@ -408,6 +416,9 @@ module riscv_iommu #(
   wire [6:0]           walk_mem_size;
   wire [127:0]         walk_mem_wdata;
   wire [23:0]          walk_mem_qos;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] walk_mem_request;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] walk_mem_context;
+  wire [iommu_spec_pkg::WALK_W-1:0]    walk_mem_walk;
 
   iommu_walker #(
       .WALKS(WALKS),
@@ -469,6 +480,9 @@ module riscv_iommu #(
       .mem_req_wdata_o  (walk_mem_wdata),
       .mem_req_qos_o    (walk_mem_qos),
       .mem_req_pbmt_o   (walk_mem_pbmt),
+      .mem_req_request_o(walk_mem_request),
+      .mem_req_context_o(walk_mem_context),
+      .mem_req_walk_o   (walk_mem_walk),
       .mem_rsp_valid_i  (walk_rsp_valid),
       .mem_rsp_slot_i   (walk_rsp_slot),
       .mem_rsp_data_i   (mem_rsp_data_i),
@@ -532,6 +546,45 @@ module riscv_iommu #(
 
   assign stat_walk_start_o = start_valid && start_ready;
   assign stat_walk_end_o = result_release || result_restart;
+
+  // ---- Performance monitor ---------------------------------------------------------------------------------------------------------------
+  localparam int EVENT_W = 4 + iommu_spec_pkg::EVENT_SOURCE_W;
+  wire [3*EVENT_W-1:0] events;
+
+  iommu_performance_events #(
+      .WALKS(WALKS)
+  ) u_performance_events (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .request_valid_i (accepted),
+      .request_i       (accepted_request),
+      .access_valid_i  (walk_mem_valid && walk_mem_ready),
+      .access_slot_i   (walk_mem_slot),
+      .access_request_i(walk_mem_request),
+      .access_context_i(walk_mem_context),
+      .access_walk_i   (walk_mem_walk),
+      .answer_valid_i  (reply_valid && reply_ready),
+      .answer_last_i   (result_release || result_restart),
+      .answer_slot_i   (result_slot),
+      .answer_request_i(result_request),
+      .answer_context_i(result_context),
+      .events_o        (events)
+  );
+
+  iommu_performance_counters #(
+      .COUNTERS(COUNTERS)
+  ) u_performance_counters (
+      .clk_i        (clk_i),
+      .rst_i        (rst_i),
+      .present_i    (capabilities[iommu_spec_pkg::CAP_HPM]),
+      .reg_address_i(reg_address_i),
+      .reg_wdata_i  (reg_wdata_i),
+      .write_lo_i   (other_write_lo),
+      .write_hi_i   (other_write_hi),
+      .rdata_o      (counters_rdata),
+      .events_i     (events),
+      .overflow_o   (counter_overflow)
+  );
 
   // ---- Queues, interrupts, memory port ---------------------------------------------------------------------------------------------------
   wire [ENGINES-1:0]          engine_valid, engine_ready, engine_rsp_valid;

@@ -58,6 +58,8 @@ class RequestBit(IntFlag):
     NO_WRITE = 1 << 4
 
 
+MEMORY_PORT_READ = 0
+"""Operation (``header[1]``) of a plain read on the IOMMU's memory port; a compare-and-set logs a read too."""
 REQUEST_AT_SHIFT = 8
 RESPONSE_STATUS_SHIFT = 0
 RESPONSE_PBMT_SHIFT = 4

@@ -111,7 +111,7 @@ int sluicegate_memory_ready(long long cycle) {
 }
 
 void sluicegate_memory_request(long long cycle, int id, int operation, long long address, int size, const svBitVecVal* data,
-                               long long strobe) {
+                               long long strobe, int attributes) {
     Machine& target = machine();
     target.advance(static_cast<std::uint64_t>(cycle));
     MemoryPortRequest request;
@@ -121,6 +121,7 @@ void sluicegate_memory_request(long long cycle, int id, int operation, long long
     request.size = static_cast<std::uint32_t>(size);
     std::memcpy(request.data.data(), data, request.data.size());
     request.strobe = static_cast<std::uint64_t>(strobe);
+    request.attributes = static_cast<std::uint32_t>(attributes);
     target.memory_port.stage(request);
     target.stage(AgentMemoryPort);
 }

@@ -12,8 +12,8 @@ namespace sluicegate {
 
 enum class EventKind : std::uint8_t {
     Tlp = 1,                   // source link; header, prefix; payload; address = routed address of memory requests, else 0; argument = cycles from sop to eop
-    MemoryWrite = 2,           // source Actor; address, payload: one contiguous run of enabled bytes; argument = requester ID or port id
-    MemoryRead = 3,            // source Actor; address, length; argument = requester ID (link) or id (memory port); no payload
+    MemoryWrite = 2,           // source Actor; address, payload: one contiguous run of enabled bytes; argument = requester ID or port id; memory port: as MemoryRead
+    MemoryRead = 3,            // source Actor; address, length; argument = requester ID (link) or id (memory port); no payload; memory port: header[0] = PBMT [25:24], MCID [23:12], RCID [11:0], [1] = operation (0 read, 1 write, 2 CAS64, 3 OR64; these two log a read, and a write when they store)
     TranslationRequest = 4,    // source port; address = IOVA; header[0] = id, [1] = device ID, [2] = process ID, [3] = request bits
     TranslationResponse = 5,   // source port; address = SPA; header[0] = id, [1] = response bits, [2] = MRIF NID, [3] = MRIF NPPN low; prefix = NPPN high
     RegisterWrite = 6,         // address = offset; header[0..1] = data low, high; argument = byte strobes

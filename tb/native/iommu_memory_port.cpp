@@ -39,6 +39,7 @@ MemoryPortResponse IommuMemoryPort::perform(std::uint64_t cycle, const MemoryPor
     record.argument = request.id;
     record.address = request.address;
     record.length = size;
+    record.header = {request.attributes, static_cast<std::uint32_t>(request.operation), 0, 0};
 
     if (write && host.interrupts.claims(request.address)) {
         std::uint32_t identity = 0;

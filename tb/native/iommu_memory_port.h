@@ -22,6 +22,7 @@ struct MemoryPortRequest {
     std::uint32_t size = 8;   // 4 to 64 bytes
     std::array<std::uint8_t, 64> data{};
     std::uint64_t strobe = 0;
+    std::uint32_t attributes = 0;   // {PBMT[2], MCID[12], RCID[12]}
 };
 
 struct MemoryPortResponse {

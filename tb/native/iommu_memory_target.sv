@@ -13,6 +13,8 @@ module iommu_memory_target #(
     input  logic [6:0]    req_size_i,
     input  logic [511:0]  req_wdata_i,
     input  logic [63:0]   req_strobe_i,
+    input  logic [23:0]   req_qos_i,
+    input  logic [1:0]    req_pbmt_i,
     output bit            rsp_valid_o,
     input  logic          rsp_ready_i,
     output bit [ID_W-1:0] rsp_id_o,
@@ -22,7 +24,8 @@ module iommu_memory_target #(
 );
   import "DPI-C" context function int sluicegate_memory_ready(input longint cycle);
   import "DPI-C" context function void sluicegate_memory_request(
-      input longint cycle, input int id, input int operation, input longint address, input int size, input bit [511:0] data, input longint strobe);
+      input longint cycle, input int id, input int operation, input longint address, input int size, input bit [511:0] data, input longint strobe,
+      input int attributes);
   import "DPI-C" context function int sluicegate_memory_response(
       input longint cycle, output int id, output bit [511:0] data, output int error, output int poison);
 
@@ -37,7 +40,8 @@ module iommu_memory_target #(
       rsp_valid_o <= 1'b0;
     end else begin
       if (req_valid_i && req_ready_o)
-        sluicegate_memory_request(cycle_i, 32'(req_id_i), 32'(req_op_i), 64'(req_addr_i), 32'(req_size_i), req_wdata_i, req_strobe_i);
+        sluicegate_memory_request(cycle_i, 32'(req_id_i), 32'(req_op_i), 64'(req_addr_i), 32'(req_size_i), req_wdata_i, req_strobe_i,
+                                  {6'd0, req_pbmt_i, req_qos_i});
       req_ready_o <= sluicegate_memory_ready(cycle_i) != 0;
       if (!rsp_valid_o || rsp_ready_i) begin
         rsp_valid_o <= 1'b0;

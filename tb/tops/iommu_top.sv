@@ -97,7 +97,7 @@ module iommu_top #(
   iommu_memory_target #(.ID_W(MEM_ID_W)) memory (
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .req_valid_i(mem_req_valid), .req_ready_o(mem_req_ready), .req_id_i(mem_req_id),
       .req_op_i(mem_req_op), .req_addr_i(mem_req_addr), .req_size_i(mem_req_size), .req_wdata_i(mem_req_wdata),
-      .req_strobe_i(mem_req_strobe), .rsp_valid_o(mem_rsp_valid), .rsp_ready_i(mem_rsp_ready), .rsp_id_o(mem_rsp_id),
+      .req_strobe_i(mem_req_strobe), .req_qos_i(mem_req_qos), .req_pbmt_i(mem_req_pbmt), .rsp_valid_o(mem_rsp_valid), .rsp_ready_i(mem_rsp_ready), .rsp_id_o(mem_rsp_id),
       .rsp_data_o(mem_rsp_data), .rsp_err_o(mem_rsp_err), .rsp_poison_o(mem_rsp_poison));
 
   register_bus_initiator registers (

@@ -103,8 +103,8 @@ module root_complex_top #(
   logic [15:0] iommu_wire;
   logic event_command, event_fault, event_message;
   logic [63:0] event_command_w0, event_command_w1;
-  wire [23:0] unused_qos;
-  wire [1:0] unused_pbmt;
+  wire [23:0] mem_req_qos;
+  wire [1:0] mem_req_pbmt;
   wire [127:0] unused_message_hdr;
   logic l1_hit_strobe, l2_hit_strobe, miss_strobe, walk_start_strobe, walk_end_strobe, posted_dropped_strobe, nonposted_refused_strobe;
   logic read_lost_strobe, xlate_stall_strobe, upstream_posted_refused_strobe, upstream_completion_unexpected_strobe, cpu_posted_refused_strobe, memory_completion_unexpected_strobe;
@@ -140,7 +140,7 @@ module root_complex_top #(
       .cpu_tx_credit_infinite_i(cpu_completion_credit_infinite), .iommu_mem_req_valid_o(mem_req_valid),
       .iommu_mem_req_ready_i(mem_req_ready), .iommu_mem_req_id_o(mem_req_id), .iommu_mem_req_op_o(mem_req_op),
       .iommu_mem_req_addr_o(mem_req_addr), .iommu_mem_req_size_o(mem_req_size), .iommu_mem_req_wdata_o(mem_req_wdata),
-      .iommu_mem_req_strobe_o(mem_req_strobe), .iommu_mem_req_qos_o(unused_qos), .iommu_mem_req_pbmt_o(unused_pbmt),
+      .iommu_mem_req_strobe_o(mem_req_strobe), .iommu_mem_req_qos_o(mem_req_qos), .iommu_mem_req_pbmt_o(mem_req_pbmt),
       .iommu_mem_rsp_valid_i(mem_rsp_valid), .iommu_mem_rsp_ready_o(mem_rsp_ready), .iommu_mem_rsp_id_i(mem_rsp_id),
       .iommu_mem_rsp_data_i(mem_rsp_data), .iommu_mem_rsp_err_i(mem_rsp_err), .iommu_mem_rsp_poison_i(mem_rsp_poison),
       .iommu_reg_valid_i(reg_valid), .iommu_reg_write_i(reg_write), .iommu_reg_address_i(reg_address), .iommu_reg_wdata_i(reg_wdata),
@@ -214,7 +214,7 @@ module root_complex_top #(
   iommu_memory_target #(.ID_W(MemoryIdW)) memory_target (
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .req_valid_i(mem_req_valid), .req_ready_o(mem_req_ready), .req_id_i(mem_req_id),
       .req_op_i(mem_req_op), .req_addr_i(mem_req_addr), .req_size_i(mem_req_size), .req_wdata_i(mem_req_wdata),
-      .req_strobe_i(mem_req_strobe), .rsp_valid_o(mem_rsp_valid), .rsp_ready_i(mem_rsp_ready), .rsp_id_o(mem_rsp_id),
+      .req_strobe_i(mem_req_strobe), .req_qos_i(mem_req_qos), .req_pbmt_i(mem_req_pbmt), .rsp_valid_o(mem_rsp_valid), .rsp_ready_i(mem_rsp_ready), .rsp_id_o(mem_rsp_id),
       .rsp_data_o(mem_rsp_data), .rsp_err_o(mem_rsp_err), .rsp_poison_o(mem_rsp_poison));
 
   register_bus_initiator register_initiator (

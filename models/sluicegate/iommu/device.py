@@ -278,15 +278,19 @@ class IommuDevice:
         )
         trace = response.trace
         walked = trace.first_stage_reads + trace.second_stage_reads
+        # The process address space is not known while its directory is walked: those accesses have no PSCID.
+        unlocated = replace(source, pscid=None)
+        locating = translation.second_stage_reads_to_locate
         occurrences = (
-            (_REQUEST_EVENT[request.address_type], 1),
-            (HpmEvent.TLB_MISS, int(walked > 0)),
-            (HpmEvent.DIRECTORY_WALK, trace.directory_reads),
-            (HpmEvent.PROCESS_DIRECTORY_WALK, trace.process_directory_reads),
-            (HpmEvent.FIRST_STAGE_WALK, trace.first_stage_reads),
-            (HpmEvent.SECOND_STAGE_WALK, trace.second_stage_reads),
+            (_REQUEST_EVENT[request.address_type], source, 1),
+            (HpmEvent.TLB_MISS, source, int(walked > 0)),
+            (HpmEvent.DIRECTORY_WALK, source, trace.directory_reads),
+            (HpmEvent.PROCESS_DIRECTORY_WALK, source, trace.process_directory_reads),
+            (HpmEvent.FIRST_STAGE_WALK, source, trace.first_stage_reads),
+            (HpmEvent.SECOND_STAGE_WALK, unlocated, locating),
+            (HpmEvent.SECOND_STAGE_WALK, source, trace.second_stage_reads - locating),
         )
-        overflows = [self.performance.count(event, source, number) for event, number in occurrences]
+        overflows = [self.performance.count(event, whose, number) for event, whose, number in occurrences]
         if any(overflows):
             self.interrupts.raise_causes(Ipsr.PMIP)
 

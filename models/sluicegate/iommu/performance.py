@@ -1,6 +1,7 @@
 """Performance monitor: cycle counter, event counters and their filters.
 
-Source: RISC-V IOMMU specification, *iohpmcycles* .. *iohpmevt*. Events 5 to 8 count one per memory access of the walk.
+Source: RISC-V IOMMU specification, *iohpmcycles* .. *iohpmevt*. Events 5 to 8 count one per memory read of the walk, event 4 one
+per request that was answered by a walk of page tables. What reads a process directory has a GSCID, but no PSCID yet.
 """
 
 from __future__ import annotations

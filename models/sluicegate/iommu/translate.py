@@ -56,6 +56,8 @@ class Translation:
         """The context of the first stage, once known."""
         self.pscid_valid = False
         """True when the translation is tagged with the PSCID of ``process``."""
+        self.second_stage_reads_to_locate = 0
+        """Second-stage reads on the way to ``process``; valid once it is known."""
 
     @property
     def trace(self) -> Trace:
@@ -129,6 +131,7 @@ class Translation:
         if translated and not device.t2gpa:  # 7
             return device, None, walker
         self.process = BARE_CONTEXT if translated else self._locate_process(walker, device)
+        self.second_stage_reads_to_locate = self._port.trace.second_stage_reads
         return device, self.process, walker
 
     def _locate_process(self, walker: Walker, device: DeviceContext) -> ProcessContext:

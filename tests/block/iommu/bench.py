@@ -6,7 +6,7 @@ For code that runs in a thread of ``cocotb.task.bridge``. Time passes only in re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from cocotb.task import resume
@@ -16,12 +16,14 @@ from sluicegate.iommu.capabilities import IommuConfiguration
 from sluicegate.iommu.pri import PageRequest
 from sluicegate.iommu.registers import Offset
 from sluicegate.iommu.request import (
+    NO_QOS,
     AddressType,
     FaultRecord,
     MemoryType,
     MemoryUpdate,
     MrifTarget,
     Permissions,
+    QosIds,
     Request,
     Response,
     Status,
@@ -30,6 +32,7 @@ from sluicegate.platform import ADDRESS_MAP
 
 from tb.agents.translation_port.agent import TranslationBatch, TranslationPortAgent
 from tb.bridge.event_log import (
+    MEMORY_PORT_READ,
     MESSAGE_COUNT_SHIFT,
     MESSAGE_ITAG_SHIFT,
     REQUEST_AT_SHIFT,
@@ -64,6 +67,17 @@ class LoggedWrite:
 
     address: int
     data: bytes
+    qos: QosIds = field(default=NO_QOS, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRead:
+    """A read by the IOMMU: byte address, length; ``update``: it is that of a compare-and-set operation."""
+
+    address: int
+    length: int
+    update: bool
+    qos: QosIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,8 @@ class IommuBench:
         self._requests = 0
         self.writes: list[LoggedWrite] = []
         """Writes by the IOMMU since :meth:`forget_writes`."""
+        self.reads: list[LoggedRead] = []
+        """Reads by the IOMMU since :meth:`forget_writes`, those of compare-and-set operations included."""
         self.interrupts: list[int] = []
         """Interrupt identities raised since :meth:`forget_writes`: messages, and wires from 0x700 on."""
         self.messages: list[InvalidateRequest | PageRequestGroupResponse] = []
@@ -195,9 +211,14 @@ class IommuBench:
         self._native.act(ActionKind.SET_MEMORY_FAULT, address, 1)
         self._faulted.add(address)
 
+    def forget_reads(self) -> None:
+        """Start a new list of reads."""
+        self.reads = []
+
     def forget_writes(self) -> None:
-        """Start a new list of writes, interrupts and messages."""
+        """Start new lists of writes, reads, interrupts and messages."""
         self.writes = []
+        self.reads = []
         self.interrupts = []
         self.messages = []
 
@@ -281,10 +302,13 @@ class IommuBench:
                 self._delivered += 1
             elif kind == EventKind.IOMMU_MESSAGE:
                 self.messages.append(_decode_message(record))
+            elif kind == EventKind.MEMORY_READ and int(record["source"]) == Actor.IOMMU:
+                update = int(record["header"][1]) != MEMORY_PORT_READ
+                self.reads.append(LoggedRead(int(record["address"]), int(record["length"]), update, _qos(record)))
             elif kind == EventKind.INTERRUPT:
                 self.interrupts.append(int(record["argument"]))
             elif kind == EventKind.MEMORY_WRITE and int(record["source"]) == Actor.IOMMU:
-                write = LoggedWrite(int(record["address"]), batch.payload_of(record).tobytes())
+                write = LoggedWrite(int(record["address"]), batch.payload_of(record).tobytes(), _qos(record))
                 self.writes.append(write)
                 self._written.update(range(write.address & ~7, write.address + len(write.data), 8))
 
@@ -297,6 +321,12 @@ def _decode_message(record: np.void) -> InvalidateRequest | PageRequestGroupResp
     if bits & MessageBit.INVALIDATE:
         return InvalidateRequest(*fields, itag=bits >> MESSAGE_ITAG_SHIFT)
     return PageRequestGroupResponse(*fields)
+
+
+def _qos(record: np.void) -> QosIds:
+    """The identifiers in the log record of an access on the memory port."""
+    word = int(record["header"][0])
+    return QosIds(word & 0xFFF, word >> 12 & 0xFFF)
 
 
 def _decode_response(request: Request, record: np.void) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sluicegate.iommu import Capabilities, Cause, FaultRecord, Request, TransactionType
 from sluicegate.iommu.commands import Fence, InvalidateDevice, InvalidateTranslations
+from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessContext, ProcessDirectoryMode, SecondStageMode
 from sluicegate.iommu.device import IommuDevice
 from sluicegate.iommu.queues import unpack_words
 from sluicegate.iommu.registers import (
@@ -18,7 +19,7 @@ from sluicegate.iommu.registers import (
 )
 from sluicegate.memory import SparseMemory
 
-from tests.unit.iommu.scenario import CORE, DBG, FULL, HPM, IGS_BOTH, IGS_WSI, PAGE, QOSID, Scenario, entry
+from tests.unit.iommu.scenario import CORE, DBG, FULL, HPM, IGS_BOTH, IGS_WSI, PAGE, PD8, QOSID, Scenario, entry
 
 QUEUE = 0x10_0000
 IOVA = 0x4000_1000
@@ -353,6 +354,30 @@ def test_device_mask_and_guest_filter_of_events() -> None:
     assert device.read_register(counter_offset(1), 8) == 2, "0x13 with DMASK ignores bits 2:0"
     assert device.read_register(counter_offset(2), 8) == 3, "GSCID 9, one second-stage access each"
     assert device.read_register(counter_offset(3), 8) == 0, "IDT does not apply to requests"
+
+
+def test_walk_to_the_process_context_has_no_pscid() -> None:
+    scenario = Scenario(CORE | PD8 | HPM)
+    guest, table = scenario.page(4), scenario.page()
+    context = DeviceContext(
+        second_stage=SecondStageMode.SV39X4,
+        second_stage_root=guest,
+        gscid=9,
+        process_directory=ProcessDirectoryMode.PD8,
+        process_directory_root=table,
+    )
+    scenario.set_context(1, context)
+    root = scenario.page()
+    scenario.set_process(table, 4, ProcessContext(FirstStageMode.SV39, root, 7))
+    for page in (table, root):
+        scenario.map(guest, page, entry(page, PAGE), guest=True)
+    device = IommuDevice(scenario.configuration.capabilities, scenario.memory, counters=2)
+    device.write_register(Offset.DDTP, scenario.configuration.ddtp, 8)
+    device.write_register(event_offset(1), 8 | 1 << 62 | 1 << 61 | 9 << 36, 8)
+    device.write_register(event_offset(2), 8 | 1 << 62 | 1 << 60 | 7 << 16, 8)
+    device.translate(Request(1, IOVA, process_id=4, pasid_valid=True))
+    assert device.read_register(counter_offset(1), 8) == 6, "three reads each for process context and root table"
+    assert device.read_register(counter_offset(2), 8) == 3, "those for the root table"
 
 
 def test_inhibited_counters_stand_still() -> None:

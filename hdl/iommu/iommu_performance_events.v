@@ -1,0 +1,120 @@
+`default_nettype none
+// What the performance counters may count, from three places of the core, one event of each per cycle (iohpmevt):
+//   requests   1 untranslated, 2 translated, 3 ATS translation requests, as the request pipeline accepts them
+//   misses     4 TLB miss: a request whose answer took a page-table walk; merged requests count each, with the walk's identifiers
+//   accesses   5 device directory, 6 process directory, 7 first stage, 8 second stage: one for each memory read of a walk
+// Inputs are registers or handshakes of the core, outputs are registers: nothing here lengthens a path of a translation.
+module iommu_performance_events #(
+    // Walks in flight.
+    parameter int WALKS = 8,
+    // Derived: bits of a slot number; of an event with its source.
+    parameter int SLOT_W = $clog2(WALKS),
+    parameter int EVENT_W = 4 + iommu_spec_pkg::EVENT_SOURCE_W
+) (
+    input  wire                                      clk_i,
+    input  wire                                      rst_i,
+
+    // A request was accepted (request_t).
+    input  wire                                      request_valid_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]      request_i,
+
+    // A walk accesses memory: its slot and its records (request_t, context_t, walk_t). Its state tells reads from updates of A and D.
+    input  wire                                      access_valid_i,
+    input  wire [SLOT_W-1:0]                         access_slot_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]      access_request_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]      access_context_i,
+    input  wire [iommu_spec_pkg::WALK_W-1:0]         access_walk_i,
+
+    // A request is answered with the result of a walk; the walk's slot becomes free or walks again.
+    input  wire                                      answer_valid_i,
+    input  wire                                      answer_last_i,
+    input  wire [SLOT_W-1:0]                         answer_slot_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]      answer_request_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]      answer_context_i,
+
+    // {accesses, misses, requests}, each {event number, 0 for none; event_source_t}.
+    output wire [3*EVENT_W-1:0]                      events_o
+);
+  `include "iommu_records.vh"
+
+  request_t             request, access_request, answer_request;
+  context_t             access_context, answer_context;
+  walk_t                access_walk;
+  event_source_t        request_source, access_source, answer_source;
+  logic [3:0]           request_event, access_event;
+  logic [3*EVENT_W-1:0] events_q;
+
+  assign request = request_i;
+  assign access_request = access_request_i;
+  assign access_context = access_context_i;
+  assign access_walk = access_walk_i;
+  assign answer_request = answer_request_i;
+  assign answer_context = answer_context_i;
+
+  // A guest is known with the device context, a process address space once its first stage is.
+  wire access_pscv = access_context.resolved && access_context.first_mode != 4'd0;
+  wire answer_pscv = answer_context.resolved && answer_context.first_mode != 4'd0;
+
+  assign request_source = {request.did, request.pv, request.pid, 17'd0, 21'd0};
+  assign access_source = {access_request.did, access_request.pv, access_request.pid,
+                          access_context.second_mode != 4'd0, access_context.gscid, access_pscv, access_context.pscid};
+  assign answer_source = {answer_request.did, answer_request.pv, answer_request.pid,
+                          answer_context.second_mode != 4'd0, answer_context.gscid, answer_pscv, answer_context.pscid};
+
+  always_comb begin
+    case (request.at)
+      iommu_spec_pkg::AT_UNTRANSLATED: request_event = iommu_spec_pkg::EVENT_UNTRANSLATED;
+      iommu_spec_pkg::AT_TRANSLATED: request_event = iommu_spec_pkg::EVENT_TRANSLATED;
+      iommu_spec_pkg::AT_TRANSLATION_REQUEST: request_event = iommu_spec_pkg::EVENT_ATS_REQUEST;
+      default: request_event = iommu_spec_pkg::EVENT_NONE;
+    endcase
+    case (access_walk.state)
+      iommu_spec_pkg::WALK_DIRECTORY: access_event = iommu_spec_pkg::EVENT_DIRECTORY_WALK;
+      iommu_spec_pkg::WALK_PROCESS: access_event = iommu_spec_pkg::EVENT_PROCESS_DIRECTORY_WALK;
+      iommu_spec_pkg::WALK_FIRST: access_event = iommu_spec_pkg::EVENT_FIRST_STAGE_WALK;
+      iommu_spec_pkg::WALK_SECOND: access_event = iommu_spec_pkg::EVENT_SECOND_STAGE_WALK;
+      default: access_event = iommu_spec_pkg::EVENT_NONE;
+    endcase
+  end
+
+  // ---- Which walks have read a page table -----------------------------------------------------------------------------------------
+  logic [WALKS-1:0] walked_d, walked_q;
+  wire              page_table = access_valid_i &&
+      (access_event == iommu_spec_pkg::EVENT_FIRST_STAGE_WALK || access_event == iommu_spec_pkg::EVENT_SECOND_STAGE_WALK);
+
+  always_comb begin
+    walked_d = walked_q;
+    if (page_table) walked_d[access_slot_i] = 1'b1;
+    if (answer_last_i) walked_d[answer_slot_i] = 1'b0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    walked_q <= walked_d;
+    events_q <= {access_valid_i ? access_event : iommu_spec_pkg::EVENT_NONE, access_source,
+                 answer_valid_i && walked_q[answer_slot_i] ? iommu_spec_pkg::EVENT_TLB_MISS : iommu_spec_pkg::EVENT_NONE,
+                 answer_source,
+                 request_valid_i ? request_event : iommu_spec_pkg::EVENT_NONE, request_source};
+    if (rst_i) begin
+      walked_q <= '0;
+      events_q <= '0;
+    end
+  end
+
+  assign events_o = events_q;
+
+`ifndef SYNTHESIS
+  initial begin
+    if ($bits(request_source) != iommu_spec_pkg::EVENT_SOURCE_W)
+      $fatal(1, "iommu_performance_events: EVENT_SOURCE_W in iommu_spec_pkg is not the width of its record");
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert (!page_table || !answer_last_i || access_slot_i != answer_slot_i)
+      else $error("iommu_performance_events: a walk reads memory while it is answered");
+    end
+  end
+`endif
+
+endmodule
+`default_nettype wire
