@@ -46,6 +46,8 @@ class EventFlag(IntFlag):
     NULLIFIED = 1 << 1
     FAILED = 1 << 2
     POISONED = 1 << 3
+    NO_HEADER_CREDIT = 1 << 4
+    NO_DATA_CREDIT = 1 << 5
 
 
 class RequestBit(IntFlag):

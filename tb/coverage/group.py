@@ -22,8 +22,8 @@ SEPARATOR = ", "
 RESERVED = ",*?[]\n"
 """Characters that no name may hold: bins are listed with commas and excluded by shell patterns."""
 
-Codes = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
+Codes = NDArray[np.integer[Any]] | Mask
 
 
 class Stamped(Protocol):
@@ -60,6 +60,15 @@ class Illegal:
 
     reason: str
     applies: Callable[[Mapping[str, NDArray[np.str_]]], Mask]
+    block: str = ""
+    """Who did it where it occurs; that of the group unless given."""
+
+
+def combinations(axes: Sequence[Axis]) -> dict[str, NDArray[np.str_]]:
+    """By axis: its value in each combination of the cross, shape ``[product of the sizes]``, the last axis running fastest."""
+    shape = tuple(len(axis.values) for axis in axes)
+    places = np.unravel_index(np.arange(int(np.prod(shape))), shape)
+    return {axis.name: np.array(axis.values)[place] for axis, place in zip(axes, places, strict=True)}
 
 
 class CoverGroup:
@@ -75,12 +84,11 @@ class CoverGroup:
         self.name, self.axes, self.rules, self.block = name, tuple(axes), tuple(rules), block
         self._shape = tuple(len(axis.values) for axis in axes)
         size = int(np.prod(self._shape))
-        places = np.unravel_index(np.arange(size), self._shape)
-        self._values = {axis.name: np.array(axis.values)[place] for axis, place in zip(axes, places, strict=True)}
+        self._values = combinations(axes)
         self._rule_of = np.full(size, -1, np.int64)
         for number, rule in enumerate(rules):
             ruled_out = np.asarray(rule.applies(self._values), np.bool_)
-            if ruled_out.shape != (size,) or not (ruled_out & (self._rule_of < 0)).any():
+            if ruled_out.shape != (size,) or not ruled_out.any():
                 raise ValueError(f"rule '{rule.reason}' of cover group '{name}' rules out nothing: it is wrong or superfluous")
             self._rule_of[ruled_out & (self._rule_of < 0)] = number
         self._illegal: Mask = self._rule_of >= 0
@@ -108,7 +116,7 @@ class CoverGroup:
                     f"axis '{axis.name}' of '{self.name}' has codes 0 to {size - 1}, got {code.min()} to {code.max()}"
                 )
             index *= size
-            index += code
+            np.add(index, code, out=index, casting="unsafe")
         if rows is not None:
             index = index[rows]
         seen = np.bincount(index, minlength=self._hits.size)
@@ -119,13 +127,15 @@ class CoverGroup:
     def _fail(self, index: NDArray[np.intp], rows: Mask | NDArray[np.intp] | None, at: Stamped | None) -> None:
         first = int(np.argmax(self._illegal[index]))
         combination = int(index[first])
-        message = f"{self.name}: {self._bin(combination)} cannot be: {self.rules[self._rule_of[combination]].reason}"
+        rule = self.rules[self._rule_of[combination]]
+        message = f"{self.name}: {self._bin(combination)} cannot be: {rule.reason}"
+        block = rule.block or self.block
         if at is None:
-            raise ScoreboardError(CHECKER, self.block, message)
+            raise ScoreboardError(CHECKER, block, message)
         row = first
         if rows is not None:
             row = int(np.flatnonzero(rows)[first]) if rows.dtype == np.bool_ else int(rows[first])
-        raise ScoreboardError(CHECKER, self.block, message, int(at.cycle[row]), int(at.sequence[row]))
+        raise ScoreboardError(CHECKER, block, message, int(at.cycle[row]), int(at.sequence[row]))
 
     def _bin(self, combination: int) -> str:
         return SEPARATOR.join(str(self._values[axis.name][combination]) for axis in self.axes)

@@ -12,6 +12,7 @@ from tb.agents.tlp_link.agent import TlpLinkAgent
 from tb.agents.translation_port.agent import TranslationPortAgent
 from tb.bridge.simulation import Simulation
 from tb.bridge.tops import Top
+from tb.coverage.catalogue import collectors_of
 from tb.coverage.collector import Collector, FunctionalCoverage
 from tb.env.run_settings import RunSettings
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardError
@@ -38,6 +39,8 @@ class Environment(uvm_env):
         self.suite = ScoreboardSuite(GATHERED_RECORDS)
         self.coverage = FunctionalCoverage()
         self._figures: list[dict[str, Any]] = []
+        for collector in collectors_of(top):
+            self.coverage.add(collector)
         self.simulation.add_consumer(self.suite.ingest)
         if settings.sample_coverage:
             self.suite.add_observer(self.coverage.ingest)
@@ -53,6 +56,8 @@ class Environment(uvm_env):
     def add_scoreboard(self, scoreboard: Scoreboard) -> None:
         """Let a scoreboard judge the log from here on."""
         self.suite.add(scoreboard)
+        for collector in scoreboard.collectors():
+            self.add_collector(collector)
 
     def add_collector(self, collector: Collector) -> None:
         """Sample coverage from here on; what came before is not counted."""

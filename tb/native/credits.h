@@ -22,6 +22,11 @@ class CreditConsumer {
         const unsigned header = static_cast<unsigned>(tlp.tlp_class()) * 2;
         return fits(header, 1, limit, infinite) && fits(header + 1, data_credits(tlp), limit, infinite);
     }
+    // What another TLP like `tlp` would lack: bit 0 a header credit, bit 1 data credits.
+    unsigned lacking(const Tlp& tlp, std::uint64_t limit, std::uint32_t infinite) const {
+        const unsigned header = static_cast<unsigned>(tlp.tlp_class()) * 2;
+        return (fits(header, 1, limit, infinite) ? 0U : 1U) | (fits(header + 1, data_credits(tlp), limit, infinite) ? 0U : 2U);
+    }
     void consume(const Tlp& tlp) {
         const unsigned header = static_cast<unsigned>(tlp.tlp_class()) * 2;
         consumed_[header] += 1;

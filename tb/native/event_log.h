@@ -36,6 +36,7 @@ constexpr std::uint16_t FlagPrefixValid = 1U << 0;
 constexpr std::uint16_t FlagNullified = 1U << 1;   // TLP ended with err: the receiver discards it
 constexpr std::uint16_t FlagFailed = 1U << 2;      // memory access answered with an error
 constexpr std::uint16_t FlagPoisoned = 1U << 3;    // memory access answered with poison
+constexpr unsigned FlagCreditShift = 4;            // TLP: what another one like it lacked at its sop; bit 4 a header credit, bit 5 data credits
 
 // Request bits (TranslationRequest header[3])
 constexpr std::uint32_t RequestPv = 1U << 0;

@@ -18,6 +18,7 @@ void LinkMonitor::beat(std::uint64_t cycle, const MonitorBeat& beat) {
         started_ = cycle;
         if (!credits_.allows(current_, beat.credit_limit, beat.credit_infinite)) report(ProtocolRule::CreditExceeded);
         credits_.consume(current_);
+        lacking_ = credits_.lacking(current_, beat.credit_limit, beat.credit_infinite);
     } else if (!inside_) {
         report(ProtocolRule::MissingSop);
         return;
@@ -33,7 +34,7 @@ void LinkMonitor::beat(std::uint64_t cycle, const MonitorBeat& beat) {
     if (beat.eop) {
         current_.nullified = beat.nullified;
         inside_ = false;
-        completed_ = ObservedTlp{std::move(current_), static_cast<std::uint32_t>(cycle - started_)};
+        completed_ = ObservedTlp{std::move(current_), static_cast<std::uint32_t>(cycle - started_), lacking_};
     }
 }
 

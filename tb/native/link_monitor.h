@@ -26,6 +26,7 @@ struct MonitorBeat {
 struct ObservedTlp {
     Tlp tlp;
     std::uint32_t duration = 0;   // cycles from sop to eop
+    unsigned lacking = 0;         // credits that another TLP like it lacked at its sop (CreditConsumer::lacking)
 };
 
 class LinkMonitor {
@@ -43,6 +44,7 @@ class LinkMonitor {
     bool inside_ = false;
     std::uint64_t started_ = 0;
     std::uint32_t expected_bytes_ = 0;
+    unsigned lacking_ = 0;
     std::optional<ObservedTlp> completed_;
     std::vector<ProtocolRule> errors_;
 };

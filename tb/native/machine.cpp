@@ -104,7 +104,8 @@ void Machine::commit_link(unsigned link) {
     record.cycle = cycle_;
     record.kind = static_cast<std::uint8_t>(EventKind::Tlp);
     record.source = static_cast<std::uint8_t>(link);
-    record.flags = static_cast<std::uint16_t>((tlp.prefix_valid ? FlagPrefixValid : 0) | (tlp.nullified ? FlagNullified : 0));
+    record.flags = static_cast<std::uint16_t>((tlp.prefix_valid ? FlagPrefixValid : 0) | (tlp.nullified ? FlagNullified : 0) |
+                                              observed->lacking << FlagCreditShift);
     record.length = static_cast<std::uint32_t>(tlp.payload.size());
     record.header = tlp.header;
     record.prefix = tlp.prefix;

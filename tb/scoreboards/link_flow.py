@@ -8,6 +8,7 @@ without cause, is changed, goes the wrong way or never leaves is a failure of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from tb.bridge.event_log import LogBatch
 from tb.checkers.ordering import OrderingChecker
 from tb.checkers.tlp_rules import SOURCES
+from tb.coverage.collector import Collector
+from tb.coverage.flow_collector import FlowCollector
 from tb.scoreboards.fabric import FabricConfiguration
 from tb.scoreboards.flow_matcher import FlowMatcher, payload_mismatch
 from tb.scoreboards.root_route import predict_root_route, predict_translated_route
@@ -76,6 +79,10 @@ class LinkFlowScoreboard(Scoreboard):
         self._observed = np.zeros(SOURCES, np.int64)
         self._expected = np.zeros(SOURCES, np.int64)
         self._compared = np.zeros(SOURCES, np.int64)
+        self._coverage = FlowCollector(links, blocks)
+
+    def collectors(self) -> Sequence[Collector]:
+        return (self._coverage,)
 
     def configure(self, configuration: FabricConfiguration) -> None:
         """Route the TLPs of later batches by ``configuration``, which must have the same links."""
@@ -117,6 +124,7 @@ class LinkFlowScoreboard(Scoreboard):
     ) -> None:
         """Add what ``tlps`` (as they must leave) cause to the expected TLPs and to the expected answers."""
         ingress, egress = tlps.link.astype(np.int64), route.egress
+        self._coverage.routed(tlps, route)
         self._account(self._expected, ingress)
         self._account(self._compared, ingress[egress == Outcome.DROPPED])
         forwarded = np.flatnonzero(egress >= 0)
@@ -159,7 +167,9 @@ class LinkFlowScoreboard(Scoreboard):
         for value in np.unique(path).tolist():
             rows = np.flatnonzero(path == value)
             sender = self._sender[value & 0xFF]
-            self.ordering.check(sender, value >> 8, matches.causes.sequence[rows], left.take(rows))
+            leaving = left.take(rows)
+            self.ordering.check(sender, value >> 8, matches.causes.sequence[rows], leaving)
+            self._coverage.left(sender, matches.causes.take(rows), leaving)
 
     def _judge_answers(self, answered: tuple[TlpBatch, I64], observed: TlpBatch) -> None:
         completion = observed.is_completion

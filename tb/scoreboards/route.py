@@ -38,11 +38,14 @@ class Route:
     egress: I64
     status: I64
     to_type0: Bool
+    redirected: Bool
+    """Goes up because ACS redirects it, not because of its address or ID; for coverage only."""
 
     @classmethod
     def undecided(cls, count: int) -> Route:
         """All dropped, status open."""
-        return cls(np.full(count, Outcome.DROPPED), np.full(count, ANY_STATUS), np.zeros(count, np.bool_))
+        nowhere = np.zeros(count, np.bool_)
+        return cls(np.full(count, Outcome.DROPPED), np.full(count, ANY_STATUS), nowhere, nowhere.copy())
 
     def refuse(self, rows: Bool, nonposted: Bool, status: int) -> None:
         """The block answers the non-posted among ``rows`` with ``status`` and drops the others."""

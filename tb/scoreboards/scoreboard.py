@@ -7,10 +7,14 @@ memory or at the design, so that a stored log gives the same verdict again.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tb.bridge.event_log import LogBatch
+
+if TYPE_CHECKING:
+    from tb.coverage.collector import Collector
 
 
 class ScoreboardError(Exception):
@@ -72,6 +76,10 @@ class Scoreboard(ABC):
     @abstractmethod
     def finish(self) -> ScoreboardResult:
         """End of the log. Raises ScoreboardError when something expected did not come or nothing was compared."""
+
+    def collectors(self) -> Sequence[Collector]:
+        """Coverage that only this scoreboard can sample, as it alone knows what was expected and why."""
+        return ()
 
     def error(
         self, message: str, cycle: int | None = None, sequence: int | None = None, block: str | None = None

@@ -98,6 +98,7 @@ def _upstream(configuration: FabricConfiguration, tlps: TlpBatch, entering: Bool
         redirected = bool(port.acs & AcsControl.COMPLETION_REDIRECT) & completion & ~tlps.relaxed_ordering
         route.egress[returning] = links.endpoint_down[other]
         route.egress[returning & redirected] = links.switch_up
+        route.redirected |= (returning & redirected) | (claimed & (route.egress == links.switch_up))
     if not port.bus_master:
         route.refuse(memory, nonposted, CompletionStatus.UR)
     violation = memory & (tlps.address_type != 0) & bool(port.acs & AcsControl.TRANSLATION_BLOCKING)

@@ -100,6 +100,11 @@ class TlpBatch:
         """The end-end prefix, 0 where there is none."""
         return np.where(self.has_prefix, self._word(_PREFIX), np.uint32(0))
 
+    @property
+    def credit_left(self) -> U32:
+        """What another TLP like it lacked at its sop: bit 0 a header credit, bit 1 data credits."""
+        return self._word(_META) >> np.uint32(20) & np.uint32(3)
+
     @cached_property
     def fmt_type(self) -> U32:
         return self._word(_H0) >> np.uint32(24)

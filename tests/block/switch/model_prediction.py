@@ -54,6 +54,7 @@ class ModelPrediction:
                     several = len(decision.egress) > 1
                     result.egress[row] = Outcome.BROADCAST if several else EGRESS_LINK[decision.egress[0]]
                     result.to_type0[row] = decision.to_type0
+                    result.redirected[row] = decision.redirected
                 case Disposition.CONFIGURATION:
                     result.egress[row], result.status[row] = Outcome.ANSWERED, CompletionStatus.SC
                 case Disposition.UNSUPPORTED if answered:
