@@ -18,6 +18,7 @@ help:
 	@echo 'make faults [PATCHES=dir]             plant faults in the RTL and see who catches them'
 	@echo 'make formal [PROOF="a b"]              prove what the RTL asserts, and find the bugs seeded for each proof; JOBS='
 	@echo 'make bench                            measure the figures of the design beside their targets'
+	@echo 'make synth [BLOCK=] [TARGET=ecp5|xcup] area, depth and placed clock of blocks; also JOBS=, DOCS=1 writes docs/synthesis.md'
 	@echo 'make lint                             Verilator, Icarus, slang, Yosys, g++, ruff, mypy, layers of the rooms'
 	@echo 'make determinism TEST= SEED=          same test and seed under everything that must not matter'
 	@echo 'make docs | registers                 write the documentation, the register constants'
@@ -53,6 +54,10 @@ formal: $(STAMP)
 bench: $(STAMP)
 	@$(FLOW) bench
 
+synth: $(STAMP)
+	@$(FLOW) synth $(if $(BLOCK),--block '$(BLOCK)') $(if $(TARGET),--target '$(TARGET)') $(if $(JOBS),--jobs $(JOBS)) \
+	  $(if $(filter-out 0,$(DOCS)),--docs)
+
 determinism: $(STAMP)
 	@$(FLOW) determinism '$(TEST)' '$(or $(SEED),1)'
 
@@ -65,4 +70,4 @@ lock:
 clean:
 	rm -rf build
 
-.PHONY: help setup regress sim test model-coverage conformance faults formal bench determinism lint docs registers lock clean
+.PHONY: help setup regress sim test model-coverage conformance faults formal bench synth determinism lint docs registers lock clean

@@ -31,6 +31,8 @@ from flow import (
     report,
     suite,
     summary,
+    synthesis,
+    synthesis_table,
     testlist,
 )
 from flow.build import Builder
@@ -153,6 +155,20 @@ def bench_command(project: Project, arguments: argparse.Namespace) -> int:
     return FAILED if failures else 0
 
 
+def synth_command(project: Project, arguments: argparse.Namespace) -> int:
+    catalogue = synthesis.load(project)
+    if arguments.docs and (arguments.block or arguments.target):
+        raise UserError("The table of the documentation holds every block and target: leave out BLOCK= and TARGET= with DOCS=1.")
+    blocks, targets = synthesis.choose(catalogue, arguments.block, arguments.target)
+    figures = synthesis.measure(project, catalogue, blocks, targets, arguments.jobs or os.cpu_count() or 1)
+    print(synthesis_table.render(figures))
+    print(f"figures: {project.relative(synthesis.write(project, figures))}")
+    if arguments.docs:
+        synthesis_table.write_page(project, figures)
+        print(f"table written into {synthesis_table.PAGE}")
+    return FAILED if any(entry.met is False for entry in figures) else 0
+
+
 def determinism_command(project: Project, arguments: argparse.Namespace) -> int:
     test = testlist.find(testlist.load(project), arguments.test)
     try:
@@ -248,6 +264,12 @@ def make_parser() -> Parser:
     added.add_argument("--table", action="store_true", help="print the catalogue as a Markdown table instead")
 
     command("bench", bench_command, "measure the figures of the design beside their targets")
+
+    added = command("synth", synth_command, "synthesise blocks for UltraScale+ and ECP5, place them on ECP5")
+    added.add_argument("--block", help="one block of flow/synthesis.toml; all unless given")
+    added.add_argument("--target", help="ecp5 or xcup; both unless given")
+    added.add_argument("--jobs", type=positive, help="tools at a time; one a core unless given")
+    added.add_argument("--docs", action="store_true", help="write the table into docs/synthesis.md")
 
     added = command("determinism", determinism_command, "one test and seed under everything that must not matter")
     added.add_argument("test")

@@ -6,6 +6,7 @@ read first; every other module is found by its file name, so a module that is no
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -30,7 +31,7 @@ ICARUS_HARMLESS = (
     "($error) cannot be synthesized in an always_ff",  # immediate assertions beside the logic, absent under SYNTHESIS
 )
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
-LATCH_SCRIPT = "hierarchy -check -top {top}; proc; select -assert-none t:$dlatch t:$adlatch"
+LATCH_SCRIPT = "design -load read; tee -q -o {mark} log {top}; hierarchy -check -top {top}; proc -latches error"
 FOREIGN_ROOMS = {
     "common": ("tlp", "dma", "iommu", "endpoint", "switch", "root", "top"),
     "tlp": ("dma", "iommu", "endpoint", "switch", "root", "top"),
@@ -218,15 +219,37 @@ def _yosys(project: Project) -> Finding | Skipped:
     rtl = find_rtl(project)
     if not rtl.modules:
         return _no_rtl()
+    entering = sorted(path for path in project.rtl_root.glob("hdl/**/*") if path.suffix in VERILOG)
+    stamp = clean_stamp(project, "latches", [*entering, Path(__file__)], [yosys.version()])
+    if stamp.is_file():
+        return Finding(f"{len(rtl.modules)} modules, unchanged since they were clean")
     faults: list[str] = []
-    files = " ".join(project.relative(path) for path in (*rtl.packages, *rtl.modules))
-    for module in rtl.modules:
-        script = f"read_verilog -sv -DSYNTHESIS {files}; {LATCH_SCRIPT.format(top=module.stem)}"
-        status, lines = yosys.run(script, project.root)
-        if status != 0:
-            reasons = [line for line in lines if "ERROR" in line or "atch" in line] or lines[-1:]
-            faults += [f"{module.stem}: {line}" for line in reasons]
+    waiting = [module.stem for module in rtl.modules]
+    while waiting:
+        failed, reasons = _first_latch(project, rtl, waiting)
+        if failed is None:
+            faults += reasons
+            break
+        faults += [f"{failed}: {line}" for line in reasons]
+        waiting = waiting[waiting.index(failed) + 1 :]
+    if not faults:
+        remember_clean(stamp)
     return Finding(f"{len(rtl.modules)} modules", tuple(faults))
+
+
+def _first_latch(project: Project, rtl: Rtl, tops: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The first of `tops` that Yosys does not take without latches, and its words; one process reads the files once for all."""
+    mark = project.build / "lint" / "yosys_top.txt"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.unlink(missing_ok=True)
+    files = " ".join(project.relative(path) for path in (*rtl.packages, *rtl.modules))
+    each = [LATCH_SCRIPT.format(top=top, mark=os.path.relpath(mark, project.root)) for top in tops]
+    script = "; ".join([f"read_verilog -sv -DSYNTHESIS -defer {files}", "design -save read", *each])
+    status, lines = yosys.run(script, project.root)
+    if status == 0:
+        return None, []
+    reasons = [line for line in lines if "ERROR" in line] or lines[-1:] or [f"Yosys ended with status {status}"]
+    return (mark.read_text().strip() if mark.is_file() else None), reasons
 
 
 def _over_widths(found: Mapping[int | None, Sequence[str]]) -> tuple[str, ...]:

@@ -64,6 +64,20 @@ def test_verilator_finds_a_latch_and_a_width(project: Project) -> None:
     assert any("WIDTH" in line for line in widths)
 
 
+def test_yosys_names_every_module_with_a_latch(project: Project) -> None:
+    faults(project, "yosys latches", LATCH.replace("module stage", "module after"), "common/after.v")
+    found = faults(project, "yosys latches", LATCH)
+    assert [line.split(":")[0] for line in found] == ["after", "stage"]
+    assert all("data_o" in line for line in found)
+
+
+def test_yosys_remembers_only_what_was_clean(project: Project) -> None:
+    assert faults(project, "yosys latches", GOOD) == ()
+    assert outcome(project, "yosys latches") == Finding("1 modules, unchanged since they were clean")
+    assert faults(project, "yosys latches", LATCH) != ()
+    assert outcome(project, "yosys latches") != Finding("1 modules, unchanged since they were clean")
+
+
 def test_fault_of_one_width_names_it(project: Project) -> None:
     text = GOOD.replace("endmodule", "generate if (DATA_W > 128) begin : g_wide\nabsent u ();\nend endgenerate\nendmodule")
     lines = [line for line in faults(project, "verilator -Wall", text) if "absent" in line]
