@@ -147,8 +147,10 @@ class IommuBench:
         """Interrupt identities raised since :meth:`forget_writes`: messages, and wires from 0x700 on."""
         self.messages: list[InvalidateRequest | PageRequestGroupResponse] = []
         """Messages that the IOMMU sent to devices since :meth:`forget_writes`."""
-        self._delivered = 0
-        self._delivering = 0
+        self.delivered_messages = 0
+        """Messages of devices that the log showed the core take."""
+        self.queued_messages = 0
+        """Messages of devices that were queued."""
         self.observed = 0
         """Responses seen in the log."""
         simulation.add_consumer(self._ingest)
@@ -169,6 +171,10 @@ class IommuBench:
     def restart(self, capabilities: int) -> None:
         """Reset the core; caches and registers are as after power-up."""
         self._restart(capabilities)
+
+    def statistic(self, name: str) -> int:
+        """A counter of the testbench top; it counts on through resets of the core."""
+        return int(getattr(self._simulation.dut, name).value)
 
     def cycles(self, count: int) -> None:
         """Let ``count`` cycles pass."""
@@ -263,16 +269,16 @@ class IommuBench:
 
     def _send_message(self, payload: int, device: int, process: int, bits: int) -> None:
         self._native.act(ActionKind.SEND_MESSAGE, payload, device | process << 32, bits)
-        self._delivering += 1
+        self.queued_messages += 1
 
     def deliver_messages(self) -> None:
         """Wait until every queued message has reached the core. Raises AssertionError when one stays."""
         for _ in range(64):
             self._cycles(16)
             self._simulation.drain()
-            if self._delivered == self._delivering:
+            if self.delivered_messages == self.queued_messages:
                 return
-        raise AssertionError(f"{self._delivering - self._delivered} messages of devices were not taken")
+        raise AssertionError(f"{self.queued_messages - self.delivered_messages} messages of devices were not taken")
 
     def program(self, configuration: IommuConfiguration) -> None:
         """Reset, then ``fctl`` and ``ddtp`` of ``configuration``; both must read back."""
@@ -299,7 +305,7 @@ class IommuBench:
                 self._answers[self._order.pop(identifier)] = LoggedResponse(response, requested, int(record["cycle"]))
                 self.observed += 1
             elif kind == EventKind.DEVICE_MESSAGE:
-                self._delivered += 1
+                self.delivered_messages += 1
             elif kind == EventKind.IOMMU_MESSAGE:
                 self.messages.append(_decode_message(record))
             elif kind == EventKind.MEMORY_READ and int(record["source"]) == Actor.IOMMU:

@@ -38,14 +38,14 @@ class DirectedScoreboard(Scoreboard):
     block = "iommu"
 
     def __init__(self, bench: IommuBench) -> None:
-        self._bench = bench
+        self.bench = bench
         self.checks = 0
 
     def ingest(self, batch: LogBatch) -> None:
         """The bench reads the log."""
 
     def finish(self) -> ScoreboardResult:
-        link = LinkCount(self._bench.observed, self._bench.requests, self._bench.observed)
+        link = LinkCount(self.bench.observed, self.bench.requests, self.bench.observed)
         return ScoreboardResult(self.name, self.block, self.checks, {"translation": link})
 
 
