@@ -1,15 +1,17 @@
 `default_nettype none
 // Request pipeline: both IOTLB levels, and the choice among the three sources of responses.
-//   stage 1  first-level compare, second-level read
-//   stage 2  first-level select -> response (2 cycles after the request); second-level compare; else a miss
-//   stage 3  second-level hit -> response (3 cycles after the request), promotion to the first level
+//   request  second-level read
+//   stage 1  first-level compare, compare of the second level's superpages
+//   stage 2  first-level select -> response (2 cycles after the request); second-level compare, select of a superpage; else a miss
+//   stage 3  second-level select -> response (3 cycles after the request), promotion to the first level
 // Responses of walks go before second-level hits, those before first-level hits; hits pass misses. A response that was presented
 // is held until it is taken. Requests carry an epoch bit, so that a fence can wait for those accepted before it.
 module iommu_lookup #(
-    // Sizes of the IOTLBs.
+    // Entries of the first level; sets and ways of the second level; its entries for pages beyond 4 KiB.
     parameter int L1_ENTRIES = 16,
     parameter int L2_SETS = 64,
     parameter int L2_WAYS = 4,
+    parameter int SUPERPAGES = 16,
     // Bits of a request's identifier.
     parameter int ID_W = 8
 ) (
@@ -44,6 +46,15 @@ module iommu_lookup #(
     input  wire                                       fill_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_i,
     input  wire [iommu_spec_pkg::TRANSLATION_W-1:0]   fill_translation_i,
+
+    // Fill of the second level only, in a cycle without another fill, and a look whether it holds a page (iommu_neighbour_fill.v).
+    input  wire                                       neighbour_valid_i,
+    output wire                                       neighbour_ready_o,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       neighbour_request_i,
+    input  wire [iommu_spec_pkg::TRANSLATION_W-1:0]   neighbour_translation_i,
+    input  wire                                       probe_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       probe_request_i,
+    output wire                                       present_o,
 
     // Invalidation (invalidation_t).
     input  wire                                       invalidate_i,
@@ -86,10 +97,15 @@ module iommu_lookup #(
   logic [ID_W-1:0]                      s2_id_q;
   logic                                 s2_epoch_q;
   logic [L1_ENTRIES-1:0]                s2_match_d, s2_match_q;
+  logic [SUPERPAGES-1:0]                s2_super_d, s2_super_q;
 
-  wire [L1_ENTRIES-1:0]                     s1_match, fill_write;
-  wire [iommu_spec_pkg::TRANSLATION_W-1:0]  l1_translation, l2_translation;
-  wire                                      l2_hit;
+  localparam int SOURCES = L2_WAYS + 1;
+
+  wire [L1_ENTRIES-1:0]                             s1_match, fill_write;
+  wire [SUPERPAGES-1:0]                             s1_super, super_write;
+  wire [iommu_spec_pkg::TRANSLATION_W-1:0]          l1_translation, super_translation;
+  wire [L2_WAYS-1:0]                                l2_match;
+  wire [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0]  l2_ways;
   wire                                      s2_leave;
   request_t                                 s2_request;
 
@@ -99,7 +115,7 @@ module iommu_lookup #(
   wire levels = ddtp_mode_i != iommu_spec_pkg::MODE_OFF && ddtp_mode_i != iommu_spec_pkg::MODE_BARE;
   wire s2_bare = ddtp_mode_i == iommu_spec_pkg::MODE_BARE && s2_request.at == iommu_spec_pkg::AT_UNTRANSLATED;
   wire s2_l1 = levels && s2_match_q != '0;
-  wire s2_l2 = levels && !s2_l1 && l2_hit;
+  wire s2_l2 = levels && !s2_l1 && (l2_match != '0 || s2_super_q != '0);
   wire s2_direct = s2_valid_q && (s2_bare || s2_l1);
   wire s2_promote = s2_valid_q && s2_l2;
   wire s2_miss = s2_valid_q && !s2_bare && !s2_l1 && !s2_l2;
@@ -109,11 +125,21 @@ module iommu_lookup #(
   logic [iommu_spec_pkg::REQUEST_W-1:0]     s3_request_q;
   logic [ID_W-1:0]                          s3_id_q;
   logic                                     s3_epoch_q;
-  logic [iommu_spec_pkg::TRANSLATION_W-1:0] s3_translation_q;
+  // What may have hit, a superpage last, and which of them did: one-hot.
+  logic [SOURCES*iommu_spec_pkg::TRANSLATION_W-1:0] s3_sources_q;
+  logic [SOURCES-1:0]                       s3_select_q;
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] s3_translation;
   // An invalidation came after the second level was read: answer, but do not promote.
   logic                                     s3_squashed_d, s3_squashed_q;
   wire                                      s3_leave;
   wire                                      s3_load = s2_promote && (!s3_valid_q || s3_leave);
+
+  always_comb begin
+    s3_translation = '0;
+    for (int i = 0; i < SOURCES; i++)
+      s3_translation = s3_translation | ({iommu_spec_pkg::TRANSLATION_W{s3_select_q[i]}} &
+                                         s3_sources_q[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W]);
+  end
 
   // ---- Choice of the response -------------------------------------------------------------------------------------------------
   logic [2:0] choice, choice_q;   // {reply, stage 3, stage 2}
@@ -144,7 +170,7 @@ module iommu_lookup #(
   response_t    hit_response;
 
   assign hit_request = choice[1] ? s3_request_q : s2_request_q;
-  assign hit_translation = choice[1] ? s3_translation_q : l1_translation;
+  assign hit_translation = choice[1] ? s3_translation : l1_translation;
 
   wire        hit_bare = !choice[1] && s2_bare;
   wire [51:0] hit_mask = iommu_spec_pkg::page_number_mask(hit_bare ? iommu_spec_pkg::PAGE_NONE : hit_translation.page);
@@ -168,7 +194,10 @@ module iommu_lookup #(
   wire rsp_leave = rsp_valid_o && rsp_ready_i;
 
   // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
-  wire promote = s3_leave && !s3_squashed_q;
+  wire          promote = s3_leave && !s3_squashed_q;
+  translation_t fill_translation;
+
+  assign fill_translation = fill_translation_i;
 
   iommu_tlb_l1 #(
       .ENTRIES(L1_ENTRIES)
@@ -181,11 +210,31 @@ module iommu_lookup #(
       .select_translation_o(l1_translation),
       .fill_i              (fill_i || promote),
       .fill_request_i      (promote ? s3_request_q : fill_request_i),
-      .fill_translation_i  (promote ? s3_translation_q : fill_translation_i),
+      .fill_translation_i  (promote ? s3_translation : fill_translation_i),
       .fill_write_o        (fill_write),
       .invalidate_i        (invalidate_i),
       .invalidation_i      (invalidation_i)
   );
+
+  // The second level's superpages: the same organization, filled by walks only.
+  iommu_tlb_l1 #(
+      .ENTRIES(SUPERPAGES)
+  ) u_superpages (
+      .clk_i               (clk_i),
+      .rst_i               (rst_i),
+      .lookup_request_i    (s1_request_q),
+      .lookup_match_o      (s1_super),
+      .select_match_i      (s2_super_q),
+      .select_translation_o(super_translation),
+      .fill_i              (fill_i && fill_translation.page != iommu_spec_pkg::PAGE_4K),
+      .fill_request_i      (fill_request_i),
+      .fill_translation_i  (fill_translation_i),
+      .fill_write_o        (super_write),
+      .invalidate_i        (invalidate_i),
+      .invalidation_i      (invalidation_i)
+  );
+
+  assign neighbour_ready_o = !fill_i;
 
   iommu_tlb_l2 #(
       .SETS(L2_SETS),
@@ -193,14 +242,18 @@ module iommu_lookup #(
   ) u_l2 (
       .clk_i             (clk_i),
       .rst_i             (rst_i),
-      .lookup_i          (s1_advance),
-      .lookup_request_i  (s1_request_q),
+      .read_i            (accept),
+      .read_request_i    (req_request_i),
+      .advance_i         (s1_advance),
       .compare_request_i (s2_request_q),
-      .hit_o             (l2_hit),
-      .translation_o     (l2_translation),
-      .fill_i            (fill_i),
-      .fill_request_i    (fill_request_i),
-      .fill_translation_i(fill_translation_i),
+      .match_o           (l2_match),
+      .ways_o            (l2_ways),
+      .fill_i            (fill_i || neighbour_valid_i),
+      .fill_request_i    (fill_i ? fill_request_i : neighbour_request_i),
+      .fill_translation_i(fill_i ? fill_translation_i : neighbour_translation_i),
+      .probe_i           (probe_i),
+      .probe_request_i   (probe_request_i),
+      .present_o         (present_o),
       .invalidate_i      (invalidate_i),
       .invalidation_i    (invalidation_i)
   );
@@ -222,6 +275,7 @@ module iommu_lookup #(
     s1_valid_d = accept || (s1_valid_q && !s1_advance);
     s2_valid_d = s1_advance || (s2_valid_q && !s2_leave);
     s2_match_d = (s1_advance ? s1_match : s2_match_q) & ~fill_write;
+    s2_super_d = (s1_advance ? s1_super : s2_super_q) & ~super_write;
     s3_valid_d = s3_load || (s3_valid_q && !s3_leave);
     s3_squashed_d = invalidate_i || (s3_load ? 1'b0 : s3_squashed_q);
   end
@@ -232,6 +286,7 @@ module iommu_lookup #(
     s2_valid_q <= s2_valid_d;
     s3_valid_q <= s3_valid_d;
     s2_match_q <= s2_match_d;
+    s2_super_q <= s2_super_d;
     s3_squashed_q <= s3_squashed_d;
     choice_q <= choice;
     locked_q <= locked_d;
@@ -252,7 +307,8 @@ module iommu_lookup #(
       s3_request_q <= s2_request_q;
       s3_id_q <= s2_id_q;
       s3_epoch_q <= s2_epoch_q;
-      s3_translation_q <= l2_translation;
+      s3_sources_q <= {super_translation, l2_ways};
+      s3_select_q <= {l2_match == '0, l2_match};
     end
     if (rst_i) begin
       s1_valid_q <= 1'b0;
@@ -260,6 +316,7 @@ module iommu_lookup #(
       s2_valid_q <= 1'b0;
       s3_valid_q <= 1'b0;
       s2_match_q <= '0;
+      s2_super_q <= '0;
       locked_q <= 1'b0;
       count0_q <= '0;
       count1_q <= '0;

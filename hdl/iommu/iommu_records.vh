@@ -64,6 +64,11 @@ typedef struct packed {
   logic        table_w;       // second-stage right to write the first-stage table
   logic [1:0]  table_pbmt;
   logic [2:0]  final_page;    // size code of the result
+  logic        second_r;      // when done: the second stage at `guest`, all rights and PAGE_NONE where it is Bare
+  logic        second_w;      // W and D
+  logic        second_x;
+  logic [1:0]  second_pbmt;
+  logic [2:0]  second_page;
   logic        mrif;
   logic        msi;
   logic [1:0]  status;        // iommu_pkg::RESPONSE_*

@@ -119,7 +119,7 @@ package iommu_spec_pkg;
   // Widths of the records in iommu_records.vh.
   localparam int REQUEST_W = 115;
   localparam int CONTEXT_W = 318;
-  localparam int WALK_W = 231;
+  localparam int WALK_W = 239;
   localparam int DECISION_W = 143;
   localparam int FAULT_W = 187;
   localparam int EVENT_SOURCE_W = 83;

@@ -1,5 +1,5 @@
 `default_nettype none
-// First-level IOTLB: fully associative, all page sizes, one-hot AND-OR select. Keyed by requester {DID, PV, PID, priv} and page
+// Fully associative IOTLB of all page sizes, one-hot AND-OR select: the first level, and the superpages of the second level. Keyed by requester {DID, PV, PID, priv} and page
 // number, so a hit needs no context lookup; GSCID and PSCID are kept for invalidation only.
 // Lookup in two cycles: `lookup_match_o` in the first (combinational), to be registered by the caller; the caller presents it as
 // `select_match_i` in the second and must clear the bits of `fill_write_o` from what it registers or holds.

@@ -1,47 +1,61 @@
 `default_nettype none
-// Second-level IOTLB: set-associative, block RAM, 4 KiB translations whose first-stage page is 4 KiB too (so that one address names
-// one set when it is invalidated). Same key as the first level. A lookup is presented in one cycle and compared in the next.
-// IOTINVAL.VMA of single pages clears their set; every other invalidation clears all sets. Both take one cycle.
+// Second-level IOTLB: set-associative block RAM, translations of 4 KiB. Same key as the first level.
+// A lookup takes three cycles: `read_i` names the set, `advance_i` moves the words of its ways from the RAM into registers, where they
+// are compared with `compare_request_i`; the caller registers `match_o` and the words and selects in the cycle after.
+// IOTINVAL.VMA of single pages clears their set; every other invalidation clears all sets, and so does that one while an entry may be
+// part of a larger first-stage page, whose invalidation names another set. All take one cycle.
 module iommu_tlb_l2 #(
-    // Sets, a power of two, 2 or more; ways per set.
+    // Sets, a power of two, 2 or more; ways per set, 2 or more. 64 x 4 are 256 entries, 128 x 4 are 512.
     parameter int SETS = 64,
     parameter int WAYS = 4
 ) (
-    input  wire                                       clk_i,
-    input  wire                                       rst_i,
+    input  wire                                            clk_i,
+    input  wire                                            rst_i,
 
-    // First cycle: `lookup_i` with a request_t.
-    input  wire                                       lookup_i,
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
+    // First cycle: request_t.
+    input  wire                                            read_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]            read_request_i,
 
-    // Second cycle, held until the next lookup: the same request; hit and translation_t. No hit unless the access is allowed.
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       compare_request_i,
-    output wire                                       hit_o,
-    output wire [iommu_spec_pkg::TRANSLATION_W-1:0]   translation_o,
+    // Second cycle: on to the comparison. Without it the words wait.
+    input  wire                                            advance_i,
 
-    // Fill, ignored unless both page sizes are 4 KiB.
-    input  wire                                       fill_i,
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_i,
-    input  wire [iommu_spec_pkg::TRANSLATION_W-1:0]   fill_translation_i,
+    // Third cycle, held until the next `advance_i`: the same request; matching way, one-hot, and all ways (translation_t). No match
+    // unless the access is allowed.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]            compare_request_i,
+    output wire [WAYS-1:0]                                 match_o,
+    output wire [WAYS*iommu_spec_pkg::TRANSLATION_W-1:0]   ways_o,
+
+    // Fill, ignored unless the page is 4 KiB.
+    input  wire                                            fill_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]            fill_request_i,
+    input  wire [iommu_spec_pkg::TRANSLATION_W-1:0]        fill_translation_i,
+
+    // Is this page here, whatever its rights? Asked in one cycle, answered in the next and until the next question. By a hash of the
+    // key: may be 1 for a page that is not.
+    input  wire                                            probe_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]            probe_request_i,
+    output wire                                            present_o,
 
     // Invalidation (invalidation_t); wins over a fill in the same cycle.
-    input  wire                                       invalidate_i,
-    input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_i
+    input  wire                                            invalidate_i,
+    input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]       invalidation_i
 );
   `include "iommu_records.vh"
 
   localparam int SET_W = $clog2(SETS);
-  localparam int WAY_W = WAYS > 1 ? $clog2(WAYS) : 1;
+  localparam int WAY_W = $clog2(WAYS);
   localparam int KEY_W = 46 + 52;
   localparam int WORD_W = KEY_W + iommu_spec_pkg::TRANSLATION_W;
+  localparam int HASH_W = 16;
 
-  request_t      lookup, compare, fill;
+  request_t      read, compare, fill, probe;
   translation_t  fill_translation;
   invalidation_t invalidation;
 
-  assign lookup = lookup_request_i;
+  assign read = read_request_i;
   assign compare = compare_request_i;
   assign fill = fill_request_i;
+  assign probe = probe_request_i;
   assign fill_translation = fill_translation_i;
   assign invalidation = invalidation_i;
 
@@ -53,33 +67,49 @@ module iommu_tlb_l2 #(
     end
   endfunction
 
-  wire [SET_W-1:0] lookup_set = set_of(lookup.iova[12 +: 2*SET_W]);
+  // Exclusive-or of the parts of a key.
+  function [HASH_W-1:0] hash_of;
+    input [KEY_W-1:0] key;
+    begin
+      hash_of = key[15:0] ^ key[31:16] ^ key[47:32] ^ key[63:48] ^ key[79:64] ^ key[95:80] ^ {14'd0, key[97:96]};
+    end
+  endfunction
+
+  wire [SET_W-1:0] read_set = set_of(read.iova[12 +: 2*SET_W]);
   wire [SET_W-1:0] fill_set = set_of(fill.iova[12 +: 2*SET_W]);
+  wire [SET_W-1:0] probe_set = set_of(probe.iova[12 +: 2*SET_W]);
   wire [SET_W-1:0] invalid_set = set_of(invalidation.vpn[0 +: 2*SET_W]);
   wire [KEY_W-1:0] compare_key = {compare.did, compare.pv, compare.pid, compare.priv, compare.iova[63:12]};
   wire [KEY_W-1:0] fill_key = {fill.did, fill.pv, fill.pid, fill.priv, fill.iova[63:12]};
+  wire [KEY_W-1:0] probe_key = {probe.did, probe.pv, probe.pid, probe.priv, probe.iova[63:12]};
   wire             compare_exec = !compare.wr && compare.exec;
 
-  wire write_one = fill_i && !invalidate_i && fill_translation.page == iommu_spec_pkg::PAGE_4K &&
-      fill_translation.first_page == iommu_spec_pkg::PAGE_4K;
+  // An entry may be here that is part of a larger first-stage page.
+  logic fractured_d, fractured_q;
+
+  wire write_one = fill_i && !invalidate_i && fill_translation.page == iommu_spec_pkg::PAGE_4K;
   wire one_set = !invalidation.everything && !invalidation.directory && !invalidation.gvma && invalidation.av &&
-      invalidation.vpn_mask == '0;
+      invalidation.vpn_mask == '0 && !fractured_q;
+  wire [SETS-1:0] clear_set = !invalidate_i ? '0 : one_set ? SETS'(1) << invalid_set : '1;
 
-  logic [WAY_W-1:0] victim_d, victim_q;
-  logic [SET_W-1:0] set_q;
-
-  wire [WAYS-1:0]                         match;
-  wire [iommu_spec_pkg::TRANSLATION_W-1:0] way_translation [0:WAYS-1];
+  // ---- Ways ---------------------------------------------------------------------------------------------------------------------
+  logic [SET_W-1:0]  set1_q, set2_q;
+  logic [HASH_W-1:0] probe_hash_q;
+  logic [WAYS-1:0]   write_way;
+  wire  [WAYS-1:0]   fill_valid;
+  wire  [WAYS-1:0]   match, present;
 
   generate
     for (genvar i = 0; i < WAYS; i++) begin : g_way
       logic [SETS-1:0]   valid_d, valid_q;
-      logic              seen_d, seen_q;
-      wire [WORD_W-1:0]  word;
+      logic              seen1_d, seen1_q, seen2_d, seen2_q, probed_q;
+      logic [WORD_W-1:0] word_q;
+      wire  [WORD_W-1:0] word;
+      wire  [HASH_W-1:0] hash;
       translation_t      entry;
-      wire               write = write_one && victim_q == WAY_W'(i);
+      wire               write = write_one && write_way[i];
       wire [SETS-1:0]    write_set = write ? SETS'(1) << fill_set : '0;
-      wire [SETS-1:0]    clear_set = !invalidate_i ? '0 : one_set ? SETS'(1) << invalid_set : '1;
+      wire [SETS-1:0]    lost_set = write_set | clear_set;
 
       ram_simple_dual_port #(
           .WIDTH(WORD_W),
@@ -89,61 +119,105 @@ module iommu_tlb_l2 #(
           .write_i        (write),
           .write_address_i(fill_set),
           .write_data_i   ({fill_key, fill_translation_i}),
-          .read_i         (lookup_i),
-          .read_address_i (lookup_set),
+          .read_i         (read_i),
+          .read_address_i (read_set),
           .read_data_o    (word)
       );
 
-      assign entry = word[iommu_spec_pkg::TRANSLATION_W-1:0];
-      assign way_translation[i] = word[iommu_spec_pkg::TRANSLATION_W-1:0];
-      assign match[i] = seen_q && word[WORD_W-1 -: KEY_W] == compare_key &&
+      ram_simple_dual_port #(
+          .WIDTH(HASH_W),
+          .DEPTH(SETS)
+      ) u_hashes (
+          .clk_i          (clk_i),
+          .write_i        (write),
+          .write_address_i(fill_set),
+          .write_data_i   (hash_of(fill_key)),
+          .read_i         (probe_i),
+          .read_address_i (probe_set),
+          .read_data_o    (hash)
+      );
+
+      assign entry = word_q[iommu_spec_pkg::TRANSLATION_W-1:0];
+      assign ways_o[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W] = word_q[iommu_spec_pkg::TRANSLATION_W-1:0];
+      assign match[i] = seen2_q && word_q[WORD_W-1 -: KEY_W] == compare_key &&
           (compare_exec ? entry.x : compare.wr ? entry.w : entry.r) && compare.at == iommu_spec_pkg::AT_UNTRANSLATED;
+      assign present[i] = probed_q && hash == probe_hash_q;
+      assign fill_valid[i] = valid_q[fill_set];
 
       // `seen` belongs to the word that was read: a later write or invalidation of its place must not revive or keep it.
       always_comb begin
         valid_d = (valid_q | write_set) & ~clear_set;
-        if (lookup_i) seen_d = valid_q[lookup_set] && !write_set[lookup_set] && !clear_set[lookup_set];
-        else seen_d = seen_q && !write_set[set_q] && !clear_set[set_q];
+        if (read_i) seen1_d = valid_q[read_set] && !lost_set[read_set];
+        else seen1_d = seen1_q && !lost_set[set1_q];
+        if (advance_i) seen2_d = seen1_q && !lost_set[set1_q];
+        else seen2_d = seen2_q && !lost_set[set2_q];
       end
 
       always_ff @(posedge clk_i) begin
         valid_q <= valid_d;
-        seen_q <= seen_d;
+        seen1_q <= seen1_d;
+        seen2_q <= seen2_d;
+        if (advance_i) word_q <= word;
+        if (probe_i) probed_q <= valid_q[probe_set];
         if (rst_i) begin
           valid_q <= '0;
-          seen_q <= 1'b0;
+          seen1_q <= 1'b0;
+          seen2_q <= 1'b0;
         end
       end
     end
   endgenerate
 
   // Two ways may hold the same page after a walk that gained rights; both are true, the lower one answers.
-  logic [iommu_spec_pkg::TRANSLATION_W-1:0] selected;
+  assign match_o = match & (~match + 1'b1);
+  assign present_o = present != '0;
+
+  // ---- Replacement: a free way, else round robin in each set ------------------------------------------------------------------------
+  logic [WAY_W-1:0] victim_q [0:SETS-1];
+  wire  [WAY_W-1:0] victim = victim_q[fill_set];
 
   always_comb begin
-    selected = '0;
-    for (int i = WAYS - 1; i >= 0; i--) if (match[i]) selected = way_translation[i];
+    if (fill_valid == '1) write_way = WAYS'(1) << victim;
+    else write_way = ~fill_valid & (fill_valid + 1'b1);
+    fractured_d = fractured_q || (write_one && fill_translation.first_page != iommu_spec_pkg::PAGE_4K);
+    if (invalidate_i && !one_set) fractured_d = 1'b0;
   end
 
-  always_comb begin
-    victim_d = victim_q;
-    if (write_one) victim_d = victim_q == WAY_W'(WAYS - 1) ? '0 : victim_q + 1'b1;
-  end
+  generate
+    for (genvar i = 0; i < SETS; i++) begin : g_set
+      always_ff @(posedge clk_i) begin
+        if (write_one && fill_valid == '1 && fill_set == SET_W'(i))
+          victim_q[i] <= victim_q[i] == WAY_W'(WAYS - 1) ? '0 : victim_q[i] + 1'b1;
+        if (rst_i) victim_q[i] <= '0;
+      end
+    end
+  endgenerate
 
   always_ff @(posedge clk_i) begin
-    victim_q <= victim_d;
-    if (lookup_i) set_q <= lookup_set;
-    if (rst_i) victim_q <= '0;
+    fractured_q <= fractured_d;
+    if (read_i) set1_q <= read_set;
+    if (advance_i) set2_q <= set1_q;
+    if (probe_i) probe_hash_q <= hash_of(probe_key);
+    if (rst_i) fractured_q <= 1'b0;
   end
-
-  assign hit_o = match != '0;
-  assign translation_o = selected;
 
   generate
     if (SETS < 2 || (SETS & (SETS - 1)) != 0) begin : g_check_sets
       initial $fatal(1, "iommu_tlb_l2: SETS must be a power of two, 2 or more");
     end
+    if (WAYS < 2) begin : g_check_ways
+      initial $fatal(1, "iommu_tlb_l2: WAYS must be 2 or more");
+    end
   endgenerate
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ($countones(match_o) <= 1) else $error("iommu_tlb_l2: match is not one-hot");
+      assert (!write_one || $countones(write_way) == 1) else $error("iommu_tlb_l2: a fill must write one way");
+    end
+  end
+`endif
 
 endmodule
 `default_nettype wire

@@ -7,7 +7,10 @@
 //   second    second stage of `guest` begins: Bare, width check, a look into its walk cache, or its root table
 //   arrive    the supervisor address of `guest` is known: load what it was for, or finish
 //   access    an address to load from is known: width check, issue
-module iommu_walk_advance (
+module iommu_walk_advance #(
+    // 1: entries of last-level first-stage tables are read by the line (iommu_walk_step.v).
+    parameter int LINE_READS = 1
+) (
     // Effective capabilities; iommu_qosid as {MCID, RCID}.
     input  wire [63:0]                           capabilities_i,
     input  wire [23:0]                           qos_i,
@@ -298,6 +301,11 @@ module iommu_walk_advance (
       next.status = iommu_pkg::RESPONSE_SUCCESS;
       next.record = 1'b0;
       next.cause = 9'd0;
+      next.second_r = decision.s_r;
+      next.second_w = decision.s_w && decision.s_d;
+      next.second_x = decision.s_x;
+      next.second_pbmt = decision.s_pbmt;
+      next.second_page = decision.s_page;
       next.r = next.r && decision.s_r;
       next.w = next.w && next.d && decision.s_w && decision.s_d;
       next.x = next.x && decision.s_x;
@@ -335,6 +343,7 @@ module iommu_walk_advance (
       iommu_spec_pkg::WALK_DIRECTORY: access_size = next.level != 3'd0 ? 7'd8 : extended ? 7'd64 : 7'd32;
       iommu_spec_pkg::WALK_PROCESS: access_size = next.level != 3'd0 ? 7'd8 : 7'd16;
       iommu_spec_pkg::WALK_MSI: access_size = 7'd16;
+      iommu_spec_pkg::WALK_FIRST: access_size = LINE_READS != 0 && next.level == 3'd0 ? 7'd64 : 7'd8;
       default: access_size = 7'd8;
     endcase
   end

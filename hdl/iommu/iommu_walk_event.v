@@ -1,7 +1,10 @@
 `default_nettype none
 // First half of a step: what the state of a walk means for the memory response it waited for (or for none): a directory entry, a
 // context, a PTE, the result of a compare-and-set, an MSI PTE. Combinational. Checks stand in the order that decides which cause wins.
-module iommu_walk_event (
+module iommu_walk_event #(
+    // 1: entries of last-level first-stage tables are read by the line (iommu_walk_step.v).
+    parameter int LINE_READS = 1
+) (
     // Effective capabilities; fctl.BE; ddtp.iommu_mode and PPN.
     input  wire [63:0]                           capabilities_i,
     input  wire                                  big_endian_i,
@@ -71,7 +74,9 @@ module iommu_walk_event (
     end
   endgenerate
 
-  wire [63:0] dword0 = data[63:0];
+  // Of a line only the entry that was asked for counts, and only its errors.
+  wire [2:0]  place = LINE_READS != 0 && walk.state == iommu_spec_pkg::WALK_FIRST && walk.level == 3'd0 ? request.iova[14:12] : 3'd0;
+  wire [63:0] dword0 = data[64*place +: 64];
   wire [63:0] dword1 = data[127:64];
 
   logic [7:0] asked;
@@ -81,7 +86,7 @@ module iommu_walk_event (
       iommu_spec_pkg::WALK_DIRECTORY: asked = walk.level != 3'd0 ? 8'h01 : extended ? 8'hFF : 8'h0F;
       iommu_spec_pkg::WALK_PROCESS: asked = walk.level != 3'd0 ? 8'h01 : 8'h03;
       iommu_spec_pkg::WALK_MSI: asked = 8'h03;
-      default: asked = 8'h01;
+      default: asked = 8'h01 << place;
     endcase
   end
 
@@ -447,7 +452,7 @@ module iommu_walk_event (
   assign context_o = known;
   assign walk_o = next;
   assign decision_o = meaning;
-  assign update_data_o = {data_i[63:0], swap ? iommu_spec_pkg::reversed(pte_marked) : pte_marked};
+  assign update_data_o = {data_i[64*place +: 64], swap ? iommu_spec_pkg::reversed(pte_marked) : pte_marked};
   assign table_fill_o = table_fill;
   assign second_fill_o = second_fill;
 

@@ -3,7 +3,10 @@
 // memory access. Pure and combinational; the order of all checks, and with it the cause that wins, is decided here.
 // Source: Process to translate an IOVA (steps 1..15), Process to locate the DC / PC, Sv39..Sv57 and Sv39x4..Sv57x4.
 // iommu_walk_event says what the response means, iommu_walk_advance where the walk goes from there.
-module iommu_walk_step (
+module iommu_walk_step #(
+    // 1: an entry of a last-level first-stage table is read with its line of 64 bytes, whose start is the address of the access.
+    parameter int LINE_READS = 1
+) (
     // Effective capabilities; fctl.BE; ddtp.iommu_mode and PPN; iommu_qosid as {MCID, RCID}.
     input  wire [63:0]                          capabilities_i,
     input  wire                                 big_endian_i,
@@ -38,7 +41,7 @@ module iommu_walk_step (
     output wire [iommu_spec_pkg::CONTEXT_W-1:0] context_o,
     output wire [iommu_spec_pkg::WALK_W-1:0]    walk_o,
 
-    // Memory access of the step: at `walk_o.address`.
+    // Memory access of the step: at `walk_o.address`, with a size of 64 at its line.
     output wire                                 access_o,
     output wire                                 access_update_o,   // CAS64 instead of read
     output wire [6:0]                           access_size_o,
@@ -70,7 +73,9 @@ module iommu_walk_step (
   wire [iommu_spec_pkg::WALK_W-1:0]     event_walk;
   wire [iommu_spec_pkg::DECISION_W-1:0] event_decision;
 
-  iommu_walk_event u_event (
+  iommu_walk_event #(
+      .LINE_READS(LINE_READS)
+  ) u_event (
       .capabilities_i  (capabilities_i),
       .big_endian_i    (big_endian_i),
       .ddtp_mode_i     (ddtp_mode_i),
@@ -91,7 +96,9 @@ module iommu_walk_step (
       .second_fill_o   (second_fill_o)
   );
 
-  iommu_walk_advance u_advance (
+  iommu_walk_advance #(
+      .LINE_READS(LINE_READS)
+  ) u_advance (
       .capabilities_i (capabilities_i),
       .qos_i          (qos_i),
       .request_i      (request_i),

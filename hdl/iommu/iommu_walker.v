@@ -7,6 +7,8 @@ module iommu_walker #(
     parameter int WALKS = 8,
     // Bits of a request's identifier.
     parameter int ID_W = 8,
+    // 1: entries of last-level first-stage tables are read by the line, for their neighbours (iommu_neighbour_fill.v).
+    parameter int LINE_READS = 1,
     // Derived: bits of a slot number.
     parameter int SLOT_W = $clog2(WALKS)
 ) (
@@ -66,6 +68,11 @@ module iommu_walker #(
     output wire [1:0]                                 fill_pbmt_o,
     output wire                                       fill_w_o,
     output wire                                       fill_g_o,
+
+    // The memory response is the line of a last-level first-stage entry, for the walk of this slot; G of the pointers above it.
+    output wire                                       line_o,
+    output wire [SLOT_W-1:0]                          line_slot_o,
+    output wire                                       line_g_o,
 
     // 1 in a cycle with an invalidation: squashes the fills of every walk in flight.
     input  wire                                       invalidate_i,
@@ -148,7 +155,9 @@ module iommu_walker #(
   wire [iommu_spec_pkg::WALK_W-1:0]    present_walk = starting ? '0 : walk_q[slot];
   walk_t                               present, next;
 
-  iommu_walk_step u_step (
+  iommu_walk_step #(
+      .LINE_READS(LINE_READS)
+  ) u_step (
       .capabilities_i  (capabilities_i),
       .big_endian_i    (big_endian_i),
       .ddtp_mode_i     (ddtp_mode_i),
@@ -189,6 +198,10 @@ module iommu_walker #(
 
   assign present = present_walk;
   assign next = step_walk;
+
+  assign line_o = mem_rsp_valid_i && present.state == iommu_spec_pkg::WALK_FIRST && present.level == 3'd0;
+  assign line_slot_o = mem_rsp_slot_i;
+  assign line_g_o = present.g;
 
   // ---- Caches --------------------------------------------------------------------------------------------------------------------
   // A walk that starts in the cycle of an invalidation may still see what that removes: it counts as in flight.
@@ -233,7 +246,7 @@ module iommu_walker #(
       .rst_i      (rst_i),
       .in_valid_i (step && step_access),
       .in_ready_o (access_room),
-      .in_data_i  ({slot, step_update, next.address, step_size, step_data, step_qos, step_pbmt}),
+      .in_data_i  ({slot, step_update, next.address[55:6], step_size[6] ? 6'd0 : next.address[5:0], step_size, step_data, step_qos, step_pbmt}),
       .out_valid_o(mem_req_valid_o),
       .out_ready_i(mem_req_ready_i),
       .out_data_o ({mem_req_slot_o, mem_req_update, mem_req_addr_o, mem_req_size_o, mem_req_wdata_o, mem_req_qos_o,

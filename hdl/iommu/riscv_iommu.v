@@ -20,10 +20,13 @@ module riscv_iommu #(
     parameter int WALKS = 8,
     parameter int MISSES = 16,
     parameter int MERGES = 16,
-    // Sizes of the caches.
+    // 1: the line of a walked last-level entry is read and its neighbours are filled.
+    parameter int NEIGHBOURS = 1,
+    // Sizes of the caches: L1_ENTRIES 16 to 32; L2_SETS x L2_WAYS 256 to 512 entries of 4 KiB, SUPERPAGES beyond that size.
     parameter int L1_ENTRIES = 16,
     parameter int L2_SETS = 64,
     parameter int L2_WAYS = 4,
+    parameter int SUPERPAGES = 16,
     parameter int CONTEXTS = 8,
     parameter int TABLES = 16,
     parameter int SECOND_TABLES = 16,
@@ -144,7 +147,8 @@ module riscv_iommu #(
     output wire                stat_walk_start_o,
     output wire                stat_walk_end_o,
     output wire                stat_invalidate_unexpected_o,
-    output wire                stat_invalidate_timeout_o
+    output wire                stat_invalidate_timeout_o,
+    output wire                stat_neighbour_o
 );
   `include "iommu_records.vh"
 
@@ -281,14 +285,17 @@ module riscv_iommu #(
   wire [iommu_spec_pkg::RESPONSE_W-1:0]    reply_response, response_flat;
   wire                                     fill, flip, drained;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     fill_request;
-  wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation;
+  wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation, neighbour_translation;
   wire                                     accepted;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     accepted_request;
+  wire                                     neighbour_valid, neighbour_ready, probe, present;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]     neighbour_request, probe_request;
 
   iommu_lookup #(
       .L1_ENTRIES(L1_ENTRIES),
       .L2_SETS(L2_SETS),
       .L2_WAYS(L2_WAYS),
+      .SUPERPAGES(SUPERPAGES),
       .ID_W(ID_W)
   ) u_lookup (
       .clk_i             (clk_i),
@@ -315,6 +322,13 @@ module riscv_iommu #(
       .fill_i            (fill),
       .fill_request_i    (fill_request),
       .fill_translation_i(fill_translation),
+      .neighbour_valid_i (neighbour_valid),
+      .neighbour_ready_o (neighbour_ready),
+      .neighbour_request_i(neighbour_request),
+      .neighbour_translation_i(neighbour_translation),
+      .probe_i           (probe),
+      .probe_request_i   (probe_request),
+      .present_o         (present),
       .invalidate_i      (invalidate),
       .invalidation_i    (invalidation),
       .hold_i            (hold),
@@ -420,9 +434,13 @@ module riscv_iommu #(
   wire [iommu_spec_pkg::CONTEXT_W-1:0] walk_mem_context;
   wire [iommu_spec_pkg::WALK_W-1:0]    walk_mem_walk;
 
+  wire              line, line_g;
+  wire [SLOT_W-1:0] line_slot;
+
   iommu_walker #(
       .WALKS(WALKS),
-      .ID_W(ID_W)
+      .ID_W(ID_W),
+      .LINE_READS(NEIGHBOURS)
   ) u_walker (
       .clk_i            (clk_i),
       .rst_i            (rst_i),
@@ -470,6 +488,9 @@ module riscv_iommu #(
       .fill_pbmt_o      (fill_pbmt),
       .fill_w_o         (fill_w),
       .fill_g_o         (fill_g),
+      .line_o           (line),
+      .line_slot_o      (line_slot),
+      .line_g_o         (line_g),
       .invalidate_i     (invalidate),
       .mem_req_valid_o  (walk_mem_valid),
       .mem_req_ready_i  (walk_mem_ready),
@@ -544,6 +565,45 @@ module riscv_iommu #(
       .invalidation_i  (invalidation)
   );
 
+  // ---- Neighbours of a walked page ------------------------------------------------------------------------------------------------------
+  generate
+    if (NEIGHBOURS != 0) begin : g_neighbours
+      iommu_neighbour_fill #(
+          .WALKS(WALKS)
+      ) u_neighbour_fill (
+          .clk_i             (clk_i),
+          .rst_i             (rst_i),
+          .capabilities_i    (capabilities),
+          .line_i            (line),
+          .line_slot_i       (line_slot),
+          .line_data_i       (mem_rsp_data_i),
+          .line_bad_i        (mem_rsp_err_i | mem_rsp_poison_i),
+          .line_g_i          (line_g),
+          .result_i          (fill),
+          .result_slot_i     (result_slot),
+          .result_request_i  (result_request),
+          .result_context_i  (result_context),
+          .result_walk_i     (result_walk),
+          .invalidate_i      (invalidate),
+          .probe_o           (probe),
+          .probe_request_o   (probe_request),
+          .present_i         (present),
+          .fill_valid_o      (neighbour_valid),
+          .fill_ready_i      (neighbour_ready),
+          .fill_request_o    (neighbour_request),
+          .fill_translation_o(neighbour_translation)
+      );
+    end else begin : g_no_neighbours
+      wire unused_line = &{line, line_slot, line_g, neighbour_ready, present};
+      assign probe = 1'b0;
+      assign probe_request = '0;
+      assign neighbour_valid = 1'b0;
+      assign neighbour_request = '0;
+      assign neighbour_translation = '0;
+    end
+  endgenerate
+
+  assign stat_neighbour_o = neighbour_valid && neighbour_ready && !invalidate;
   assign stat_walk_start_o = start_valid && start_ready;
   assign stat_walk_end_o = result_release || result_restart;
 

@@ -262,6 +262,8 @@ module root_complex #(
   wire [116:0]    unused_message;
   wire [1:0]      unused_invalidate_stats;
 
+  wire unused_neighbour;
+
   riscv_iommu #(
       .ID_W    (ID_W),
       .MEM_ID_W(MEM_ID_W)
@@ -353,7 +355,8 @@ module root_complex #(
       .stat_walk_start_o      (stat_walk_start_o),
       .stat_walk_end_o        (stat_walk_end_o),
       .stat_invalidate_unexpected_o(unused_invalidate_stats[0]),
-      .stat_invalidate_timeout_o   (unused_invalidate_stats[1])
+      .stat_invalidate_timeout_o   (unused_invalidate_stats[1]),
+      .stat_neighbour_o            (unused_neighbour)
   );
 
   root_upstream #(

@@ -3,7 +3,9 @@
 module iommu_top #(
     parameter int ID_W     = 8,   // width of a translation request id
     parameter int MEM_ID_W = 8,   // width of a memory request id
-    parameter int INVALIDATE_TIMEOUT = 4096   // cycles that a device has to complete an invalidate request
+    parameter int INVALIDATE_TIMEOUT = 4096,   // cycles that a device has to complete an invalidate request
+    parameter int NEIGHBOURS = 1,   // fill the neighbours of a walked page
+    parameter int L2_SETS = 64      // sets of the second-level IOTLB
 ) (
     input  bit        clk,
     input  bit [63:0] capabilities,   // features offered, layout of the capabilities register
@@ -15,7 +17,8 @@ module iommu_top #(
     output bit [31:0] stat_misses,
     output bit [31:0] stat_walks,
     output bit [31:0] stat_invalidate_unexpected,
-    output bit [31:0] stat_invalidate_timeouts
+    output bit [31:0] stat_invalidate_timeouts,
+    output bit [31:0] stat_neighbours
 );
   bit rst, link_up;
   bit [63:0] cycle;
@@ -61,7 +64,7 @@ module iommu_top #(
   bit drain_ack;
   logic event_command, event_fault;
   logic [63:0] event_command_w0, event_command_w1;
-  logic stat_l1_hit, stat_l2_hit, stat_miss, stat_walk_start, stat_walk_end, stat_unexpected, stat_timeout;
+  logic stat_l1_hit, stat_l2_hit, stat_miss, stat_walk_start, stat_walk_end, stat_unexpected, stat_timeout, stat_neighbour;
   bit page_req_valid, page_req_dsv, page_req_pv, page_req_priv, page_req_exec;
   logic page_req_ready;
   bit [23:0] page_req_did;
@@ -118,7 +121,8 @@ module iommu_top #(
       .message_rid_i(message_rid), .message_pv_i(message_pv), .message_pid_i(message_pid), .message_itag_i(message_itag),
       .message_payload_i(message_payload));
 
-  riscv_iommu #(.ID_W(ID_W), .MEM_ID_W(MEM_ID_W), .INVALIDATE_TIMEOUT(40'(INVALIDATE_TIMEOUT))) dut (
+  riscv_iommu #(.ID_W(ID_W), .MEM_ID_W(MEM_ID_W), .INVALIDATE_TIMEOUT(40'(INVALIDATE_TIMEOUT)), .NEIGHBOURS(NEIGHBOURS),
+      .L2_SETS(L2_SETS)) dut (
       .clk_i(clk), .rst_i(rst || restart), .capabilities_i(capabilities),
       .xlate_req_valid_i(xlate_req_valid), .xlate_req_ready_o(xlate_req_ready), .xlate_req_id_i(xlate_req_id),
       .xlate_req_did_i(xlate_req_did), .xlate_req_pv_i(xlate_req_pv), .xlate_req_pid_i(xlate_req_pid),
@@ -147,7 +151,7 @@ module iommu_top #(
       .event_command_o(event_command), .event_command_w0_o(event_command_w0), .event_command_w1_o(event_command_w1),
       .event_fault_o(event_fault), .stat_l1_hit_o(stat_l1_hit), .stat_l2_hit_o(stat_l2_hit), .stat_miss_o(stat_miss),
       .stat_walk_start_o(stat_walk_start), .stat_walk_end_o(stat_walk_end), .stat_invalidate_unexpected_o(stat_unexpected),
-      .stat_invalidate_timeout_o(stat_timeout));
+      .stat_invalidate_timeout_o(stat_timeout), .stat_neighbour_o(stat_neighbour));
 
   // Nothing is behind the translation port, so whatever was released is done: acknowledge in the next cycle, once per fence.
   always @(posedge clk) begin
@@ -158,5 +162,6 @@ module iommu_top #(
     stat_walks <= stat_walks + 32'(stat_walk_end);
     stat_invalidate_unexpected <= stat_invalidate_unexpected + 32'(stat_unexpected);
     stat_invalidate_timeouts <= stat_invalidate_timeouts + 32'(stat_timeout);
+    stat_neighbours <= stat_neighbours + 32'(stat_neighbour);
   end
 endmodule
