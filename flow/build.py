@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flow import compiler, unmodified, verilate
+from flow import compiler, unmodified, verilate, wide_signals
 from flow.catalogue import Dut
 from flow.compiler import CompilerPool, Step
 from flow.errors import UserError
@@ -95,6 +95,8 @@ class Builder:
             self._cached(model_key, lambda work: self._compile_model(dut, defines, work))
             self._native(dut)
             self._link(dut, variant, main_file, self.project.cache / model_key, self.project.cache / native_key, folder)
+            if variant.coverage:
+                self._list_wide_signals(dut, folder)
 
         fresh = self._cached(key, make_executable)
         return self.project.cache / key / EXECUTABLE, fresh
@@ -149,6 +151,13 @@ class Builder:
             for unit in units
         ]
         self.pool.run_all(steps, self.toolchain.compile_environment(self.project.root))
+
+    def _list_wide_signals(self, dut: Dut, folder: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            command = verilate.tree_command(self.toolchain, self.project, dut, Path(work))
+            self.pool.run(Step(f"Reading the signals of '{dut.name}'", command, self.project.root), self.toolchain.environment())
+            signals = wide_signals.read_tree(Path(work))
+        (folder / wide_signals.FILE).write_text(json.dumps(signals, indent=0, sort_keys=True) + "\n")
 
     def _compile_native(self, dut: Dut, defines: Defines, sources: Sequence[Path], model: Path, folder: Path) -> None:
         common = [*NATIVE_FLAGS, *defines.flags(), f"-ffile-prefix-map={self.project.root}=.", f"-I{model}"]

@@ -164,7 +164,7 @@ def wave_file(folder: Path) -> Path | None:
 def _inherited() -> dict[str, str]:
     """The caller's environment without what would steer cocotb or the testbench behind the manifest's back."""
     foreign = ("COCOTB_", "SLUICEGATE_", "GPI_", "PYGPI_")
-    names = {"WAVES", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "TOPLEVEL"}
+    names = {"WAVES", "COVERAGE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONHOME", "TOPLEVEL"}
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign) and name not in names}
 
 

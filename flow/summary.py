@@ -87,8 +87,7 @@ def render(outcome: Outcome, wall_s: float, covered: Coverage) -> str:
         lines.append(f"FAILED {len(results)} x {name}: {first.reasons[0]}")
         lines.append(f"       {first.reproduce}")
     lines += [f"distinct {name}: {count:,}" for name, count in distinct(outcome).items()]
-    if covered.groups:
-        lines.append(covered.line)
+    lines += covered.lines
     lines += [f"FAILED coverage: {fault}" for fault in covered.faults]
     total = sum(row.compared for row in table)
     failed = len(outcome.failures)

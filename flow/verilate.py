@@ -18,6 +18,11 @@ OUTPUT_SPLIT = "6000"
 UNIT_BYTES = 600_000
 """Generated C++ compiled as one unit: one unit pays about a second for headers, several use more cores."""
 
+WIDEST_TOGGLE = 64
+"""Bits of the widest signal whose toggles are counted; the report lists wider ones."""
+COVERAGE = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", str(WIDEST_TOGGLE))
+WITHOUT_TESTBENCH = Path(__file__).with_name("coverage.vlt")
+
 
 class Waves(Enum):
     """Which wave format a build can write."""
@@ -82,7 +87,17 @@ def verilate_command(toolchain: Toolchain, project: Project, dut: Dut, defines: 
         *("-O3", "--vpi", "--x-assign", "unique", "--x-initial", "unique", "-Wno-fatal"),
         *("--output-split", OUTPUT_SPLIT),
         *waves[defines.waves],
-        *(["--coverage-line", "--coverage-user"] if defines.coverage else []),
+        *((*COVERAGE, project.relative(WITHOUT_TESTBENCH)) if defines.coverage else []),
+        *language_flags(dut, project, [project.relative(path) for path in dut.rtl_files(project)]),
+    ]
+
+
+def tree_command(toolchain: Toolchain, project: Project, dut: Dut, folder: Path) -> list[str]:
+    """The command that leaves the syntax tree of `dut`, parameters resolved, in `folder`."""
+    return [
+        str(toolchain.verilator),
+        *("--json-only", "--prefix", PREFIX, "--top-module", dut.toplevel, "--Mdir", str(folder), "--timescale", dut.timescale),
+        *("-Wno-fatal", "-Wno-lint"),
         *language_flags(dut, project, [project.relative(path) for path in dut.rtl_files(project)]),
     ]
 

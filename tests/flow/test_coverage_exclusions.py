@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flow import coverage, coverage_exclusions
-from flow.coverage_exclusions import BinExclusion
+from flow.coverage_exclusions import BinExclusion, Exclusions
 from flow.errors import UserError
 from flow.project import Project
 
@@ -25,12 +25,12 @@ def test_an_excluded_hole_is_not_counted_and_keeps_its_reason(tmp_path: Path) ->
     (tmp_path / "coverage.json").write_text(
         json.dumps({"schema": 1, "groups": {name: dict(bins) for name, bins in GROUPS.items()}})
     )
-    merged = coverage.merge([tmp_path], [exclusion("read, 7")])
+    merged = coverage.merge([tmp_path], Exclusions((exclusion("read, 7"),)))
     assert merged.group_rows() == [("lengths", 99, 99)]
     assert merged.holes("lengths") == []
     assert merged.excluded == {"lengths": {"read, 7": "seven is never drawn"}}
     assert merged.faults == []
-    assert merged.line == "functional coverage: 100.0 % of 99 bins in 1 groups, 1 bins excluded"
+    assert merged.lines == ["functional coverage: 100.0 % of 99 bins in 1 groups, 1 bins excluded"]
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_two_percent_may_be_excluded_and_absent_groups_are_not_judged() -> None:
 )
 def test_an_exclusion_without_a_reason_is_refused(tmp_path: Path, entry: str) -> None:
     project = replace(Project(), testlist_file=tmp_path / "testlist.toml")
-    assert coverage_exclusions.load(project) == []
+    assert coverage_exclusions.load(project) == Exclusions()
     (tmp_path / coverage_exclusions.FILE).write_text(f"[[bins]]\n{entry}\n")
-    with pytest.raises(UserError, match="needs 'group', 'bins' and 'reason'"):
+    with pytest.raises(UserError, match="needs group, bins, reason and nothing else"):
         coverage_exclusions.load(project)
 
 
 def test_the_committed_list_can_be_read() -> None:
-    assert isinstance(coverage_exclusions.load(Project()), list)
+    assert isinstance(coverage_exclusions.load(Project()), Exclusions)

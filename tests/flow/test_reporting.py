@@ -109,7 +109,7 @@ def test_coverage_adds_up_in_any_order(tmp_path: Path) -> None:
     assert merged == coverage.merge(reversed(folders))
     assert merged.group_rows() == [("g", 2, 3)]
     assert merged.holes("g") == ["b"]
-    assert merged.code_rows() == [("hdl/fifo.v", "line", 1, 2)]
+    assert merged.sources["hdl/fifo.v"].counters() == {"line": (1, 2), "branch": (0, 0), "toggle": (0, 0)}
 
 
 def test_spoiled_coverage_is_a_sentence(tmp_path: Path) -> None:
