@@ -31,6 +31,8 @@ module iommu_lookup #(
     input  wire                                       rsp_ready_i,
     output wire [ID_W-1:0]                            rsp_id_o,
     output wire [iommu_spec_pkg::RESPONSE_W-1:0]      rsp_response_o,
+    // The response on `rsp_response_o` is that of the debug port, which always takes it.
+    output wire                                       debug_rsp_valid_o,
 
     // Misses, and replies and fills of their walks.
     output wire                                       miss_valid_o,
@@ -42,6 +44,7 @@ module iommu_lookup #(
     output wire                                       reply_ready_o,
     input  wire [ID_W-1:0]                            reply_id_i,
     input  wire                                       reply_epoch_i,
+    input  wire                                       reply_debug_i,
     input  wire [iommu_spec_pkg::RESPONSE_W-1:0]      reply_response_i,
     input  wire                                       fill_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_i,
@@ -107,9 +110,10 @@ module iommu_lookup #(
   wire [L2_WAYS-1:0]                                l2_match;
   wire [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0]  l2_ways;
   wire                                      s2_leave;
-  request_t                                 s2_request;
+  request_t                                 s2_request, s3_request;
 
   assign s2_request = s2_request_q;
+  assign s3_request = s3_request_q;
   assign s1_advance = s1_valid_q && (!s2_valid_q || s2_leave);
 
   wire levels = ddtp_mode_i != iommu_spec_pkg::MODE_OFF && ddtp_mode_i != iommu_spec_pkg::MODE_BARE;
@@ -144,6 +148,7 @@ module iommu_lookup #(
   // ---- Choice of the response -------------------------------------------------------------------------------------------------
   logic [2:0] choice, choice_q;   // {reply, stage 3, stage 2}
   logic       locked_d, locked_q;
+  wire        rsp_leave;          // the response is taken
 
   always_comb begin
     if (locked_q) choice = choice_q;
@@ -151,13 +156,13 @@ module iommu_lookup #(
     else if (s3_valid_q) choice = 3'b010;
     else if (s2_direct) choice = 3'b001;
     else choice = 3'b000;
-    locked_d = choice != 3'b000 && !rsp_ready_i;
+    locked_d = choice != 3'b000 && !rsp_leave;
   end
 
-  assign reply_ready_o = choice[2] && rsp_ready_i;
-  assign s3_leave = choice[1] && rsp_ready_i;
+  assign reply_ready_o = choice[2] && (rsp_ready_i || reply_debug_i);
+  assign s3_leave = choice[1] && (rsp_ready_i || s3_request.debug);
   assign s2_leave = s2_valid_q &&
-      (s2_direct ? choice[0] && rsp_ready_i : s2_l2 ? !s3_valid_q || s3_leave : miss_ready_i);
+      (s2_direct ? choice[0] && (rsp_ready_i || s2_request.debug) : s2_l2 ? !s3_valid_q || s3_leave : miss_ready_i);
 
   assign miss_valid_o = s2_miss;
   assign miss_request_o = s2_request_q;
@@ -186,12 +191,16 @@ module iommu_lookup #(
     if (!hit_bare) hit_response.pbmt = hit_translation.pbmt;
   end
 
-  assign rsp_valid_o = choice != 3'b000;
+  wire rsp_debug = choice[2] ? reply_debug_i : choice[1] ? s3_request.debug : s2_request.debug;
+
+  assign rsp_valid_o = choice != 3'b000 && !rsp_debug;
+  assign debug_rsp_valid_o = choice != 3'b000 && rsp_debug;
   assign rsp_id_o = choice[2] ? reply_id_i : choice[1] ? s3_id_q : s2_id_q;
   assign rsp_response_o = choice[2] ? reply_response_i : hit_response;
 
+  assign rsp_leave = reply_ready_o || s3_leave || (choice[0] && s2_leave);
+
   wire rsp_epoch = choice[2] ? reply_epoch_i : choice[1] ? s3_epoch_q : s2_epoch_q;
-  wire rsp_leave = rsp_valid_o && rsp_ready_i;
 
   // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
   wire          promote = s3_leave && !s3_squashed_q;

@@ -49,6 +49,7 @@ module iommu_miss_queue #(
     input  wire                                     reply_ready_i,
     output wire [ID_W-1:0]                          reply_id_o,
     output wire                                     reply_epoch_o,
+    output wire                                     reply_debug_o,
     output wire [iommu_spec_pkg::RESPONSE_W-1:0]    reply_response_o,
 
     // Faults (fault_t), pushed as the reply leaves.
@@ -126,7 +127,11 @@ module iommu_miss_queue #(
   wire [ID_W-1:0]                      merged_id;
   wire                                 merged_epoch;
 
+  request_t                            result, merged;
+
   assign {merged_request, merged_id, merged_epoch} = merged_miss_q[next_merge];
+  assign result = result_request_i;
+  assign merged = merged_request;
 
   wire record, cacheable, shared;
 
@@ -152,6 +157,7 @@ module iommu_miss_queue #(
   assign reply_valid_o = own ? !record || fault_ready_i : other && shared;
   assign reply_id_o = answered_q ? merged_id : result_id_i;
   assign reply_epoch_o = answered_q ? merged_epoch : result_epoch_i;
+  assign reply_debug_o = answered_q ? merged.debug : result.debug;
   assign fault_valid_o = own && record && reply_ready_i;
   assign fill_o = own && leaves && cacheable && !result_squashed_i;
   assign fill_request_o = result_request_i;

@@ -2,8 +2,9 @@
 // Ports carry them as flat vectors of the widths given at the end.
 
 // A request; `pid` and `priv` are 0 when `pv` is 0. `at` = AT_MESSAGE is a PCIe message that needs its device context only; then `iova`
-// is the message code.
+// is the message code. `debug`: the debug port asks, not a device.
 typedef struct packed {
+  logic        debug;
   logic [23:0] did;
   logic        pv;
   logic [19:0] pid;

@@ -318,7 +318,7 @@ module iommu_registers (
   always_comb begin
     rdata_d = '0;
     case (word)
-      9'h000: rdata_d = capabilities_i;
+      9'h000: rdata_d = {8'd0, capabilities_i[55:0]};   // without the strap of fctl.BE
       FCTL: rdata_d = {62'd0, wsi, be};
       DDTP: rdata_d = {10'd0, ppn_q, 5'd0, busy_q, mode_q};
       CQB: rdata_d = {10'd0, cq_ppn_q, 5'd0, cq_log2_q};

@@ -117,7 +117,7 @@ package iommu_spec_pkg;
   localparam [1:0] PURPOSE_PROCESS = 2'd2;
 
   // Widths of the records in iommu_records.vh.
-  localparam int REQUEST_W = 115;
+  localparam int REQUEST_W = 116;
   localparam int CONTEXT_W = 318;
   localparam int WALK_W = 239;
   localparam int DECISION_W = 143;

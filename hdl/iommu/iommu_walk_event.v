@@ -395,6 +395,10 @@ module iommu_walk_event #(
         end else if (exec && !probe) begin
           meaning.fault = 1'b1;
           meaning.cause = iommu_spec_pkg::CAUSE_INSTRUCTION_ACCESS;
+        end else if (request.debug && !msi_basic) begin
+          // An interrupt file in memory is no address that the debug port could name.
+          meaning.fault = 1'b1;
+          meaning.cause = iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
         end else begin
           meaning.finish = 1'b1;
           meaning.s_x = 1'b0;

@@ -157,8 +157,8 @@ module riscv_iommu #(
   localparam int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2;
 
   // Version 1.0; Sv39/48/57, Svrsw60t59b, Svpbmt, Sv39x4/48x4/57x4, MSI_FLAT, MSI_MRIF, AMO_HWAD, ATS, T2GPA, END, IGS, PAS,
-  // HPM, PD8/17/20, QOSID, NL, S, fixed BE.
-  localparam [63:0] CAPABILITIES_MAX = 64'h01000FFF7FCECEFF;
+  // HPM, DBG, PD8/17/20, QOSID, NL, S, fixed BE.
+  localparam [63:0] CAPABILITIES_MAX = 64'h01000FFFFFCECEFF;
 
   wire [63:0] capabilities = capabilities_i & CAPABILITIES_MAX;
 
@@ -176,7 +176,7 @@ module riscv_iommu #(
   wire         pages_idle, other_write_lo, other_write_hi;
   wire [3:0]   pending;
   wire         counter_overflow;
-  wire [63:0]  counters_rdata;
+  wire [63:0]  counters_rdata, debug_rdata;
   wire [15:0]  vectors;
   wire [16*89-1:0] msi_table;
 
@@ -239,7 +239,7 @@ module riscv_iommu #(
       .pq_written_i     (pq_written),
       .other_write_lo_o (other_write_lo),
       .other_write_hi_o (other_write_hi),
-      .other_rdata_i    (counters_rdata),
+      .other_rdata_i    (counters_rdata | debug_rdata),
       .counter_overflow_i(counter_overflow),
       .pending_o        (pending),
       .vectors_o        (vectors),
@@ -262,6 +262,31 @@ module riscv_iommu #(
     request.iova = xlate_req_iova_i;
   end
 
+  // ---- Requests of the debug port, between those of devices ----------------------------------------------------------------------------
+  wire                                  lookup_ready, debug_valid, debug_urgent, debug_rsp_valid;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]  debug_request;
+  wire [iommu_spec_pkg::RESPONSE_W-1:0] response_flat;
+  wire                                  debug_first = debug_valid && (debug_urgent || !xlate_req_valid_i);
+
+  assign xlate_req_ready_o = lookup_ready && !debug_urgent;
+
+  iommu_debug_port u_debug_port (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .present_i       (capabilities[iommu_spec_pkg::CAP_DBG]),
+      .reg_address_i   (reg_address_i),
+      .reg_wdata_i     (reg_wdata_i),
+      .write_lo_i      (other_write_lo),
+      .write_hi_i      (other_write_hi),
+      .rdata_o         (debug_rdata),
+      .request_valid_o (debug_valid),
+      .request_urgent_o(debug_urgent),
+      .request_ready_i (lookup_ready && debug_first),
+      .request_o       (debug_request),
+      .response_valid_i(debug_rsp_valid),
+      .response_i      (response_flat)
+  );
+
   // ---- Invalidation: by command, and of everything when the directory changes ---------------------------------------------------------
   wire                                      command_invalidate;
   wire [iommu_spec_pkg::INVALIDATION_W-1:0] command_invalidation;
@@ -281,8 +306,8 @@ module riscv_iommu #(
   wire                                     miss_valid, miss_ready, miss_epoch;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     miss_request;
   wire [ID_W-1:0]                          miss_id, reply_id;
-  wire                                     reply_valid, reply_ready, reply_epoch, lookup_reply_ready;
-  wire [iommu_spec_pkg::RESPONSE_W-1:0]    reply_response, response_flat;
+  wire                                     reply_valid, reply_ready, reply_epoch, reply_debug, lookup_reply_ready;
+  wire [iommu_spec_pkg::RESPONSE_W-1:0]    reply_response;
   wire                                     fill, flip, drained;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     fill_request;
   wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation, neighbour_translation;
@@ -301,14 +326,15 @@ module riscv_iommu #(
       .clk_i             (clk_i),
       .rst_i             (rst_i),
       .ddtp_mode_i       (ddtp_mode),
-      .req_valid_i       (xlate_req_valid_i),
-      .req_ready_o       (xlate_req_ready_o),
+      .req_valid_i       (xlate_req_valid_i || debug_valid),
+      .req_ready_o       (lookup_ready),
       .req_id_i          (xlate_req_id_i),
-      .req_request_i     (request),
+      .req_request_i     (debug_first ? debug_request : request),
       .rsp_valid_o       (xlate_rsp_valid_o),
       .rsp_ready_i       (xlate_rsp_ready_i),
       .rsp_id_o          (xlate_rsp_id_o),
       .rsp_response_o    (response_flat),
+      .debug_rsp_valid_o (debug_rsp_valid),
       .miss_valid_o      (miss_valid),
       .miss_ready_i      (miss_ready && !page_walk_valid),
       .miss_request_o    (miss_request),
@@ -318,6 +344,7 @@ module riscv_iommu #(
       .reply_ready_o     (lookup_reply_ready),
       .reply_id_i        (reply_id),
       .reply_epoch_i     (reply_epoch),
+      .reply_debug_i     (reply_debug),
       .reply_response_i  (reply_response),
       .fill_i            (fill),
       .fill_request_i    (fill_request),
@@ -408,6 +435,7 @@ module riscv_iommu #(
       .reply_ready_i     (reply_ready),
       .reply_id_o        (reply_id),
       .reply_epoch_o     (reply_epoch),
+      .reply_debug_o     (reply_debug),
       .reply_response_o  (reply_response),
       .fault_valid_o     (walk_fault_valid),
       .fault_ready_i     (walk_fault_ready),

@@ -49,6 +49,7 @@ from tb.bridge.event_log import (
 from tb.bridge.memory import NativeMemory
 from tb.bridge.native import TRANSLATION_DTYPE, ActionKind, CpuOperation, WakeKind
 from tb.bridge.simulation import Simulation
+from tb.scoreboards.scoreboard import ScoreboardError
 
 IDENTIFIERS = 64
 """Requests in flight at most."""
@@ -300,6 +301,9 @@ class IommuBench:
                 self._accepted += 1
             elif kind == EventKind.TRANSLATION_RESPONSE:
                 identifier = int(record["header"][0])
+                if identifier not in self._in_flight:
+                    sentence = f"a response with id {identifier}, which no request under way has"
+                    raise ScoreboardError("translation_port", "iommu", sentence, int(record["cycle"]), int(record["sequence"]))
                 request, requested = self._in_flight.pop(identifier)
                 response = _decode_response(request, record)
                 self._answers[self._order.pop(identifier)] = LoggedResponse(response, requested, int(record["cycle"]))

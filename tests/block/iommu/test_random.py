@@ -66,7 +66,7 @@ class RandomTest(BaseTest):
     def prepare(self) -> None:
         self.random = np.random.default_rng(self.settings.seed)
         self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
-        self.scoreboard = LockStepScoreboard(self.bench)
+        self.scoreboard = self.new_scoreboard()
         self.environment.add_scoreboard(self.scoreboard)
         native = self.environment.simulation.native
         native.set_knob(Knob.MEMORY_PORT_LATENCY, self.choose(2, 12))
@@ -77,6 +77,10 @@ class RandomTest(BaseTest):
         self.recent: list[tuple[Space, Slot]] = []
         self.fault_tail = 0
         self.command_tail = 0
+
+    def new_scoreboard(self) -> LockStepScoreboard:
+        """The judge of this test."""
+        return LockStepScoreboard(self.bench)
 
     def choose(self, low: int, high: int) -> int:
         """A random integer in ``low .. high - 1``."""
@@ -90,12 +94,21 @@ class RandomTest(BaseTest):
     def run_all(self) -> None:
         """All rounds; runs in the bridge thread."""
         self.spaces = AddressSpaces(self.random, lambda address, word: self.bench.memory.write_u64(address, word))
+        self.turn_on()
+        self.run_batches()
+
+    def turn_on(self) -> None:
+        """Reset, the directory of the address spaces, both queues on and empty."""
+        self.fault_tail = self.command_tail = 0
         self.bench.program(self.spaces.configuration)
         self.bench.write_register(Offset.FQB, FAULT_PAGE >> 2 | (LOG2_ENTRIES - 1), 8)
         self.bench.write_register(Offset.FQCSR, RecordQueueCsr.QEN, 4)
         self.bench.write_register(Offset.CQB, COMMAND_PAGE >> 2 | (LOG2_ENTRIES - 1), 8)
         self.bench.write_register(Offset.CQCSR, CommandQueueCsr.CQEN, 4)
         self.bench.read_register(Offset.CQCSR, 4)
+
+    def run_batches(self) -> None:
+        """Requests, then edits with their invalidations behind or amid them, then the same requests."""
         for _ in range(int(self.settings.parameters.get("batches", BATCHES))):
             racing = self.choose(0, 3) == 0
             requests = self.requests()
