@@ -121,11 +121,6 @@ def native_figures(folder: Path) -> dict[str, tuple[float, str]]:
     return figures
 
 
-def cpu_seconds(folder: Path) -> float:
-    """CPU time the simulator of a run folder took."""
-    return float(json.loads((folder / verdict.TIMING).read_text())["cpu_s"])
-
-
 def measure(project: Project) -> tuple[list[Figure], list[str]]:
     """Every figure of every family, families by name; and a sentence for each family that cannot be measured."""
     bench = Bench(project)

@@ -18,13 +18,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flow import compiler, unmodified, verilate, wide_signals
+from flow import compiler, syntax_tree, unmodified, verilate, wave_scopes, wide_signals
 from flow.catalogue import Dut
 from flow.compiler import CompilerPool, Step
 from flow.errors import UserError
 from flow.locking import exclusive
 from flow.project import Project
 from flow.runtime import NEUTRAL, runtime_libraries
+from flow.syntax_tree import SyntaxTree
 from flow.toolchain import Toolchain, find_toolchain, lz4_header_present
 from flow.verilate import Defines, Main, Waves
 
@@ -35,6 +36,7 @@ KEPT_BUILDS = 96
 FAST_FLAGS = ("-std=gnu++20", "-O2", "-g0")
 SLOW_FLAGS = ("-std=gnu++20", "-O0", "-g0")
 NATIVE_FLAGS = ("-std=gnu++20", "-O3", "-g1", "-Wall", "-Wextra")
+SIGNAL_LISTS = [Path(module.__file__ or "") for module in (syntax_tree, wave_scopes, wide_signals)]
 HEADERS = {".h", ".hpp", ".vh", ".svh", ".inc"}
 
 
@@ -89,14 +91,15 @@ class Builder:
         native_key = self._native_key(dut)
         main_file = self._main_file(dut, variant.main)
         headers = dut.native_include_dirs(self.project)
-        key = self._key(f"{dut.name}-{variant.main.value}", [model_key, native_key, main_file, headers, NATIVE_FLAGS])
+        listing = SIGNAL_LISTS if variant.coverage or variant.waves is not Waves.NONE else []
+        key = self._key(f"{dut.name}-{variant.main.value}", [model_key, native_key, main_file, headers, NATIVE_FLAGS, listing])
 
         def make_executable(folder: Path) -> None:
             self._cached(model_key, lambda work: self._compile_model(dut, defines, work))
             self._native(dut)
             self._link(dut, variant, main_file, self.project.cache / model_key, self.project.cache / native_key, folder)
-            if variant.coverage:
-                self._list_wide_signals(dut, folder)
+            if variant.coverage or variant.waves is not Waves.NONE:
+                self._list_signals(dut, variant, folder)
 
         fresh = self._cached(key, make_executable)
         return self.project.cache / key / EXECUTABLE, fresh
@@ -152,12 +155,17 @@ class Builder:
         ]
         self.pool.run_all(steps, self.toolchain.compile_environment(self.project.root))
 
-    def _list_wide_signals(self, dut: Dut, folder: Path) -> None:
+    def _list_signals(self, dut: Dut, variant: Variant, folder: Path) -> None:
+        """Leaves what the report says about signals beside their coverage, and what a save file for the wave needs."""
         with tempfile.TemporaryDirectory(dir=folder) as work:
             command = verilate.tree_command(self.toolchain, self.project, dut, Path(work))
             self.pool.run(Step(f"Reading the signals of '{dut.name}'", command, self.project.root), self.toolchain.environment())
-            signals = wide_signals.read_tree(Path(work))
-        (folder / wide_signals.FILE).write_text(json.dumps(signals, indent=0, sort_keys=True) + "\n")
+            tree = SyntaxTree(Path(work))
+        lists = {wide_signals.FILE: wide_signals.listed(tree)} if variant.coverage else {}
+        if variant.waves is not Waves.NONE:
+            lists[wave_scopes.FILE] = wave_scopes.listed(tree, dut.toplevel)
+        for name, content in lists.items():
+            (folder / name).write_text(json.dumps(content, indent=0, sort_keys=True) + "\n")
 
     def _compile_native(self, dut: Dut, defines: Defines, sources: Sequence[Path], model: Path, folder: Path) -> None:
         common = [*NATIVE_FLAGS, *defines.flags(), f"-ffile-prefix-map={self.project.root}=.", f"-I{model}"]

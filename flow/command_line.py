@@ -20,6 +20,7 @@ from flow import (
     coverage,
     determinism,
     documentation,
+    edit_to_verdict,
     faults,
     formal,
     job,
@@ -34,8 +35,10 @@ from flow import (
     synthesis,
     synthesis_table,
     testlist,
+    wave_save,
 )
 from flow.build import Builder
+from flow.edit_to_verdict import TARGET_S
 from flow.errors import UserError
 from flow.launchers import launcher
 from flow.lint_check import Finding
@@ -97,6 +100,11 @@ def sim_command(project: Project, arguments: argparse.Namespace) -> int:
     if arguments.waves:
         wave = job.wave_file(folder)
         print(f"wave: {project.relative(wave)}" if wave else "wave: none was written")
+        if wave and (folder / wave_save.FILE).is_file():
+            names = [project.relative(path) for path in (wave, folder / wave_save.FILE)]
+            print(f"at the first mismatch: gtkwave {' '.join(names)}")
+    elif not result.passed:
+        print(f"waves: {result.reproduce} WAVES=1")
     return 0 if result.passed else FAILED
 
 
@@ -180,6 +188,12 @@ def determinism_command(project: Project, arguments: argparse.Namespace) -> int:
         print(line)
     print(f"{test.name} seed {arguments.seed}: " + (f"{len(differences)} conditions differ" if differences else "deterministic"))
     return FAILED if differences else 0
+
+
+def edit_command(project: Project, arguments: argparse.Namespace) -> int:
+    slow = [verdict for verdict in edit_to_verdict.measure(project, arguments.duts, arguments.jobs) if verdict.idle > TARGET_S]
+    print("within the target" if not slow else f"above {TARGET_S:.0f} s: {', '.join(verdict.dut for verdict in slow)}")
+    return 0
 
 
 def docs_command(project: Project, arguments: argparse.Namespace) -> int:
@@ -275,6 +289,10 @@ def make_parser() -> Parser:
     added.add_argument("test")
     added.add_argument("seed", type=testlist.parse_seed)
     added.add_argument("--mains", default="fast,stock,unmodified", help="mains to compare, the reference first")
+
+    added = command("edit", edit_command, "time from an edit of RTL to the first verdict of its block's test")
+    added.add_argument("duts", nargs="*", help="only these DUTs")
+    added.add_argument("--jobs", type=positive, help="compilers at a time")
 
     command("docs", docs_command, "check the documentation and render the register pages")
     command("registers", registers_command, "write what follows from the SystemRDL")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flow import verdict
+from flow import verdict, wave_save
 from flow.build import Build
 from flow.errors import UserError
 from flow.project import Project
@@ -144,6 +144,9 @@ def execute(project: Project, job: Job, simulations: Simulations) -> verdict.Res
         "cycles_per_cpu_s": round(result.cycles / ended.cpu_s) if ended.cpu_s else None,
     }
     write_json(folder / verdict.TIMING, timing)
+    wave = wave_file(folder)
+    if wave is not None and not result.passed:
+        wave_save.write(folder, Path(command[0]), wave, result)
     # Last, so that a run folder with a result is a complete one.
     write_json(folder / verdict.RESULT, result.as_json())
     return result
@@ -154,6 +157,11 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
     partial.rename(path)
+
+
+def cpu_seconds(folder: Path) -> float:
+    """CPU time the simulator of a run folder took."""
+    return float(json.loads((folder / verdict.TIMING).read_text())["cpu_s"])
 
 
 def wave_file(folder: Path) -> Path | None:

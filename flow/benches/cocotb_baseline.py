@@ -7,8 +7,9 @@ traffic costs: start and enumeration are in neither. The native side does more b
 
 from __future__ import annotations
 
-from flow.bench import Bench, Figure, cpu_seconds
+from flow.bench import Bench, Figure
 from flow.errors import UserError
+from flow.job import cpu_seconds
 from flow.launchers import read_result
 from flow.verilate import Main
 

@@ -14,8 +14,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import Self
 
-from flow.bench import Bench, Figure, cpu_seconds
+from flow.bench import Bench, Figure
 from flow.errors import UserError
+from flow.job import cpu_seconds
 from flow.launchers import read_result
 
 TEST = "system_bulk_transfers"

@@ -110,6 +110,7 @@ class Environment(uvm_env):
         else:
             result |= {"links": {}, "comparisons": {}, "distinct": {}, "log_hash": ""}
             result["signature"] = {"checker": failure.checker, "block": failure.block, "message": failure.message}
+            result["wave"] = {"cycle": failure.cycle, "links": {link.name: link.number for link in self.top.links}}
         if self.settings.sample_coverage:
             self.coverage.write(self.settings.folder)
         distinct = {name: sorted(combinations) for name, combinations in sorted(self.suite.distinct.items())}
