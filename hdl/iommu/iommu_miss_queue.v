@@ -100,7 +100,11 @@ module iommu_miss_queue #(
   logic [SLOT_W-1:0]  merged_slot_q [0:MERGES-1];
   logic [MERGE_W-1:0] free_merge, next_merge;
   logic [SLOT_W-1:0]  merge_slot;
-  logic [MERGES-1:0]  waiting;
+  logic [MERGES-1:0]  waiting, ahead;
+  // Merged request that each walk has served last: its others come in turn, so that none starves while newer ones of its page
+  // keep coming, and each has to walk again (faults, ATS).
+  logic [MERGE_W-1:0] turn_q [0:WALKS-1];
+  logic               turn_over;
 
   wire merge_wanted = first_valid && start_merge_i != '0;
   wire merge = merge_wanted && merged_q != '1;
@@ -115,8 +119,9 @@ module iommu_miss_queue #(
     // A restarted request walks beside a younger walk of its page: either will do.
     for (int i = WALKS - 1; i >= 0; i--) if (start_merge_i[i]) merge_slot = SLOT_W'(i);
     for (int i = 0; i < MERGES; i++) waiting[i] = merged_q[i] && merged_slot_q[i] == result_slot_i;
+    for (int i = 0; i < MERGES; i++) ahead[i] = waiting[i] && MERGE_W'(i) > turn_q[result_slot_i];
     next_merge = '0;
-    for (int i = MERGES - 1; i >= 0; i--) if (waiting[i]) next_merge = MERGE_W'(i);
+    for (int i = MERGES - 1; i >= 0; i--) if (ahead == '0 ? waiting[i] : ahead[i]) next_merge = MERGE_W'(i);
   end
 
   // ---- Replies --------------------------------------------------------------------------------------------------------------------
@@ -170,7 +175,8 @@ module iommu_miss_queue #(
   always_comb begin
     merged_d = merged_q;
     if (merge) merged_d[free_merge] = 1'b1;
-    if (other && (leaves || result_restart_o)) merged_d = merged_d & ~next_select;
+    turn_over = other && (leaves || result_restart_o);
+    if (turn_over) merged_d = merged_d & ~next_select;
     answered_d = answered_q;
     if (own && leaves) answered_d = !last;
     if (other && ((leaves && last) || result_restart_o)) answered_d = 1'b0;
@@ -178,6 +184,7 @@ module iommu_miss_queue #(
 
   always_ff @(posedge clk_i) begin
     merged_q <= merged_d;
+    if (turn_over) turn_q[result_slot_i] <= next_merge;
     answered_q <= answered_d;
     if (merge) begin
       merged_miss_q[free_merge] <= first;
@@ -185,6 +192,7 @@ module iommu_miss_queue #(
     end
     if (rst_i) begin
       merged_q <= '0;
+      for (int i = 0; i < WALKS; i++) turn_q[i] <= '0;
       answered_q <= 1'b0;
     end
   end

@@ -29,6 +29,7 @@ class EventKind(IntEnum):
     FAULT_RECORD = 14
     DEVICE_MESSAGE = 15
     IOMMU_MESSAGE = 16
+    LOOKUP = 17
 
 
 class Actor(IntEnum):
@@ -37,6 +38,14 @@ class Actor(IntEnum):
     CPU = 0
     LINK = 1
     IOMMU = 2
+
+
+class LookupOutcome(IntEnum):
+    """``argument`` of LOOKUP: where a translation request was answered from, or that it must be walked."""
+
+    FIRST_LEVEL = 1
+    SECOND_LEVEL = 2
+    MISS = 3
 
 
 class EventFlag(IntFlag):

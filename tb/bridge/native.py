@@ -220,6 +220,13 @@ class Native:
             regions.append((base.value, view))
         return regions
 
+    @property
+    def log_position(self) -> int:
+        """Sequence number of the next record of the log."""
+        window = _LogWindow()
+        self._log(ctypes.byref(window))
+        return int(window.record_write)
+
     def drain_log(self) -> LogBatch:
         """Everything logged since the last drain, copied out of the rings, which are free again."""
         window = _LogWindow()

@@ -253,4 +253,11 @@ void sluicegate_fault(long long cycle) {
     machine().advance(static_cast<std::uint64_t>(cycle));
     machine().stage(AgentFault);
 }
+
+void sluicegate_lookup(long long cycle, int outcome) {
+    Machine& target = machine();
+    target.advance(static_cast<std::uint64_t>(cycle));
+    target.staged_lookup = static_cast<std::uint32_t>(outcome);
+    target.stage(AgentLookup);
+}
 }

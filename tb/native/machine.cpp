@@ -82,6 +82,14 @@ void Machine::commit_staged() {
             }
             case AgentMessageArrived: messages.commit_arrived(cycle_, host.log); break;
             case AgentMessageSent: messages.commit_sent(cycle_, host.log); break;
+            case AgentLookup: {
+                EventRecord record{};
+                record.cycle = cycle_;
+                record.kind = static_cast<std::uint8_t>(EventKind::Lookup);
+                record.argument = staged_lookup;
+                host.log.append(record, {});
+                break;
+            }
             default: commit_link(agent - AgentLink0); break;
         }
     }

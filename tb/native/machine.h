@@ -38,6 +38,7 @@ enum Agent : unsigned {
     AgentFault = 32,
     AgentMessageArrived = 33,
     AgentMessageSent = 34,
+    AgentLookup = 35,
 };
 
 // Random channels: one for each thing that draws.
@@ -89,6 +90,7 @@ class Machine {
         std::uint64_t dword0 = 0, dword1 = 0;
     } staged_command;
     std::uint32_t staged_wires = 0;
+    std::uint32_t staged_lookup = 0;
 
   private:
     void step(std::uint64_t cycle);

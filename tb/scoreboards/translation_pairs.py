@@ -9,7 +9,9 @@ import numpy as np
 
 from tb.bridge.event_log import (
     REQUEST_AT_SHIFT,
+    RESPONSE_MRIF,
     RESPONSE_PBMT_SHIFT,
+    RESPONSE_PERMISSIONS_SHIFT,
     RESPONSE_SIZE_SHIFT,
     RESPONSE_STATUS_SHIFT,
     EventKind,
@@ -54,6 +56,11 @@ class TranslationPairs:
         return _pair(self.response, 0)
 
     @cached_property
+    def requested_in(self) -> U64:
+        """Cycle of the request."""
+        return _pair(self.request, 0)
+
+    @cached_property
     def iova(self) -> U64:
         return _pair(self.request, 10)
 
@@ -95,6 +102,28 @@ class TranslationPairs:
     def size(self) -> U32:
         """log2 bytes of the range in which the answer holds."""
         return np.asarray(self.response[5] >> np.uint32(RESPONSE_SIZE_SHIFT) & np.uint32(0x3F))
+
+    @cached_property
+    def permissions(self) -> U32:
+        """{0, CXL.io, untranslated-only, global, privileged, X, W, R}: what an ATS translation request is granted."""
+        return np.asarray(self.response[5] >> np.uint32(RESPONSE_PERMISSIONS_SHIFT) & np.uint32(0xFF))
+
+    @cached_property
+    def mrif(self) -> Bool:
+        """The answer is a memory-resident interrupt file; ``spa`` is its address."""
+        mask: Bool = (self.response[5] & np.uint32(RESPONSE_MRIF)) != 0
+        return mask
+
+    @cached_property
+    def notice_identity(self) -> U32:
+        """Identity of the notice MSI of a memory-resident interrupt file."""
+        return np.asarray(self.response[6])
+
+    @cached_property
+    def notice_page(self) -> U64:
+        """Page number that the notice MSI is written to."""
+        page: U64 = self.response[7].astype(np.uint64) | self.response[8].astype(np.uint64) << np.uint64(32)
+        return page
 
 
 class TranslationPairer:

@@ -111,6 +111,9 @@ module iommu_top #(
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .command_i(event_command), .command_w0_i(event_command_w0),
       .command_w1_i(event_command_w1), .fault_i(event_fault), .wire_i(lines));
 
+  translation_lookup_monitor lookups (
+      .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .l1_hit_i(stat_l1_hit), .l2_hit_i(stat_l2_hit), .miss_i(stat_miss));
+
   message_port_initiator devices (
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .page_req_valid_o(page_req_valid), .page_req_ready_i(page_req_ready),
       .page_req_dsv_o(page_req_dsv), .page_req_did_o(page_req_did), .page_req_pv_o(page_req_pv), .page_req_pid_o(page_req_pid),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from cocotb.task import resume
+from numpy.typing import NDArray
 from sluicegate.conformance.iommu_cases import MemoryImage
 from sluicegate.iommu.ats import InvalidateRequest, PageRequestGroupResponse
 from sluicegate.iommu.capabilities import IommuConfiguration
@@ -32,14 +33,11 @@ from sluicegate.platform import ADDRESS_MAP
 
 from tb.agents.translation_port.agent import TranslationBatch, TranslationPortAgent
 from tb.bridge.event_log import (
+    EVENT_DTYPE,
     MEMORY_PORT_READ,
     MESSAGE_COUNT_SHIFT,
     MESSAGE_ITAG_SHIFT,
     REQUEST_AT_SHIFT,
-    RESPONSE_MRIF,
-    RESPONSE_PBMT_SHIFT,
-    RESPONSE_PERMISSIONS_SHIFT,
-    RESPONSE_SIZE_SHIFT,
     Actor,
     EventKind,
     LogBatch,
@@ -49,7 +47,7 @@ from tb.bridge.event_log import (
 from tb.bridge.memory import NativeMemory
 from tb.bridge.native import TRANSLATION_DTYPE, ActionKind, CpuOperation, WakeKind
 from tb.bridge.simulation import Simulation
-from tb.scoreboards.scoreboard import ScoreboardError
+from tb.scoreboards.translation_pairs import TranslationPairer, TranslationPairs
 
 IDENTIFIERS = 64
 """Requests in flight at most."""
@@ -64,11 +62,12 @@ _AT = {AddressType.UNTRANSLATED: 0, AddressType.TRANSLATION_REQUEST: 1, AddressT
 
 @dataclass(frozen=True, slots=True)
 class LoggedWrite:
-    """A write by the IOMMU: byte address and bytes."""
+    """A write by the IOMMU: byte address and bytes, and its place in the log."""
 
     address: int
     data: bytes
     qos: QosIds = field(default=NO_QOS, compare=False)
+    sequence: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,8 @@ def offered_capabilities(configuration: IommuConfiguration) -> int:
     return word | (FIXED_BIG_ENDIAN if fixed else 0)
 
 
-def _request_bits(request: Request) -> int:
+def request_bits(request: Request) -> int:
+    """Bits of a request as ``TRANSLATION_DTYPE`` has them."""
     bits = RequestBit(0)
     for bit, given in (
         (RequestBit.PV, request.pasid_valid),
@@ -134,16 +134,16 @@ class IommuBench:
         self._restart = resume(self._restart_core)
         self._written: set[int] = set()
         self._faulted: set[int] = set()
-        self._in_flight: dict[int, tuple[Request, int]] = {}
+        self._pairer = TranslationPairer("translation_port")
+        self._pairs: list[TranslationPairs] = []
         self._sent: list[Request] = []
-        self._order: dict[int, int] = {}
-        self._answers: dict[int, LoggedResponse] = {}
-        self._accepted = 0
+        self._answers: list[LoggedResponse] = []
         self._requests = 0
         self.writes: list[LoggedWrite] = []
         """Writes by the IOMMU since :meth:`forget_writes`."""
-        self.reads: list[LoggedRead] = []
-        """Reads by the IOMMU since :meth:`forget_writes`, those of compare-and-set operations included."""
+        self._read_records: list[NDArray[np.void]] = []
+        self.commands: list[int] = []
+        """Where in the log each command has completed."""
         self.interrupts: list[int] = []
         """Interrupt identities raised since :meth:`forget_writes`: messages, and wires from 0x700 on."""
         self.messages: list[InvalidateRequest | PageRequestGroupResponse] = []
@@ -213,19 +213,47 @@ class IommuBench:
             self.memory.write(address + 8 * index, word.to_bytes(8, "big" if big_endian else "little"))
             self._written.add(address + 8 * index)
 
+    def mark(self, address: int, state: int) -> None:
+        """Let the dword at ``address`` be healthy (0), refuse access (1) or answer with poison (2)."""
+        self._native.act(ActionKind.SET_MEMORY_FAULT, address, state)
+
     def set_fault(self, address: int) -> None:
-        """Let the dword at ``address`` refuse access until the next :meth:`load`."""
-        self._native.act(ActionKind.SET_MEMORY_FAULT, address, 1)
+        """Let the dword at ``address`` refuse access until :meth:`clear_faults` or the next :meth:`load`."""
+        self.mark(address, 1)
         self._faulted.add(address)
 
     def forget_reads(self) -> None:
         """Start a new list of reads."""
-        self.reads = []
+        self._read_records = []
+
+    @property
+    def read_records(self) -> NDArray[np.void]:
+        """Log records of the reads by the IOMMU since :meth:`forget_writes`, those of compare-and-set operations included."""
+        return np.concatenate(self._read_records) if self._read_records else np.zeros(0, EVENT_DTYPE)
+
+    @property
+    def reads(self) -> list[LoggedRead]:
+        """The same, one by one."""
+        return [
+            LoggedRead(int(record["address"]), int(record["length"]), int(record["header"][1]) != MEMORY_PORT_READ, _qos(record))
+            for record in self.read_records
+        ]
+
+    def clear_faults(self) -> None:
+        """Heal what :meth:`set_fault` has broken."""
+        for address in self._faulted:
+            self.mark(address, 0)
+        self._faulted.clear()
+
+    @property
+    def position(self) -> int:
+        """Sequence number of the next record of the log."""
+        return self._native.log_position
 
     def forget_writes(self) -> None:
         """Start new lists of writes, reads, interrupts and messages."""
         self.writes = []
-        self.reads = []
+        self._read_records = []
         self.interrupts = []
         self.messages = []
 
@@ -241,15 +269,37 @@ class IommuBench:
             record["iova"] = request.iova
             record["device_id"] = request.device_id
             record["process_id"] = request.process_id
-            record["bits"] = _request_bits(request)
+            record["bits"] = request_bits(request)
         self._sent.extend(requests)
-        self._requests += len(requests)
+        self.send_records(records)
+
+    def send_records(self, records: NDArray[np.void]) -> None:
+        """Queue requests, an array of ``TRANSLATION_DTYPE``; their answers come from :meth:`collect_pairs`."""
+        self._requests += len(records)
         self._port.driver.queue(TranslationBatch("requests", records))
 
     def collect(self, count: int) -> list[LoggedResponse]:
-        """Wait for every request sent; the answers to the last ``count`` of them, in their order."""
+        """Wait for every request of :meth:`send`; the answers to the last ``count`` of them, in their order."""
+        sent, self._sent = self._sent, []
+        if sent:
+            pairs = self.collect_pairs()
+            self._answers += [
+                LoggedResponse(_decode_response(request, pairs, row), int(pairs.requested_in[row]), int(pairs.cycle[row]))
+                for row, request in enumerate(sent)
+            ]
+        found = self._answers[len(self._answers) - count :]
+        del self._answers[len(self._answers) - count :]
+        return found
+
+    def collect_pairs(self) -> TranslationPairs:
+        """Wait for every request sent; requests and answers since the last call, in the order of the requests."""
         self._expect("translation responses", WakeKind.TRANSLATIONS, self._requests)
-        return [self._answers.pop(index) for index in range(self._requests - count, self._requests)]
+        parts, self._pairs = self._pairs, []
+        pairs = TranslationPairs(
+            np.concatenate([part.request for part in parts], axis=1), np.concatenate([part.response for part in parts], axis=1)
+        )
+        # The port takes requests in the order in which they were queued.
+        return pairs.take(np.argsort(pairs.requested_at, kind="stable"))
 
     def send_page_request(self, message: PageRequest) -> None:
         """Queue a page request message of a device."""
@@ -291,34 +341,27 @@ class IommuBench:
             raise AssertionError(f"fctl {fctl:#x} and ddtp {ddtp:#x} read back; {configuration} was written")
 
     def _ingest(self, batch: LogBatch) -> None:
-        for record in batch.records:
+        pairs = self._pairer.ingest(batch)
+        if len(pairs):
+            self._pairs.append(pairs)
+            self.observed += len(pairs)
+        kinds = batch.records["kind"]
+        self.commands += batch.records["sequence"][kinds == EventKind.IOMMU_COMMAND].tolist()
+        self.delivered_messages += int(np.count_nonzero(kinds == EventKind.DEVICE_MESSAGE))
+        own = batch.records["source"] == Actor.IOMMU
+        reads = batch.records[(kinds == EventKind.MEMORY_READ) & own]
+        if len(reads):
+            self._read_records.append(reads)
+        others = (kinds == EventKind.INTERRUPT) | (kinds == EventKind.IOMMU_MESSAGE) | ((kinds == EventKind.MEMORY_WRITE) & own)
+        for record in batch.records[others]:
             kind = int(record["kind"])
-            if kind == EventKind.TRANSLATION_REQUEST:
-                # The port takes requests in the order in which they were queued.
-                request = self._sent[self._accepted]
-                self._order[int(record["header"][0])] = self._accepted
-                self._in_flight[int(record["header"][0])] = (request, int(record["cycle"]))
-                self._accepted += 1
-            elif kind == EventKind.TRANSLATION_RESPONSE:
-                identifier = int(record["header"][0])
-                if identifier not in self._in_flight:
-                    sentence = f"a response with id {identifier}, which no request under way has"
-                    raise ScoreboardError("translation_port", "iommu", sentence, int(record["cycle"]), int(record["sequence"]))
-                request, requested = self._in_flight.pop(identifier)
-                response = _decode_response(request, record)
-                self._answers[self._order.pop(identifier)] = LoggedResponse(response, requested, int(record["cycle"]))
-                self.observed += 1
-            elif kind == EventKind.DEVICE_MESSAGE:
-                self.delivered_messages += 1
+            if kind == EventKind.INTERRUPT:
+                self.interrupts.append(int(record["argument"]))
             elif kind == EventKind.IOMMU_MESSAGE:
                 self.messages.append(_decode_message(record))
-            elif kind == EventKind.MEMORY_READ and int(record["source"]) == Actor.IOMMU:
-                update = int(record["header"][1]) != MEMORY_PORT_READ
-                self.reads.append(LoggedRead(int(record["address"]), int(record["length"]), update, _qos(record)))
-            elif kind == EventKind.INTERRUPT:
-                self.interrupts.append(int(record["argument"]))
-            elif kind == EventKind.MEMORY_WRITE and int(record["source"]) == Actor.IOMMU:
-                write = LoggedWrite(int(record["address"]), batch.payload_of(record).tobytes(), _qos(record))
+            else:
+                data = batch.payload_of(record).tobytes()
+                write = LoggedWrite(int(record["address"]), data, _qos(record), int(record["sequence"]))
                 self.writes.append(write)
                 self._written.update(range(write.address & ~7, write.address + len(write.data), 8))
 
@@ -339,21 +382,20 @@ def _qos(record: np.void) -> QosIds:
     return QosIds(word & 0xFFF, word >> 12 & 0xFFF)
 
 
-def _decode_response(request: Request, record: np.void) -> Response:
-    """The response in a log record, without its fault."""
-    bits = int(record["header"][1])
-    status = _STATUS[bits & 3]
+def _decode_response(request: Request, pairs: TranslationPairs, row: int) -> Response:
+    """The response in one row of ``pairs``, without its fault."""
+    status = _STATUS[int(pairs.status[row])]
     if status is not Status.OK:
         return Response(status)
-    spa = int(record["address"])
+    spa = int(pairs.spa[row])
     mrif = None
-    if bits & RESPONSE_MRIF:
-        notice = (int(record["prefix"]) << 32 | int(record["header"][3])) << 12
-        mrif = MrifTarget(spa, int(record["header"][2]), notice)
+    if pairs.mrif[row]:
+        notice = int(pairs.notice_page[row]) << 12
+        mrif = MrifTarget(spa, int(pairs.notice_identity[row]), notice)
         spa = notice | request.iova & 0xFFF
     permissions = None
     if request.address_type is AddressType.TRANSLATION_REQUEST:
-        granted = bits >> RESPONSE_PERMISSIONS_SHIFT
+        granted = int(pairs.permissions[row])
         permissions = Permissions(
             read=bool(granted & 1),
             write=bool(granted & 2),
@@ -364,8 +406,8 @@ def _decode_response(request: Request, record: np.void) -> Response:
             # The port does not tell CXL devices from others: the adapter uses this bit for CXL devices only.
             cxl_io=bool(granted & 64) and request.cxl,
         )
-    memory_type = MemoryType(bits >> RESPONSE_PBMT_SHIFT & 3)
-    return Response(status, spa, bits >> RESPONSE_SIZE_SHIFT & 0x3F, memory_type, mrif=mrif, permissions=permissions)
+    memory_type = MemoryType(int(pairs.memory_type[row]))
+    return Response(status, spa, int(pairs.size[row]), memory_type, mrif=mrif, permissions=permissions)
 
 
 def with_fault(response: Response, fault: FaultRecord | None) -> Response:

@@ -28,7 +28,7 @@ from tb.env.base_test import run_test
 from tb.scoreboards.scoreboard import ScoreboardResult
 from tests.block.iommu.address_spaces import CAPABILITIES, DIRECTORY_ROOT, A, AddressSpaces, D, R, U, V, W, X
 from tests.block.iommu.bench import SETTLE_CYCLES, LoggedResponse
-from tests.block.iommu.test_random import LockStepScoreboard, RandomTest
+from tests.block.iommu.small_machine import LockStepScoreboard, RandomTest
 
 DBG = 1 << 31
 GO = 1

@@ -1,0 +1,334 @@
+"""Changes of the tables while the IOMMU works on them, each with the commands that make it visible.
+
+An entry that was valid may be seen old until an invalidation that covers it and the fence behind that have completed. An entry
+that was not valid, and memory that failed, are never cached: every request that comes after the change sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from sluicegate.iommu.capabilities import IommuConfiguration
+
+from tests.block.iommu.page_tables import HEALTHY, POISONED, REFUSED, Guest, Slot, Stage
+from tests.block.iommu.random_machine import DC_ATS, DC_DTF, DC_T2GPA, Device, RandomMachine, Space
+from tests.block.iommu.table_entries import A, D, G, R, U, V, W, X, malformed_directory_pointer, malformed_pointer
+
+Command = tuple[int, int]
+INVALIDATE_VMA, INVALIDATE_GVMA, FENCE, INVALIDATE_DDT, INVALIDATE_PDT = 0x001, 0x081, 0x002, 0x003, 0x083
+AV, PSCV, GV, NL = 1 << 10, 1 << 32, 1 << 33, 1 << 34
+RANGE = 1 << 9
+"""S: the address operand of an invalidation is a range."""
+NEVER = 1 << 62
+ENTRY_SHIFTS = {"context": 6, "process context": 4, "msi entry": 4}
+"""log2 bytes of an entry, by the kind of edit; of others 3."""
+
+
+@dataclass
+class Edit:
+    """One change: dwords and states of memory (old and new by address) or the configuration. ``cures``: lists of commands, any
+    of which makes the change visible to all; none: nothing old can be cached. ``applied_at``, ``retired_at``: where in the log.
+    """
+
+    number: int
+    kind: str
+    words: dict[int, tuple[int, int]]
+    states: dict[int, tuple[int, int]]
+    cures: list[list[Command]] = field(default_factory=list)
+    configurations: tuple[IommuConfiguration, IommuConfiguration] | None = None
+    applied_at: int = 0
+    retired_at: int = NEVER
+
+    @property
+    def addresses(self) -> set[int]:
+        """Dwords that it concerns."""
+        return self.words.keys() | self.states.keys()
+
+    def follows(self, earlier: Edit) -> bool:
+        """It changes an entry that ``earlier`` has changed: what may be cached of that entry is from before both."""
+        shift = ENTRY_SHIFTS.get(self.kind, 3)
+        entries = {address >> shift for address in self.addresses}
+        return not entries.isdisjoint(address >> shift for address in earlier.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request has used: edits of that are likely to matter."""
+
+    device: Device
+    process_id: int | None
+    space: Space | None
+    slot: Slot | None
+
+
+class Editor:
+    """Makes edits of one machine; ``reads`` gives the dwords that the walk of some recent request reads."""
+
+    def __init__(self, random: Random, machine: RandomMachine, reads: Callable[[], tuple[int, ...]]) -> None:
+        self._random = random
+        self._machine = machine
+        self._reads = reads
+        self._count = 0
+
+    def new(self, kind: str, cures: list[list[Command]]) -> Edit:
+        """The edit that was written since the last one."""
+        self._count += 1
+        words, states = self._machine.tables.take_changes()
+        return Edit(self._count, kind, words, states, cures)
+
+    def edit(self, target: Target) -> Edit:
+        """A random edit near ``target``."""
+        draw = self._random.randrange(100)
+        if draw < 34 and target.space is not None and target.space.stage.mode:
+            return self._leaf(target.space.stage, target.slot, self._first_stage_cures(target.space))
+        if draw < 44 and target.space is not None and target.space.stage.mode:
+            return self._table(target.space.stage, self._first_stage_cures(target.space))
+        guest = target.device.guest
+        if draw < 60 and guest.stage.mode:
+            return self._leaf(guest.stage, target.slot, self._second_stage_cures(guest))
+        if draw < 66 and guest.stage.mode:
+            return self._table(guest.stage, self._second_stage_cures(guest))
+        if draw < 72 and guest.stage.mode and guest.table_pages:
+            return self._table_page(guest)
+        if draw < 76 and guest.msi is not None:
+            return self._msi_entry(guest)
+        if draw < 88 and target.device.spaces and target.device.directory is not None and target.device.directory.mode:
+            return self._process(target.device)
+        if draw < 93:
+            return self._memory_state()
+        return self._device(target.device)
+
+    # ---- what covers an edit ----
+
+    def flush(self) -> list[Command]:
+        """Invalidation of everything; contexts last, because a stale second stage could lead to a stale context again."""
+        guests = [guest for guest in self._machine.guests if guest.stage.mode]
+        return [
+            (INVALIDATE_GVMA, 0),
+            (INVALIDATE_VMA, 0),
+            *((INVALIDATE_VMA | GV | guest.gscid << 44, 0) for guest in guests),
+            (INVALIDATE_DDT, 0),
+        ]
+
+    def stray(self) -> list[Command]:
+        """An invalidation that covers something, but hardly what was changed."""
+        guest = self._random.choice(self._machine.guests)
+        space = self._random.choice(self._machine.spaces)
+        device = self._random.choice(self._machine.devices)
+        address = self._random.getrandbits(52) << 10
+        return [
+            self._random.choice(
+                (
+                    (INVALIDATE_VMA | AV, address),
+                    (INVALIDATE_VMA | PSCV | space.pscid << 12, 0),
+                    (INVALIDATE_VMA | GV | PSCV | guest.gscid << 44 | space.pscid << 12, 0),
+                    (INVALIDATE_GVMA | GV | AV | guest.gscid << 44, address),
+                    (INVALIDATE_DDT | GV | device.device_id << 40, 0),
+                    (INVALIDATE_VMA | GV | 0xFFFF << 44, 0),
+                )
+            )
+        ]
+
+    def _addresses(self, address: int, size: int) -> list[tuple[int, int]]:
+        """(bits of dword 0, dword 1) that name ``address``, or some place in ``size`` bytes from there, or a range around it."""
+        inside = address + self._random.randrange(0, size, 4096)
+        forms = [(AV, inside >> 12 << 10), (AV, address >> 12 << 10)]
+        if self._machine.capabilities.s:
+            pages = 1 << self._random.randrange(1, 7)
+            first = (inside >> 12) & ~(2 * pages - 1)
+            forms.append((AV, (first | pages - 1) << 10 | RANGE))
+        return forms
+
+    def _first_stage_cures(self, space: Space) -> Callable[[int, int, int, bool], list[list[Command]]]:
+        def cures(address: int, size: int, old: int, leaf: bool) -> list[list[Command]]:
+            scope = INVALIDATE_VMA | (GV | space.guest.gscid << 44 if space.guest.stage.mode else 0)
+            scopes = [scope]
+            # Leaves below a table may be global.
+            if leaf and not old & G and not space.stage.global_tables:
+                scopes.append(scope | PSCV | space.pscid << 12)
+            return self._forms(scopes, address, size, leaf)
+
+        return cures
+
+    def _second_stage_cures(self, guest: Guest) -> Callable[[int, int, int, bool], list[list[Command]]]:
+        def cures(address: int, size: int, old: int, leaf: bool) -> list[list[Command]]:
+            forms = [[(INVALIDATE_GVMA, 0)], *self._forms([INVALIDATE_GVMA | GV | guest.gscid << 44], address, size, leaf)]
+            # Contexts may be cached with translated pointers, and what a table maps may hold the process directory.
+            return forms if leaf else [[*form, (INVALIDATE_DDT, 0)] for form in forms]
+
+        return cures
+
+    def _forms(self, scopes: list[int], address: int, size: int, leaf: bool) -> list[list[Command]]:
+        """Of a leaf, any place in it will do. Of a table, leaves below may be cached too: they need a range, or no address."""
+        found = [[(scope, 0)] for scope in scopes]
+        non_leaf = NL if self._machine.capabilities.nl else 0
+        if leaf:
+            for low, high in self._addresses(address, size):
+                found += [[(scope | low | self._random.choice((0, non_leaf)), high)] for scope in scopes]
+        elif non_leaf and self._machine.capabilities.s:
+            pages = size >> 12
+            found += [[(scope | AV | NL, (address >> 12 | pages // 2 - 1) << 10 | RANGE)] for scope in scopes]
+        return found
+
+    # ---- page tables ----
+
+    def _leaf(self, stage: Stage, slot: Slot | None, cures_of: Callable[[int, int, int, bool], list[list[Command]]]) -> Edit:
+        """Another leaf: new, or the old one without A or D."""
+        if slot not in stage.slots or slot is None:
+            slot = self._random.choice(stage.slots)
+        old = stage.read_leaf(slot)
+        clear = old & V and self._random.randrange(3) == 0
+        new = old & ~self._random.choice((A, D, A | D)) if clear else self._machine.random_leaf(stage, slot)
+        stage.write_leaf(slot, new)
+        return self.new("leaf", cures_of(slot.address, slot.bytes, old, True) if old & V else [])
+
+    def _table(self, stage: Stage, cures_of: Callable[[int, int, int, bool], list[list[Command]]]) -> Edit:
+        """Another page for a table, with another leaf in it, or another pointer: malformed, or right again."""
+        slot = self._random.choice([slot for slot in stage.slots if slot.level < stage.levels - 1])
+        level = self._random.randrange(slot.level, stage.levels - 1)
+        pointer = stage.entry(slot.address, level + 1)
+        old = stage.tables.read(pointer)
+        page = stage.pages[level, self._prefix(stage, slot.address, level)]
+        right = stage.place(page) >> 2 | V | (G if stage.global_tables else 0)
+        if old != right:
+            stage.tables.write(pointer, right, stage.big_endian)
+        elif level or self._random.randrange(2):
+            stage.tables.write(pointer, malformed_pointer(self._random, right), stage.big_endian)
+        else:
+            fresh = stage.tables.page() if stage.guest is None else stage.guest.table_page()
+            for index in range(512):
+                if page + 8 * index in stage.tables.words:
+                    stage.tables.write(fresh + 8 * index, stage.tables.read(page + 8 * index), stage.big_endian)
+            stage.set_table(slot.address, level, fresh)
+            stage.write_leaf(slot, self._machine.random_leaf(stage, slot))
+        size = 1 << 21 + 9 * level
+        edit = self.new("table", cures_of(slot.address & ~(size - 1), size, old, False) if old & V else [])
+        # What lies in a fresh page was written before anything pointed there.
+        edit.words = {pointer: edit.words[pointer]}
+        return edit
+
+    @staticmethod
+    def _prefix(stage: Stage, address: int, level: int) -> int:
+        bits = 12 + 9 * stage.levels + (2 if stage.guest is None else 0)
+        return (address & (1 << bits) - 1) >> (21 + 9 * level)
+
+    def _table_page(self, guest: Guest) -> Edit:
+        """The second-stage entry of a page that holds first-stage tables: without W, U or D, not valid, or good again."""
+        page = self._random.choice(guest.table_pages)
+        entry = guest.stage.entry(guest.place(page), 0)
+        old = guest.stage.tables.read(entry)
+        flags = self._random.choice(
+            (R | W | X | U | A | D, R | W | U, R | U | A | D, R | X | U, X | U | A | D, R | W | A | D, W | U)
+        )
+        guest.map_table_page(page, flags)
+        if not old & V:
+            return self.new("table page", [])
+        address = guest.place(page)
+        forms = self._second_stage_cures(guest)(address, 4096, old, True)
+        return self.new("table page", [[*form, (INVALIDATE_DDT, 0)] for form in forms])
+
+    def _msi_entry(self, guest: Guest) -> Edit:
+        window = guest.msi
+        assert window is not None
+        file = self._random.randrange(window.files)
+        old = guest.stage.tables.read(window.table + 16 * file)
+        self._machine.write_msi_entry(window, file)
+        address = window.page(file) << 12
+        return self.new("msi entry", self._second_stage_cures(guest)(address, 4096, old, True) if old & V else [])
+
+    # ---- contexts ----
+
+    def _device(self, device: Device) -> Edit:
+        """A device context: DTF, ATS, not valid, a reserved bit, good again; or the pointer to it."""
+        tables, big_endian = self._machine.tables, self._machine.big_endian
+        levels = self._machine.configuration.mode.levels
+        draw = self._random.randrange(10)
+        if draw == 0 and levels > 1:
+            level = self._random.randrange(1, levels)
+            pointer = self._machine.directory_entry(device.device_id, level)
+            old = tables.read(pointer)
+            right = self._machine.directory_page(device.device_id, level - 1) >> 2 | V
+            tables.write(pointer, malformed_directory_pointer(self._random, right) if old == right else right, big_endian)
+            return self.new("directory pointer", [[(INVALIDATE_DDT, 0)]] if old & V else [])
+        valid = tables.read(device.context) & V
+        if draw < 5 or not valid:
+            if draw & 1:
+                device.control ^= DC_DTF
+            if self._machine.capabilities.ats and draw & 2:
+                device.control = device.control ^ DC_ATS if not device.control & DC_T2GPA else device.control & ~DC_T2GPA
+            self._machine.write_context(device)
+        elif draw < 7:
+            tables.write(device.context, device.control, big_endian)
+        else:
+            self._spoil_context(device)
+        cures = [[(INVALIDATE_DDT, 0)], [(INVALIDATE_DDT | GV | device.device_id << 40, 0)]]
+        return self.new("context", cures if valid else [])
+
+    def _spoil_context(self, device: Device) -> None:
+        """One thing wrong in a device context."""
+        tables = self._machine.tables
+        places = [(0, bit) for bit in (11, 12, 17, 23, 32, 63)] + [
+            (1, 62),
+            (2, 0),
+            (2, 11),
+            (2, 32),
+            (2, 39),
+            (3, 44),
+            (3, 59),
+            (3, 62),
+        ]
+        if self._machine.capabilities.msi_flat:
+            places += [(4, 44), (4, 61), (5, 52), (6, 63), (7, 0)]
+        word, bit = self._random.choice(places)
+        address = device.context + 8 * word
+        tables.write(address, tables.read(address) ^ 1 << bit, self._machine.big_endian)
+
+    def _process(self, device: Device) -> Edit:
+        """A process context: another space, other rights, not valid, a reserved bit; or the pointer to it."""
+        directory = device.directory
+        assert directory is not None
+        tables, big_endian = self._machine.tables, device.guest.big_endian
+        process_id = self._random.choice(list(device.spaces))
+        if directory.mode > 1 and self._random.randrange(5) == 0:
+            level = self._random.randrange(1, directory.mode)
+            pointer = directory.entry(process_id, level)
+            old = tables.read(pointer)
+            right = device.guest.place(directory.page(process_id, level - 1)) >> 2 | V
+            tables.write(pointer, malformed_directory_pointer(self._random, right) if old == right else right, big_endian)
+            return self.new("process pointer", [[(INVALIDATE_DDT, 0)], self._whole(device)] if old & V else [])
+        context = directory.entry(process_id)
+        old = tables.read(context)
+        draw = self._random.randrange(6)
+        if draw < 4 or not old & V:
+            spaces = [space for space in self._machine.spaces if space.guest is device.guest]
+            device.spaces[process_id] = self._random.choice(spaces)
+            self._machine.write_process_context(device, process_id, device.spaces[process_id])
+        elif draw == 4:
+            tables.write(context, old & ~V, big_endian)
+        else:
+            word, bit = self._random.choice(((0, 3), (0, 11), (0, 32), (0, 63), (1, 44), (1, 59), (1, 62)))
+            tables.write(context + 8 * word, tables.read(context + 8 * word) ^ 1 << bit, big_endian)
+        one = [(INVALIDATE_PDT | process_id << 12 | GV | device.device_id << 40, 0)]
+        return self.new("process context", [one, one, self._whole(device)] if old & V else [])
+
+    @staticmethod
+    def _whole(device: Device) -> list[Command]:
+        """Invalidation of a device context with all its process contexts."""
+        return [(INVALIDATE_DDT | GV | device.device_id << 40, 0)]
+
+    # ---- memory ----
+
+    def _memory_state(self) -> Edit:
+        """Some dword that walks read refuses access or returns poison; or one that did is healthy again."""
+        tables = self._machine.tables
+        reads = self._reads()
+        if tables.states and (self._random.randrange(2) or not reads):
+            tables.mark(self._random.choice(list(tables.states)), HEALTHY)
+            return self.new("healthy", [])
+        if not reads:
+            return self.new("nothing", [])
+        address = self._random.choice(reads)
+        tables.mark(address, self._random.choice((REFUSED, POISONED)))
+        return self.new("memory state", [self.flush()])
