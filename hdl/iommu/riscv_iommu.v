@@ -16,9 +16,10 @@ module riscv_iommu #(
     // Bits of the identifiers of the translation port and of the memory port.
     parameter int ID_W = 8,
     parameter int MEM_ID_W = 8,
-    // Walks in flight; misses that wait for one; requests merged with walks of the same page.
+    // Walks in flight; queues of misses that wait for one, one a device while there are enough; requests merged with walks of the
+    // same page.
     parameter int WALKS = 8,
-    parameter int MISSES = 16,
+    parameter int MISS_QUEUES = 4,
     parameter int MERGES = 16,
     // 1: the line of a walked last-level entry is read and its neighbours are filled.
     parameter int NEIGHBOURS = 1,
@@ -400,7 +401,7 @@ module riscv_iommu #(
   assign reply_ready = result_message || lookup_reply_ready;
 
   iommu_miss_queue #(
-      .DEPTH(MISSES),
+      .QUEUES(MISS_QUEUES),
       .MERGES(MERGES),
       .WALKS(WALKS),
       .ID_W(ID_W)
