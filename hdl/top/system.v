@@ -137,7 +137,10 @@ module system #(
     output wire                stat_upstream_posted_refused_o,
     output wire                stat_upstream_completion_unexpected_o,
     output wire                stat_cpu_posted_refused_o,
-    output wire                stat_memory_completion_unexpected_o
+    output wire                stat_memory_completion_unexpected_o,
+    output wire                stat_invalidate_unexpected_o,
+    output wire                stat_invalidate_timeout_o,
+    output wire                stat_message_dropped_o
 );
 
   wire               endpoint0_up_valid, endpoint0_up_ready, endpoint0_up_sop, endpoint0_up_eop, endpoint0_up_prefix_valid, endpoint0_up_err;
@@ -317,7 +320,10 @@ module system #(
       .stat_upstream_posted_refused_o       (stat_upstream_posted_refused_o),
       .stat_upstream_completion_unexpected_o(stat_upstream_completion_unexpected_o),
       .stat_cpu_posted_refused_o            (stat_cpu_posted_refused_o),
-      .stat_memory_completion_unexpected_o  (stat_memory_completion_unexpected_o)
+      .stat_memory_completion_unexpected_o  (stat_memory_completion_unexpected_o),
+      .stat_invalidate_unexpected_o         (stat_invalidate_unexpected_o),
+      .stat_invalidate_timeout_o            (stat_invalidate_timeout_o),
+      .stat_message_dropped_o               (stat_message_dropped_o)
   );
 
   // Port 0 is the upstream port, lowest in every vector.
