@@ -8,7 +8,7 @@ without cause, is changed, goes the wrong way or never leaves is a failure of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -229,6 +229,19 @@ class LinkFlowScoreboard(Scoreboard):
             ingress = self._names[int(self._forwarded.waiting_ingress[position])]
             message += f"; expected {waiting.describe(position)}, cause record {int(waiting.sequence[position])} on {ingress}"
         self._fail(observed, row, message)
+
+    @property
+    def senders(self) -> Mapping[int, str]:
+        """The block that sends on each judged link."""
+        return self._sender
+
+    def inside(self) -> TlpBatch:
+        """TLPs that entered a block and have not left it, as they must leave; answers that a block owes among them."""
+        return self._answers.waiting.after(self._forwarded.waiting)
+
+    def untranslated(self) -> TlpBatch:
+        """Memory requests on the link from the switch that the IOMMU has not answered."""
+        return self._join.waiting
 
     def finish(self) -> ScoreboardResult:
         for waiting, what in ((self._forwarded.waiting, "never left"), (self._answers.waiting, "was never answered")):

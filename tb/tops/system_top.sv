@@ -2,6 +2,9 @@
 // link. Link numbers: tb/bridge/tops.py.
 module system_top #(
     parameter int          DATA_W       = 256,                      // 128, 256 or 512
+    parameter int          TAGS         = 64,                       // parameters of `system`
+    parameter int          OPERATIONS   = 128,
+    parameter int          NONPOSTED_HEADERS = 32,
     parameter logic [63:0] CAPABILITIES = 64'h000001F8_200E8E10,  // features of the IOMMU
     parameter logic [4:0]  STRAPS       = 5'b11111                   // features of both endpoints (pcie_endpoint)
 ) (
@@ -98,7 +101,7 @@ module system_top #(
   logic read_lost_strobe, xlate_stall_strobe, upstream_posted_refused_strobe, upstream_completion_unexpected_strobe, cpu_posted_refused_strobe, memory_completion_unexpected_strobe;
   logic invalidate_unexpected_strobe, invalidate_timeout_strobe, message_dropped_strobe;
 
-  system #(.DATA_W(DATA_W), .TRANSLATIONS(1 << TranslationIdW), .MEM_ID_W(MemoryIdW)) dut (
+  system #(.DATA_W(DATA_W), .TAGS(TAGS), .OPERATIONS(OPERATIONS), .NONPOSTED_HEADERS(NONPOSTED_HEADERS), .TRANSLATIONS(1 << TranslationIdW), .MEM_ID_W(MemoryIdW)) dut (
       .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .capabilities_i(CAPABILITIES), .endpoint0_straps_i(STRAPS),
       .endpoint1_straps_i(STRAPS), .memory_tx_valid_o(memory_request_valid), .memory_tx_ready_i(memory_request_ready),
       .memory_tx_sop_o(memory_request_sop), .memory_tx_eop_o(memory_request_eop), .memory_tx_data_o(memory_request_data),
