@@ -47,10 +47,7 @@ class StatusCode(IntEnum):
 
 @dataclass(frozen=True)
 class EndpointRules:
-    """An endpoint as configured. ``attributes``: DW0 bits (IDO 18, RO 13, NS 12) that Device Control enables.
-
-    ``direct_peers``: the bus address of a peer's memory reaches it; under ACS redirection it is an IOVA like any other.
-    """
+    """An endpoint as configured. ``attributes``: DW0 bits (IDO 18, RO 13, NS 12) that Device Control enables."""
 
     device: int
     name: str
@@ -60,7 +57,6 @@ class EndpointRules:
     max_payload: int = 256
     max_read_request: int = 512
     attributes: int = 1 << 13 | 1 << 18
-    direct_peers: bool = True
 
 
 class Descriptors:

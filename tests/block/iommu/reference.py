@@ -39,6 +39,10 @@ class Answer:
     process: ProcessContext | None
     updates: dict[int, int] = field(default_factory=dict)
     reads: tuple[int, ...] = ()
+    extended: bool = False
+    """Device contexts have the extended format."""
+    big_endian: bool = False
+    """``fctl.BE``."""
 
     @property
     def names_guest_page(self) -> bool:
@@ -251,4 +255,6 @@ class Reference:
             translation.process,
             dict(self._memory.updates),
             reads,
+            configuration.capabilities.msi_flat,
+            configuration.big_endian,
         )

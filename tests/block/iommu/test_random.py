@@ -22,11 +22,13 @@ from tests.block.iommu.bench import IommuBench
 from tests.block.iommu.capability_draw import Draw, draw_configuration
 from tests.block.iommu.edits import Command, Edit, Editor
 from tests.block.iommu.lock_step import Flight, LockStep
+from tests.block.iommu.lookup_states import LookupLog, lookup_states
 from tests.block.iommu.page_tables import TableStore
 from tests.block.iommu.queue_driver import QueueDriver, QueueError
 from tests.block.iommu.random_machine import RandomMachine
 from tests.block.iommu.reference import Reference
 from tests.block.iommu.request_pool import WORKING_SETS, RequestPool
+from tests.block.iommu.translation_bins import TranslationBins
 
 MACHINES, ROUNDS = 4, 15
 LEAST, MOST = 500, 1300
@@ -47,6 +49,9 @@ class RandomTest(BaseTest):
         self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.scoreboard = LockStep(self.bench)
         self.environment.add_scoreboard(self.scoreboard)
+        self.bins = TranslationBins()
+        self.environment.add_collector(self.bins)
+        self.lookups = LookupLog(self.environment.simulation)
 
     async def stimulate(self) -> None:
         await bridge(self.run_all)()
@@ -123,13 +128,15 @@ class RandomTest(BaseTest):
                 live += self.change(random.randrange(1, 4))
         pairs = self.bench.collect_pairs()
         fault_records = self.queues.records()
+        reads = self.bench.read_records
         writes = [write for write in self.bench.writes if not 0x6000_0000 <= write.address < 0x6300_0000]
         self.bench.forget_writes()
-        flight = Flight(
-            numbers, pairs, writes, [edit for edit in live if edit.retired_at > int(pairs.requested_at[0])], fault_records
-        )
-        self.scoreboard.judge(flight, self.pool, self.reference, self.tables)
-        self.scoreboard.count_new(Flight(numbers, pairs, [], live, fault_records), self.reference)
+        lookups = self.lookups.take()
+        seen = [edit for edit in live if edit.retired_at > int(pairs.requested_at[0])]
+        flight = Flight(numbers, pairs, writes, seen, fault_records, lookups)
+        verdict = self.scoreboard.judge(flight, self.pool, self.reference, self.tables)
+        self.scoreboard.count_new(Flight(numbers, pairs, [], live, fault_records, lookups), self.reference)
+        self.bins.sample(flight, verdict, self.pool.requests, lookup_states(flight, verdict, reads))
         self.pending = [edit for edit in self.pending if edit.retired_at >= 1 << 62]
 
     def choose_requests(self) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

@@ -1,0 +1,88 @@
+"""How each translation was found: in an IOTLB, by the walk of another request, or by its own walk with warm or cold caches."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sluicegate.iommu.request import AddressType
+
+from tb.bridge.event_log import EventKind, LogBatch, LookupOutcome
+from tb.bridge.simulation import Simulation
+from tests.block.iommu.lock_step import Flight, Verdict
+
+STATES = ("first IOTLB", "second IOTLB", "merged", "warm walk", "cold walk")
+FIRST, SECOND, MERGED, WARM, COLD = range(5)
+
+
+class LookupLog:
+    """Outcomes of the lookups since the last call of :meth:`take`, in the order of the requests."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._parts: list[NDArray[np.uint32]] = []
+        simulation.add_consumer(self._ingest)
+
+    def _ingest(self, batch: LogBatch) -> None:
+        found = batch.of_kind(EventKind.LOOKUP)
+        if len(found):
+            self._parts.append(found["argument"].copy())
+
+    def take(self) -> NDArray[np.uint32]:
+        """The outcomes (:class:`LookupOutcome`)."""
+        found = np.concatenate(self._parts) if self._parts else np.zeros(0, np.uint32)
+        self._parts = []
+        return found
+
+
+def lookup_states(flight: Flight, verdict: Verdict, reads: NDArray[np.void]) -> NDArray[np.intp]:
+    """The state (index in ``STATES``) of every request of a round; ``reads``: log records of the IOMMU's reads.
+
+    A walk reads its last entry between the request and its response: the oldest request takes the read, one that is left without
+    was merged. A walk that also read its device context was cold. Requests that read no page table are warm or cold by that.
+    """
+    outcomes = flight.lookups
+    states = np.where(outcomes == LookupOutcome.FIRST_LEVEL, FIRST, SECOND).astype(np.intp)
+    # Only untranslated requests share walks: the others take theirs first.
+    alone = flight.pairs.address_type != AddressType.UNTRANSLATED
+    missed = np.flatnonzero(outcomes == LookupOutcome.MISS)
+    missed = missed[np.argsort(~alone[missed], kind="stable")]
+    places = _places(reads)
+    taken: set[tuple[int, int]] = set()
+    asked, answered = flight.pairs.requested_at.tolist(), flight.pairs.answered_at.tolist()
+    for row in missed.tolist():
+        answer = verdict.answers[int(verdict.answer_of[row])]
+        if not answer.reads:
+            states[row] = WARM
+            continue
+        context, last = answer.reads[0], answer.reads[-1]
+        cold = _within(places.get(context, ()), asked[row], answered[row]) is not None
+        if answer.process is None or not (answer.process.mode or (answer.device is not None and answer.device.second_stage)):
+            states[row] = COLD if cold else WARM
+            continue
+        found = places.get(last, ())
+        at = bisect_left(found, asked[row])
+        while at < len(found) and found[at] < answered[row] and (last, found[at]) in taken:
+            at += 1
+        if at < len(found) and found[at] < answered[row]:
+            taken.add((last, found[at]))
+            states[row] = COLD if cold else WARM
+        else:
+            states[row] = WARM if alone[row] else MERGED
+    return states
+
+
+def _within(places: Sequence[int], low: int, high: int) -> int | None:
+    at = bisect_left(places, low)
+    return at if at < len(places) and places[at] < high else None
+
+
+def _places(reads: NDArray[np.void]) -> dict[int, list[int]]:
+    """Where in the log each dword was read."""
+    places: dict[int, list[int]] = {}
+    columns = (reads[name].tolist() for name in ("address", "length", "sequence"))
+    for address, length, sequence in zip(*columns, strict=True):
+        for dword in range(address, address + length, 8):
+            places.setdefault(dword, []).append(sequence)
+    return places
