@@ -11,8 +11,10 @@ from sequences.bulk_transfers import bulk_transfers
 from sequences.churn import churn
 from sequences.directory_faults import directory_faults
 from sequences.machine import Machine
+from sequences.peer_reads import mutual_peer_reads, peer_reads
 from sequences.peer_writes import peer_writes
 from sequences.random_mix import random_mix
+from sequences.read_failures import read_failures
 from sequences.recorded_lists import RecordedList
 from sequences.scatter_gather import scatter_gather
 from sequences.second_mapping import second_mapping
@@ -28,6 +30,9 @@ SEQUENCES: Final[Mapping[str, RunSequence]] = {
     "unmap_access": lambda machine, random, lists, count: unmap_access(machine, random, count),
     "churn": lambda machine, random, lists, count: churn(machine, random, count),
     "peer_writes": lambda machine, random, lists, count: peer_writes(machine, random, count),
+    "peer_reads": lambda machine, random, lists, count: peer_reads(machine, random, count),
+    "mutual_peer_reads": lambda machine, random, lists, count: mutual_peer_reads(machine, random, count),
+    "read_failures": lambda machine, random, lists, count: read_failures(machine, random, count),
     "directory_faults": lambda machine, random, lists, count: directory_faults(machine, random, count),
     "bulk_transfers": lambda machine, random, lists, count: bulk_transfers(machine, random, count),
     "second_mapping": lambda machine, random, lists, count: second_mapping(machine, random, count),

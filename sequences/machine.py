@@ -22,6 +22,7 @@ from sluicegate.driver.observer import SilentObserver, TransferObserver
 from sluicegate.iommu.capabilities import DirectoryMode
 from sluicegate.iommu.context import FirstStageMode
 from sluicegate.memory import PAGE_SIZE
+from sluicegate.p2pdma.api import pci_p2pdma_add_resource, pci_p2pmem_publish
 from sluicegate.platform import Bdf, Platform, Region
 
 DMA_MASK: Final = (1 << 38) - 1
@@ -45,8 +46,12 @@ class MappingReporter:
         self._observer.on_unmap(self._requester, mapping.dma)
 
 
+LOCAL_MEMORY_BAR: Final = 2
+"""Its lower half belongs to the endpoint's own driver (:class:`LocalMemory`), its upper half is published as peer memory."""
+
+
 class LocalMemory:
-    """Offsets in an endpoint's local memory, given out in turn and taken back all at once."""
+    """Offsets in the driver's part of an endpoint's local memory, given out in turn and taken back all at once."""
 
     def __init__(self, size: int) -> None:
         self.size: Final = size
@@ -132,14 +137,16 @@ def _start_endpoint(machine: Machine, function: PciFunction, mode: FirstStageMod
     device.ledger.observers.append(MappingReporter(machine.observer, function.bdf))
     domain.map(imsic.base, imsic.base, PAGE_SIZE, IommuProt.WRITE | IommuProt.MMIO)
     domain.attach(function.bdf)
+    shared = function.device.bars[LOCAL_MEMORY_BAR].size // 2
+    if pci_p2pdma_add_resource(device, LOCAL_MEMORY_BAR, shared, shared):
+        raise RuntimeError(f"{function.bdf}: {shared:#x} bytes of local memory cannot become peer memory")
+    pci_p2pmem_publish(device, True)
     bars = {number: Region(bar.bus, bar.size) for number, bar in function.device.bars.items()}
-    driver = EndpointDriver(machine.platform, device, function.bdf, bars[0], bars[2], machine.observer)
+    driver = EndpointDriver(machine.platform, device, function.bdf, bars[0], bars[LOCAL_MEMORY_BAR], machine.observer)
     driver.probe()
     interrupt = InterruptTarget(DmaAddress(imsic.base), imsic.base, identity)
     driver.start(log2_entries, interrupt)
-    return Endpoint(
-        function, device, domain, backend, driver, LocalMemory(bars[2].size), machine.observer, interrupt, log2_entries
-    )
+    return Endpoint(function, device, domain, backend, driver, LocalMemory(shared), machine.observer, interrupt, log2_entries)
 
 
 def restart(machine: Machine, endpoint: Endpoint) -> None:

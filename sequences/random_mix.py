@@ -9,6 +9,7 @@ import numpy as np
 from sequences.bulk_transfers import bulk_transfers
 from sequences.directory_faults import directory_faults
 from sequences.machine import Machine
+from sequences.peer_reads import peer_reads
 from sequences.peer_writes import peer_writes
 from sequences.recorded_lists import RecordedList
 from sequences.scatter_gather import scatter_gather
@@ -23,6 +24,7 @@ def random_mix(machine: Machine, random: np.random.Generator, lists: Sequence[Re
         lambda: scatter_gather(machine, random, lists, count=1),
         lambda: unmap_access(machine, random, rounds=1),
         lambda: peer_writes(machine, random, rounds=1),
+        lambda: peer_reads(machine, random, rounds=1),
         lambda: directory_faults(machine, random, rounds=1),
         lambda: bulk_transfers(machine, random, rounds=1, pages=16),
     ]

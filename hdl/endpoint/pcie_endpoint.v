@@ -12,6 +12,8 @@ module pcie_endpoint #(
   parameter int OPERATIONS = 128,
   // Size of local memory (BAR2) in bytes, a power of two of at least 1 MiB
   parameter int LOCAL_MEMORY_BYTES = 2097152,
+  // Requests to the function that it can hold, as credits on its link (1..127)
+  parameter int NONPOSTED_HEADERS = 32,
   // Largest payload: code 0..5 = 128..4096 bytes
   parameter [2:0] MAX_PAYLOAD_SUPPORTED = 3'd2,
   // Derived: bits of `empty`
@@ -73,6 +75,7 @@ module pcie_endpoint #(
 
   tlp_receive_buffer #(
     .DATA_W            (DATA_W),
+    .NONPOSTED_HEADERS (NONPOSTED_HEADERS),
     .COMPLETION_HEADERS(64),
     .COMPLETION_DATA   (512)
   ) u_receive (

@@ -1,12 +1,12 @@
 `default_nettype none
 // Shares the memory port (docs/interfaces.md section 4) among the walker and the queue engines, and returns the responses by
-// identifier: walks 0 .. WALKS-1, then the engines: command queue, fault queue, interrupt writer, page-request queue. Round robin; a
+// identifier: walks 0 .. WALKS-1, then the engines: command queue, fault queue, interrupt writer, page-request queue, interrupt files. Round robin; a
 // presented request is held.
 module iommu_memory_arbiter #(
     // Walks; bits of the port's identifier, at least $clog2(WALKS + ENGINES); requesters besides the walker.
     parameter int WALKS = 8,
     parameter int MEM_ID_W = 8,
-    parameter int ENGINES = 4,
+    parameter int ENGINES = 5,
     // Derived: bits of a slot number; bits of a request without its identifier.
     parameter int SLOT_W = $clog2(WALKS),
     parameter int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2

@@ -1,10 +1,11 @@
 `default_nettype none
-// Misses: a queue in front of the walker, and the requests that wait for the walk of another request to the same page.
-// A miss that finds the queue empty goes to the walker in the same cycle. When a walk is done its own request is answered, then
+// Misses: queues in front of the walker, and the requests that wait for the walk of another request to the same page.
+// A miss that finds the queues empty goes to the walker in the same cycle. When a walk is done its own request is answered, then
 // every merged request that the result answers too; one that it does not answer takes the walk's place and walks again.
 module iommu_miss_queue #(
-    // Misses that wait for a walk slot; requests merged with walks in flight; walks; bits of a request's identifier.
-    parameter int DEPTH = 16,
+    // Queues of misses, one a device while there are enough; requests merged with walks in flight; walks; bits of a request's
+    // identifier.
+    parameter int QUEUES = 4,
     parameter int MERGES = 16,
     parameter int WALKS = 8,
     parameter int ID_W = 8,
@@ -67,31 +68,30 @@ module iommu_miss_queue #(
   localparam int MISS_W = iommu_spec_pkg::REQUEST_W + ID_W + 1;
   localparam int MERGE_W = $clog2(MERGES);
 
-  // ---- Queue with bypass ------------------------------------------------------------------------------------------------------
-  wire                       head_valid, room;
-  wire [MISS_W-1:0]          head;
-  wire [$clog2(DEPTH+1)-1:0] unused_count;
-  wire [MISS_W-1:0]          miss = {miss_request_i, miss_id_i, miss_epoch_i};
-  wire [MISS_W-1:0]          first = head_valid ? head : miss;
-  wire                       first_valid = head_valid || miss_valid_i;
-  wire                       take;
+  // ---- Queues with bypass -----------------------------------------------------------------------------------------------------
+  request_t          missed;
+  wire [MISS_W-1:0]  first;
+  wire               first_valid, take, pass;
 
-  fifo #(
-      .WIDTH(MISS_W),
-      .DEPTH(DEPTH)
-  ) u_queue (
+  assign missed = miss_request_i;
+
+  iommu_device_queues #(
+      .QUEUES(QUEUES),
+      .DEPTH(1 << ID_W),
+      .WIDTH(MISS_W)
+  ) u_queues (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
-      .in_valid_i (miss_valid_i && (head_valid || !take)),
-      .in_ready_o (room),
-      .in_data_i  (miss),
-      .out_valid_o(head_valid),
-      .out_ready_i(take),
-      .out_data_o (head),
-      .count_o    (unused_count)
+      .in_valid_i (miss_valid_i),
+      .in_ready_o (miss_ready_o),
+      .in_device_i(missed.did),
+      .in_data_i  ({miss_request_i, miss_id_i, miss_epoch_i}),
+      .out_valid_o(first_valid),
+      .out_data_o (first),
+      .take_i     (take),
+      .pass_i     (pass)
   );
 
-  assign miss_ready_o = room || (!head_valid && take);
   assign {start_request_o, start_id_o, start_epoch_o} = first;
 
   // ---- Merged requests -----------------------------------------------------------------------------------------------------------
@@ -110,6 +110,7 @@ module iommu_miss_queue #(
   wire merge = merge_wanted && merged_q != '1;
 
   assign start_valid_o = first_valid && !merge_wanted;
+  assign pass = merge_wanted && merged_q == '1;
   assign take = merge || (start_valid_o && start_ready_i);
 
   always_comb begin

@@ -3,7 +3,8 @@
 // so a hit passes a miss (PCIe ordering: non-posted may pass non-posted), but none before a posted TLP that came before it.
 //
 // A TLP leaves through one of two doors: `tx_` towards the router (translated, or not subject to translation), or `refused_`
-// as a header with a completion status (translation failed, malformed, ATS translation request, payload beyond any atomic).
+// as a header with a completion status: refused (translation failed, malformed, payload beyond any atomic), or answered here (an ATS
+// translation request with its entry, an access to a memory-resident interrupt file with zeros).
 // Both doors are registered and independent of each other. A nullified TLP of one beat is dropped at the input; a longer one
 // leaves with its `err` (or vanishes, when it would have been refused).
 //
@@ -49,7 +50,9 @@ module iommu_nonposted_queue #(
     input  wire                response_success_i,
     input  wire                response_ca_i,
     input  wire [55:0]         response_spa_i,
-    // That response releases the TLP into memory (not an answer to a translation request); it also writes.
+    input  wire                response_mrif_i,
+    input  wire [63:0]         response_entry_i,
+    // That response releases the TLP into memory (it is not answered here); it also writes.
     output wire                response_counts_o,
     output wire                response_atomic_o,
 
@@ -75,20 +78,24 @@ module iommu_nonposted_queue #(
     output wire                tx_atomic_o,
     output wire [1:0]          tx_generation_o,
 
-    // Requests to be answered with an error completion: header as it arrived, completion status.
+    // Requests to be answered with a completion: header as it arrived, completion status; with status SC, 1 = with this entry of a
+    // translation completion, 0 = with zeros.
     output wire                refused_valid_o,
     input  wire                refused_ready_i,
     output wire [127:0]        refused_hdr_o,
-    output wire [2:0]          refused_status_o
+    output wire [2:0]          refused_status_o,
+    output wire                refused_translation_o,
+    output wire [63:0]         refused_entry_o
 );
 
   // The largest legal payload is that of a 128-bit compare-and-swap: 8 DWs.
   localparam int PAYLOAD_W = 256;
+  localparam [4:0] TYPE_DEFERRABLE_WRITE = 5'b11011;
   localparam int BEATS = DATA_W < PAYLOAD_W ? PAYLOAD_W / DATA_W : 1;
   localparam int STORED_W = DATA_W < PAYLOAD_W ? DATA_W : PAYLOAD_W;
 
   // Per slot: occupied; last beat is in; translation finished; may pass; nullified; memory request; atomic; waits for a
-  // posted TLP; refused with completer abort; drain generations.
+  // posted TLP; refused with completer abort; answered with success; translation request; drain generations.
   logic [SLOTS-1:0] busy_d, busy_q;
   logic [SLOTS-1:0] complete_d, complete_q;
   logic [SLOTS-1:0] done_d, done_q;
@@ -98,12 +105,15 @@ module iommu_nonposted_queue #(
   logic [SLOTS-1:0] atomic_d, atomic_q;
   logic [SLOTS-1:0] waits_d, waits_q;
   logic [SLOTS-1:0] abort_d, abort_q;
+  logic [SLOTS-1:0] good_d, good_q;
   logic [SLOTS-1:0] ats_d, ats_q;
+  logic [SLOTS-1:0] deferrable_d, deferrable_q;
   logic [SLOTS-1:0] read_generation_d, read_generation_q;
   logic [SLOTS-1:0] write_generation_d, write_generation_q;
   logic [SLOTS*NUMBER_W-1:0] behind_d, behind_q;
   logic [127:0]         hdr_q [0:SLOTS-1];
-  logic [55:0]          spa_q [0:SLOTS-1];
+  // Translated address, or entry of a translation completion.
+  logic [63:0]          result_q [0:SLOTS-1];
   logic [EMPTY_W-1:0]   empty_q [0:SLOTS-1];
   logic [PAYLOAD_W-1:0] payload_q [0:SLOTS-1];
 
@@ -145,6 +155,10 @@ module iommu_nonposted_queue #(
     end
   endgenerate
 
+  // A deferrable write has no place in an interrupt file, and no data in its completion.
+  wire answered_here = ats_q[response_slot_i] || response_mrif_i;
+  wire response_good = response_success_i && answered_here && (ats_q[response_slot_i] || !deferrable_q[response_slot_i]);
+
   // Doors.
   wire [SLOTS-1:0] settled = busy_q & complete_q & done_q & ~waits_q;
   wire [SLOTS-1:0] may_leave = settled & pass_q;
@@ -162,7 +176,8 @@ module iommu_nonposted_queue #(
   logic [1:0]           tx_generation_q;
   logic                 refused_valid_d, refused_valid_q;
   logic [127:0]         refused_hdr_q;
-  logic                 refused_abort_q;
+  logic                 refused_abort_q, refused_good_q, refused_ats_q;
+  logic [63:0]          refused_entry_q;
 
   wire tx_two_beats = BEATS == 2 && tlp_pkg::payload_dwords(tx_hdr_q) > 11'(DATA_W / 32);
   wire tx_load = !tx_valid_q || (tx_ready_i && tx_eop_o);
@@ -191,10 +206,12 @@ module iommu_nonposted_queue #(
   );
 
   wire [127:0] rewritten;
+  wire [63:0]  leave_result = result_q[leave_slot];
+  wire         unused_leave_result = &{1'b0, leave_result[63:56]};
 
   iommu_header_rewrite u_rewrite (
       .hdr_i(hdr_q[leave_slot]),
-      .spa_i(spa_q[leave_slot]),
+      .spa_i(leave_result[55:0]),
       .hdr_o(rewritten)
   );
 
@@ -209,8 +226,10 @@ module iommu_nonposted_queue #(
   assign tx_generation_o = tx_generation_q;
   assign refused_valid_o = refused_valid_q;
   assign refused_hdr_o = refused_hdr_q;
-  assign refused_status_o = refused_abort_q ? tlp_pkg::STATUS_CA : tlp_pkg::STATUS_UR;
-  assign response_counts_o = response_valid_i && response_success_i && !ats_q[response_slot_i];
+  assign refused_status_o = refused_good_q ? tlp_pkg::STATUS_SC : refused_abort_q ? tlp_pkg::STATUS_CA : tlp_pkg::STATUS_UR;
+  assign refused_translation_o = refused_ats_q;
+  assign refused_entry_o = refused_entry_q;
+  assign response_counts_o = response_valid_i && response_success_i && !answered_here;
   assign response_atomic_o = atomic_q[response_slot_i];
 
   generate
@@ -231,7 +250,9 @@ module iommu_nonposted_queue #(
     atomic_d = atomic_q;
     waits_d = waits_q;
     abort_d = abort_q;
+    good_d = good_q;
     ats_d = ats_q;
+    deferrable_d = deferrable_q;
     read_generation_d = read_generation_q;
     write_generation_d = write_generation_q;
     behind_d = behind_q;
@@ -246,7 +267,8 @@ module iommu_nonposted_queue #(
 
     if (response_valid_i) begin
       done_d[response_slot_i] = 1'b1;
-      pass_d[response_slot_i] = response_success_i && !ats_q[response_slot_i];
+      pass_d[response_slot_i] = response_success_i && !answered_here;
+      good_d[response_slot_i] = response_good;
       abort_d[response_slot_i] = response_ca_i;
       read_generation_d[response_slot_i] = generation_i[0];
       write_generation_d[response_slot_i] = generation_i[1];
@@ -262,6 +284,8 @@ module iommu_nonposted_queue #(
       waits_d[free_slot] = posted_pending_i;
       behind_d[free_slot*NUMBER_W+:NUMBER_W] = posted_accepted_i - 1'b1;
       abort_d[free_slot] = 1'b0;
+      good_d[free_slot] = 1'b0;
+      deferrable_d[free_slot] = rx_hdr_i[124:120] == TYPE_DEFERRABLE_WRITE;
       ats_d[free_slot] = rx_hdr_i[107:106] == tlp_pkg::AT_TRANSLATION_REQUEST;
       fill_slot_d = free_slot;
     end
@@ -288,7 +312,7 @@ module iommu_nonposted_queue #(
       payload_q[slot] <= fill_payload;
       empty_q[slot] <= rx_empty_i;
     end
-    if (response_valid_i) spa_q[response_slot_i] <= response_spa_i;
+    if (response_valid_i) result_q[response_slot_i] <= ats_q[response_slot_i] ? response_entry_i : {8'd0, response_spa_i};
     if (tx_load) begin
       tx_hdr_q <= translated_q[leave_slot] ? rewritten : hdr_q[leave_slot];
       tx_payload_q <= payload_q[leave_slot];
@@ -301,6 +325,9 @@ module iommu_nonposted_queue #(
     if (refused_load) begin
       refused_hdr_q <= hdr_q[refuse_slot];
       refused_abort_q <= abort_q[refuse_slot];
+      refused_good_q <= good_q[refuse_slot];
+      refused_ats_q <= ats_q[refuse_slot];
+      refused_entry_q <= result_q[refuse_slot];
     end
     fill_slot_q <= fill_slot_d;
     complete_q <= complete_d;
@@ -311,7 +338,9 @@ module iommu_nonposted_queue #(
     atomic_q <= atomic_d;
     waits_q <= waits_d;
     abort_q <= abort_d;
+    good_q <= good_d;
     ats_q <= ats_d;
+    deferrable_q <= deferrable_d;
     read_generation_q <= read_generation_d;
     write_generation_q <= write_generation_d;
     behind_q <= behind_d;

@@ -4,7 +4,8 @@
 // A TLP takes a slot of a ring at its sop, when its translation request is accepted too; its beats go to a payload FIFO. The
 // oldest TLP leaves as soon as its translation is back (cut-through: before its last beat has arrived if need be), back to
 // back with the next. A write whose translation failed is swallowed. TLPs that need no translation (messages) keep header and
-// prefix and only take their turn. A nullified TLP of one beat is dropped at the input; a longer one passes with its `err`.
+// prefix and only take their turn. A write to a memory-resident interrupt file does not leave: one word of it is handed to `mrif_` when
+// every earlier write has been taken by memory, and the TLPs behind it wait until it is carried out. A nullified TLP of one beat is dropped at the input; a longer one passes with its `err`.
 //
 // Timing: sop at the input in cycle 0, translation request of the adapter in cycle 1; a response in cycle n shows the sop at
 // the output in cycle n + 1; one beat per cycle.
@@ -48,6 +49,20 @@ module iommu_posted_queue #(
     input  wire [SLOT_W-1:0]  response_slot_i,
     input  wire               response_success_i,
     input  wire [55:0]        response_spa_i,
+    // The address is that of a memory-resident interrupt file: {quiet, qos, notice identity, notice page} of its store.
+    input  wire               response_mrif_i,
+    input  wire [79:0]        response_target_i,
+
+    // 32-bit write to such a file, held until carried out; as it arrived. All posted TLPs that left have been taken by memory.
+    output wire               mrif_valid_o,
+    input  wire               mrif_ready_i,
+    output wire [55:0]        mrif_spa_o,
+    output wire [79:0]        mrif_target_o,
+    output wire [127:0]       mrif_hdr_o,
+    output wire [31:0]        mrif_prefix_o,
+    output wire               mrif_prefix_valid_o,
+    output wire [31:0]        mrif_data_o,
+    input  wire               posted_settled_i,
 
     // Drain generation that a successful response belongs to; and the release of one such write (its eop was taken).
     input  wire               generation_i,
@@ -83,14 +98,16 @@ module iommu_posted_queue #(
   // Ring of headers: [head, tail) modulo 2 x SLOTS.
   logic [SLOT_W:0] head_d, head_q;
   logic [SLOT_W:0] tail_d, tail_q;
-  // Per slot: translation finished, TLP may pass, header is rewritten, drain generation.
+  // Per slot: translation finished, TLP may pass, header is rewritten, drain generation, goes to an interrupt file.
   logic [SLOTS-1:0] done_d, done_q;
   logic [SLOTS-1:0] pass_d, pass_q;
   logic [SLOTS-1:0] rewrite_d, rewrite_q;
   logic [SLOTS-1:0] generation_d, generation_q;
+  logic [SLOTS-1:0] mrif_d, mrif_q;
   logic [127:0] hdr_q [0:SLOTS-1];
   logic [32:0]  prefix_q [0:SLOTS-1];
   logic [55:0]  spa_q [0:SLOTS-1];
+  logic [79:0]  target_q [0:SLOTS-1];
 
   wire [SLOT_W-1:0] head = head_q[SLOT_W-1:0];
   wire [SLOT_W-1:0] tail = tail_q[SLOT_W-1:0];
@@ -143,8 +160,21 @@ module iommu_posted_queue #(
       .hdr_o(rewritten)
   );
 
-  assign beat_taken = beat_valid && head_known && (tx_ready_i || !head_pass);
-  assign tx_valid_o = beat_valid && head_known && head_pass;
+  // Only one word, whole and sound, is an interrupt; everything else written to a file is swallowed.
+  wire [127:0] head_hdr = hdr_q[head];
+  wire head_file = mrif_q[head];
+  wire is_word = beat_sop && beat_eop && !beat_err && head_hdr[105:96] == 10'd1 && head_hdr[67:64] == 4'hF && !head_hdr[110];
+
+  assign beat_taken = beat_valid && head_known &&
+      (!head_pass || (head_file ? !is_word || (mrif_valid_o && mrif_ready_i) : tx_ready_i));
+  assign tx_valid_o = beat_valid && head_known && head_pass && !head_file;
+  assign mrif_valid_o = beat_valid && head_known && head_pass && head_file && is_word && posted_settled_i;
+  assign mrif_spa_o = spa_q[head];
+  assign mrif_target_o = target_q[head];
+  assign mrif_hdr_o = head_hdr;
+  assign mrif_prefix_o = prefix_q[head][31:0];
+  assign mrif_prefix_valid_o = prefix_q[head][32];
+  assign mrif_data_o = beat_data[31:0];
   assign tx_sop_o = beat_sop;
   assign tx_eop_o = beat_eop;
   assign tx_data_o = beat_data;
@@ -171,17 +201,20 @@ module iommu_posted_queue #(
     pass_d = pass_q;
     rewrite_d = rewrite_q;
     generation_d = generation_q;
+    mrif_d = mrif_q;
     if (leave) head_d = head_q + 1'b1;
     if (accept_sop) begin
       tail_d = tail_q + 1'b1;
       done_d[tail] = !translate;
       pass_d[tail] = !memory_i;
       rewrite_d[tail] = memory_i;
+      mrif_d[tail] = 1'b0;
     end
     if (response_valid_i) begin
       done_d[response_slot_i] = 1'b1;
       pass_d[response_slot_i] = response_success_i;
       generation_d[response_slot_i] = generation_i;
+      mrif_d[response_slot_i] = response_mrif_i;
     end
   end
 
@@ -190,11 +223,15 @@ module iommu_posted_queue #(
       hdr_q[tail] <= rx_hdr_i;
       prefix_q[tail] <= {rx_prefix_valid_i, rx_prefix_i};
     end
-    if (response_valid_i) spa_q[response_slot_i] <= response_spa_i;
+    if (response_valid_i) begin
+      spa_q[response_slot_i] <= response_spa_i;
+      target_q[response_slot_i] <= response_target_i;
+    end
     done_q <= done_d;
     pass_q <= pass_d;
     rewrite_q <= rewrite_d;
     generation_q <= generation_d;
+    mrif_q <= mrif_d;
     head_q <= head_d;
     tail_q <= tail_d;
     if (rst_i) begin
@@ -219,7 +256,7 @@ module iommu_posted_queue #(
     if (!rst_i && response_valid_i) begin
       assert ({1'b0, response_age} < occupied) else $error("iommu_posted_queue: response for an empty slot");
       assert (!done_q[response_slot_i]) else $error("iommu_posted_queue: second response for a slot");
-      assert (!response_success_i || response_address[11:0] == response_spa_i[11:0])
+      assert (!response_success_i || response_mrif_i || response_address[11:0] == response_spa_i[11:0])
         else $error("iommu_posted_queue: translation changed the offset in the page");
     end
     if (!rst_i && rx_valid_i && rx_sop_i)

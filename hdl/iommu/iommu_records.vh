@@ -153,7 +153,25 @@ typedef struct packed {
   logic        mrif;
   logic [10:0] mrif_nid;
   logic [43:0] mrif_nppn;
+  logic        mrif_quiet;    // DC.tc.DTF, for faults of the store
+  logic [23:0] mrif_qos;      // {MCID, RCID} of the store
 } response_t;
+
+// A 32-bit write to a memory-resident interrupt file: the file, its notice, and the device request that it came from.
+typedef struct packed {
+  logic [55:0] address;
+  logic [10:0] nid;
+  logic [43:0] nppn;
+  logic        quiet;
+  logic [23:0] qos;
+  logic        translated;
+  logic [23:0] did;
+  logic        pv;
+  logic [19:0] pid;
+  logic        priv;
+  logic [63:0] iova;
+  logic [31:0] data;
+} mrif_write_t;
 
 // A page request message (docs/interfaces.md section 6); `dsv` = `did[23:16]` is a segment number.
 typedef struct packed {

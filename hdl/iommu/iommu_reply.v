@@ -54,6 +54,8 @@ module iommu_reply (
     response.mrif = walk.mrif;
     response.mrif_nid = walk.entry[10:0];
     response.mrif_nppn = walk.entry[54:11];
+    response.mrif_quiet = device.dtf;
+    response.mrif_qos = device.qos;
   end
 
   always_comb begin

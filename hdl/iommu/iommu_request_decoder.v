@@ -2,7 +2,7 @@
 // What the IOMMU is asked for one TLP header: combinational decode of header and PASID prefix into the fields of the
 // translation port (docs/interfaces.md section 3; PCIe Base, memory requests, PASID TLP prefix).
 // `malformed_o`: a memory request that has no single page to translate or no meaning: it crosses a 4 KiB boundary, its AT
-// is reserved, or it is a translation request with payload. It must not reach memory: one page's translation would let it
+// is reserved, or it is a translation request with payload, of an odd length or with bytes left out. It must not reach memory: one page's translation would let it
 // touch the next.
 module iommu_request_decoder (
     // Header and prefix at sop.
@@ -45,7 +45,7 @@ module iommu_request_decoder (
   assign memory_o = tlp_pkg::is_memory_request(fmt_type);
   assign atomic_o = memory_o && wr_o && tlp_pkg::tlp_class(fmt_type) == tlp_pkg::CLASS_NONPOSTED;
   assign malformed_o = memory_o &&
-      (translation_request ? wr_o : (crosses_page || at_o == 2'b11));
+      (translation_request ? wr_o || hdr_i[96] || hdr_i[71:64] != 8'hFF : (crosses_page || at_o == 2'b11));
 
   assign did_o = {8'd0, hdr_i[95:80]};
   assign pv_o = prefix_valid_i && prefix_i[31:24] == PASID_PREFIX;

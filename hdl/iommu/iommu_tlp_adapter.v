@@ -5,8 +5,9 @@
 // Every memory request asks for its translation as soon as its header is accepted, one per cycle, posted and non-posted
 // taking turns; up to TRANSLATIONS are in flight, half of them posted, and responses come in any order. Translated requests go
 // on with the new address (3 DW below 4 GiB, 4 DW above), without PASID prefix, AT = 00; requester ID, tag, attributes, byte
-// enables and payload unchanged. Refused non-posted requests are answered on `answer_` with a UR or CA completion (as are
-// malformed ones, UR, and ATS translation requests, UR: ATS completions are not built here); refused posted ones are dropped.
+// enables and payload unchanged. Refused non-posted requests are answered on `answer_` with a UR or CA completion (malformed ones UR);
+// refused posted ones are dropped. ATS translation requests are answered there too, with a translation completion of one entry.
+// Accesses to a memory-resident interrupt file end here: reads give zeros, a 32-bit write goes to `mrif_`, other writes vanish.
 // TLPs without an address to translate pass: messages, completions, and what the router refuses. A TLP of several beats asks
 // before its end is seen: one that turns out nullified is discarded, but can have left a fault record.
 //
@@ -117,6 +118,29 @@ module iommu_tlp_adapter #(
     input  wire [ID_W-1:0]    xlate_rsp_id_i,
     input  wire [1:0]         xlate_rsp_status_i,
     input  wire [55:0]        xlate_rsp_spa_i,
+    input  wire [7:0]         xlate_rsp_permissions_i,
+    input  wire [5:0]         xlate_rsp_size_i,
+    input  wire               xlate_rsp_mrif_i,
+    input  wire [10:0]        xlate_rsp_mrif_nid_i,
+    input  wire [43:0]        xlate_rsp_mrif_nppn_i,
+    input  wire               xlate_rsp_mrif_quiet_i,
+    input  wire [23:0]        xlate_rsp_mrif_qos_i,
+
+    // Write to a memory-resident interrupt file (riscv_iommu.v).
+    output wire               mrif_valid_o,
+    input  wire               mrif_ready_i,
+    output wire [55:0]        mrif_address_o,
+    output wire [10:0]        mrif_nid_o,
+    output wire [43:0]        mrif_nppn_o,
+    output wire               mrif_quiet_o,
+    output wire [23:0]        mrif_qos_o,
+    output wire               mrif_translated_o,
+    output wire [23:0]        mrif_did_o,
+    output wire               mrif_pv_o,
+    output wire [19:0]        mrif_pid_o,
+    output wire               mrif_priv_o,
+    output wire [63:0]        mrif_iova_o,
+    output wire [31:0]        mrif_data_o,
 
     // Fence (section 6); posted TLPs handed to the router before this cycle were all taken by the receiver behind it; a
     // completion was delivered to the link below, with its header.
@@ -186,8 +210,14 @@ module iommu_tlp_adapter #(
   wire                refused_valid, refused_ready;
   wire [127:0]        refused_hdr;
   wire [2:0]          refused_status;
-  wire [31:0]         unused_answer_prefix;
-  wire                unused_answer_prefix_valid, unused_answer_err;
+  wire                refused_translation;
+  wire [63:0]         refused_entry, response_entry;
+  wire [127:0]        mrif_hdr;
+  wire [31:0]         mrif_prefix;
+  wire                mrif_prefix_valid;
+  wire [1:0]          mrif_at;
+  wire [4:0]          unused_mrif;
+  wire                unused_mrif_nw;
 
   iommu_request_decoder u_posted_decoder (
       .hdr_i         (rx_posted_hdr_i),
@@ -223,6 +253,35 @@ module iommu_tlp_adapter #(
       .wr_o          (nonposted_wr),
       .nw_o          (nonposted_nw),
       .iova_o        (nonposted_iova)
+  );
+
+  iommu_request_decoder u_mrif_decoder (
+      .hdr_i         (mrif_hdr),
+      .prefix_i      (mrif_prefix),
+      .prefix_valid_i(mrif_prefix_valid),
+      .memory_o      (unused_mrif[0]),
+      .malformed_o   (unused_mrif[1]),
+      .atomic_o      (unused_mrif[2]),
+      .did_o         (mrif_did_o),
+      .pv_o          (mrif_pv_o),
+      .pid_o         (mrif_pid_o),
+      .priv_o        (mrif_priv_o),
+      .exec_o        (unused_mrif[3]),
+      .at_o          (mrif_at),
+      .wr_o          (unused_mrif[4]),
+      .nw_o          (unused_mrif_nw),
+      .iova_o        (mrif_iova_o)
+  );
+
+  assign mrif_translated_o = mrif_at == tlp_pkg::AT_TRANSLATED;
+
+  iommu_ats_entry u_entry (
+      .spa_i        (xlate_rsp_spa_i),
+      .permissions_i(xlate_rsp_permissions_i),
+      .size_i       (xlate_rsp_size_i),
+      .mrif_i       (xlate_rsp_mrif_i),
+      .mrif_nppn_i  (xlate_rsp_mrif_nppn_i),
+      .entry_o      (response_entry)
   );
 
   assign xlate_req_valid_o = request_valid_q;
@@ -282,6 +341,17 @@ module iommu_tlp_adapter #(
       .response_slot_i      (response_slot),
       .response_success_i   (response_success),
       .response_spa_i       (xlate_rsp_spa_i),
+      .response_mrif_i      (xlate_rsp_mrif_i),
+      .response_target_i    ({xlate_rsp_mrif_quiet_i, xlate_rsp_mrif_qos_i, xlate_rsp_mrif_nid_i, xlate_rsp_mrif_nppn_i}),
+      .mrif_valid_o         (mrif_valid_o),
+      .mrif_ready_i         (mrif_ready_i),
+      .mrif_spa_o           (mrif_address_o),
+      .mrif_target_o        ({mrif_quiet_o, mrif_qos_o, mrif_nid_o, mrif_nppn_o}),
+      .mrif_hdr_o           (mrif_hdr),
+      .mrif_prefix_o        (mrif_prefix),
+      .mrif_prefix_valid_o  (mrif_prefix_valid),
+      .mrif_data_o          (mrif_data_o),
+      .posted_settled_i     (posted_settled_i),
       .generation_i         (generation[1]),
       .released_o           (posted_released),
       .released_generation_o(posted_released_generation),
@@ -329,6 +399,8 @@ module iommu_tlp_adapter #(
       .response_success_i  (response_success),
       .response_ca_i       (response_ca),
       .response_spa_i      (xlate_rsp_spa_i),
+      .response_mrif_i     (xlate_rsp_mrif_i),
+      .response_entry_i    (response_entry),
       .response_counts_o   (nonposted_counts),
       .response_atomic_o   (nonposted_counts_atomic),
       .posted_accepted_i   (posted_accepted),
@@ -350,35 +422,34 @@ module iommu_tlp_adapter #(
       .refused_valid_o     (refused_valid),
       .refused_ready_i     (refused_ready),
       .refused_hdr_o       (refused_hdr),
-      .refused_status_o    (refused_status)
+      .refused_status_o    (refused_status),
+      .refused_translation_o(refused_translation),
+      .refused_entry_o     (refused_entry)
   );
 
   assign tx_nonposted_valid_o = nonposted_valid && !nonposted_hold;
-  assign stat_nonposted_refused_o = refused_valid && refused_ready;
+  assign stat_nonposted_refused_o = refused_valid && refused_ready && refused_status != tlp_pkg::STATUS_SC;
   assign stat_xlate_stall_o = xlate_req_valid_o && !xlate_req_ready_i;
 
-  tlp_completion_generator #(
+  iommu_answer #(
       .DATA_W(DATA_W)
   ) u_answer (
-      .clk_i                    (clk_i),
-      .rst_i                    (rst_i),
-      .request_valid_i          (refused_valid),
-      .request_ready_o          (refused_ready),
-      .request_hdr_i            (refused_hdr),
-      .request_status_i         (refused_status),
-      .request_with_data_i      (1'b0),
-      .request_data_i           (32'd0),
-      .request_completer_i      (completer_id_i),
-      .completion_valid_o       (answer_valid_o),
-      .completion_ready_i       (answer_ready_i),
-      .completion_sop_o         (answer_sop_o),
-      .completion_eop_o         (answer_eop_o),
-      .completion_data_o        (answer_data_o),
-      .completion_empty_o       (answer_empty_o),
-      .completion_hdr_o         (answer_hdr_o),
-      .completion_prefix_o      (unused_answer_prefix),
-      .completion_prefix_valid_o(unused_answer_prefix_valid),
-      .completion_err_o         (unused_answer_err)
+      .clk_i                (clk_i),
+      .rst_i                (rst_i),
+      .request_valid_i      (refused_valid),
+      .request_ready_o      (refused_ready),
+      .request_hdr_i        (refused_hdr),
+      .request_status_i     (refused_status),
+      .request_translation_i(refused_translation),
+      .request_entry_i      (refused_entry),
+      .completer_id_i       (completer_id_i),
+      .completion_valid_o   (answer_valid_o),
+      .completion_ready_i   (answer_ready_i),
+      .completion_sop_o     (answer_sop_o),
+      .completion_eop_o     (answer_eop_o),
+      .completion_data_o    (answer_data_o),
+      .completion_empty_o   (answer_empty_o),
+      .completion_hdr_o     (answer_hdr_o)
   );
 
   iommu_completion_gate #(

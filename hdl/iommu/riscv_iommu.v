@@ -16,9 +16,10 @@ module riscv_iommu #(
     // Bits of the identifiers of the translation port and of the memory port.
     parameter int ID_W = 8,
     parameter int MEM_ID_W = 8,
-    // Walks in flight; misses that wait for one; requests merged with walks of the same page.
+    // Walks in flight; queues of misses that wait for one, one a device while there are enough; requests merged with walks of the
+    // same page.
     parameter int WALKS = 8,
-    parameter int MISSES = 16,
+    parameter int MISS_QUEUES = 4,
     parameter int MERGES = 16,
     // 1: the line of a walked last-level entry is read and its neighbours are filled.
     parameter int NEIGHBOURS = 1,
@@ -70,6 +71,25 @@ module riscv_iommu #(
     output wire                xlate_rsp_mrif_o,
     output wire [10:0]         xlate_rsp_mrif_nid_o,
     output wire [43:0]         xlate_rsp_mrif_nppn_o,
+    output wire                xlate_rsp_mrif_quiet_o,
+    output wire [23:0]         xlate_rsp_mrif_qos_o,
+
+    // Writes of devices to memory-resident interrupt files, one 32-bit word each; `mrif_ready_o`: it has been carried out. The first
+    // five are those of its response, `mrif_translated_i` and what follows those of its request.
+    input  wire                mrif_valid_i,
+    output wire                mrif_ready_o,
+    input  wire [55:0]         mrif_address_i,
+    input  wire [10:0]         mrif_nid_i,
+    input  wire [43:0]         mrif_nppn_i,
+    input  wire                mrif_quiet_i,
+    input  wire [23:0]         mrif_qos_i,
+    input  wire                mrif_translated_i,
+    input  wire [23:0]         mrif_did_i,
+    input  wire                mrif_pv_i,
+    input  wire [19:0]         mrif_pid_i,
+    input  wire                mrif_priv_i,
+    input  wire [63:0]         mrif_iova_i,
+    input  wire [31:0]         mrif_data_i,
 
     // Page request messages of devices.
     input  wire                page_req_valid_i,
@@ -153,7 +173,7 @@ module riscv_iommu #(
   `include "iommu_records.vh"
 
   localparam int SLOT_W = $clog2(WALKS);
-  localparam int ENGINES = 4;
+  localparam int ENGINES = 5;
   localparam int ACCESS_W = 2 + 56 + 7 + 256 + 32 + 24 + 2;
 
   // Version 1.0; Sv39/48/57, Svrsw60t59b, Svpbmt, Sv39x4/48x4/57x4, MSI_FLAT, MSI_MRIF, AMO_HWAD, ATS, T2GPA, END, IGS, PAS,
@@ -380,6 +400,8 @@ module riscv_iommu #(
   assign xlate_rsp_mrif_o = response.mrif;
   assign xlate_rsp_mrif_nid_o = response.mrif_nid;
   assign xlate_rsp_mrif_nppn_o = response.mrif_nppn;
+  assign xlate_rsp_mrif_quiet_o = response.mrif_quiet;
+  assign xlate_rsp_mrif_qos_o = response.mrif_qos;
 
   // ---- Misses and walks -----------------------------------------------------------------------------------------------------------------
   wire                                  start_valid, start_ready, start_epoch;
@@ -400,7 +422,7 @@ module riscv_iommu #(
   assign reply_ready = result_message || lookup_reply_ready;
 
   iommu_miss_queue #(
-      .DEPTH(MISSES),
+      .QUEUES(MISS_QUEUES),
       .MERGES(MERGES),
       .WALKS(WALKS),
       .ID_W(ID_W)
@@ -677,6 +699,8 @@ module riscv_iommu #(
   // ---- Queues, interrupts, memory port ---------------------------------------------------------------------------------------------------
   wire [ENGINES-1:0]          engine_valid, engine_ready, engine_rsp_valid;
   wire [ENGINES*ACCESS_W-1:0] engine_access;
+  wire                        mrif_fault_valid;
+  wire [iommu_spec_pkg::FAULT_W-1:0] mrif_fault;
 
   // Walks before interrupt writes; a push happens with ready only.
   assign walk_fault_ready = fault_ready;
@@ -684,9 +708,9 @@ module riscv_iommu #(
   iommu_fault_queue u_fault_queue (
       .clk_i          (clk_i),
       .rst_i          (rst_i),
-      .fault_valid_i  (walk_fault_valid || msi_fault_valid),
+      .fault_valid_i  (walk_fault_valid || msi_fault_valid || mrif_fault_valid),
       .fault_ready_o  (fault_ready),
-      .fault_i        (walk_fault_valid ? walk_fault : msi_fault),
+      .fault_i        (walk_fault_valid ? walk_fault : msi_fault_valid ? msi_fault : mrif_fault),
       .on_i           (fq_on),
       .enable_i       (fq_enable),
       .stopped_i      (fq_stopped),
@@ -881,6 +905,28 @@ module riscv_iommu #(
       .mem_access_o   (engine_access[2*ACCESS_W +: ACCESS_W]),
       .mem_rsp_valid_i(engine_rsp_valid[2]),
       .mem_rsp_err_i  (mem_rsp_err_i)
+  );
+
+  iommu_mrif u_mrif (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .big_endian_i    (big_endian),
+      .qos_i           (qos),
+      .address_bits_i  (capabilities[37:32]),
+      .write_valid_i   (mrif_valid_i),
+      .write_ready_o   (mrif_ready_o),
+      .write_i         ({mrif_address_i, mrif_nid_i, mrif_nppn_i, mrif_quiet_i, mrif_qos_i, mrif_translated_i, mrif_did_i,
+                         mrif_pv_i, mrif_pid_i, mrif_priv_i, mrif_iova_i, mrif_data_i}),
+      .fault_valid_o   (mrif_fault_valid),
+      .fault_ready_i   (fault_ready && !walk_fault_valid && !msi_fault_valid),
+      .fault_o         (mrif_fault),
+      .mem_valid_o     (engine_valid[4]),
+      .mem_ready_i     (engine_ready[4]),
+      .mem_access_o    (engine_access[4*ACCESS_W +: ACCESS_W]),
+      .mem_rsp_valid_i (engine_rsp_valid[4]),
+      .mem_rsp_data_i  (mem_rsp_data_i[63:0]),
+      .mem_rsp_err_i   (mem_rsp_err_i[0]),
+      .mem_rsp_poison_i(mem_rsp_poison_i[0])
   );
 
   iommu_memory_arbiter #(

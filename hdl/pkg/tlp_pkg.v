@@ -93,5 +93,53 @@ package tlp_pkg;
     end
   endfunction
 
+  // Disabled bytes before the first enabled one of a read (PCIe Base, completion rules); no byte enabled counts as one byte.
+  function automatic [1:0] read_lead;
+    input [127:0] header;
+    begin
+      if (header[64] || header[67:64] == 4'd0) read_lead = 2'd0;
+      else if (header[65]) read_lead = 2'd1;
+      else if (header[66]) read_lead = 2'd2;
+      else read_lead = 2'd3;
+    end
+  endfunction
+
+  // Byte Count of the first completion of a non-posted request, modulo 4096.
+  function automatic [11:0] completion_byte_count;
+    input [127:0] header;
+    reg [3:1] end_enables;
+    reg [1:0] trail;
+    begin
+      end_enables = header[105:96] == 10'd1 ? header[67:65] : header[71:69];
+      if (end_enables[3]) trail = 2'd0;
+      else if (end_enables[2]) trail = 2'd1;
+      else if (end_enables[1]) trail = 2'd2;
+      else trail = 2'd3;
+      if (!header[126] && (header[124:120] == 5'b00000 || header[124:120] == 5'b00001))
+        completion_byte_count = {header[105:96], 2'b00} - {10'd0, read_lead(header)} - {10'd0, trail};
+      else if (header[124:122] == 3'b011)
+        completion_byte_count = header[121] ? {1'b0, header[105:96], 1'b0} : {header[105:96], 2'b00};
+      else completion_byte_count = 12'd4;
+    end
+  endfunction
+
+  // Lower Address of the first completion of a non-posted request: 0 except for reads.
+  function automatic [6:0] completion_lower_address;
+    input [127:0] header;
+    begin
+      if (!header[126] && (header[124:120] == 5'b00000 || header[124:120] == 5'b00001))
+        completion_lower_address = {header[125] ? header[6:2] : header[38:34], read_lead(header)};
+      else completion_lower_address = 7'd0;
+    end
+  endfunction
+
+  // Byte-reversed DW: bodies of ATS completions and messages are laid out like headers, most significant byte first.
+  function automatic [31:0] reversed_dword;
+    input [31:0] dword;
+    begin
+      reversed_dword = {dword[7:0], dword[15:8], dword[23:16], dword[31:24]};
+    end
+  endfunction
+
 endpackage
 `default_nettype wire

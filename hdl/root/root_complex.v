@@ -36,6 +36,8 @@ module root_complex #(
     parameter int CPU_DATA = 64,
     // Cycles without a completion after which a read that a fence waits for counts as lost.
     parameter int DRAIN_TIMEOUT = 16384,
+    // Cycles after which an invalidate request that its device has not completed counts as timed out.
+    parameter [39:0] INVALIDATE_TIMEOUT = 40'd15_000_000_000,
     // Derived: bits of `empty`.
     parameter int EMPTY_W = $clog2(DATA_W / 32)
 ) (
@@ -175,13 +177,17 @@ module root_complex #(
     output wire                stat_upstream_posted_refused_o,
     output wire                stat_upstream_completion_unexpected_o,
     output wire                stat_cpu_posted_refused_o,
-    output wire                stat_memory_completion_unexpected_o
+    output wire                stat_memory_completion_unexpected_o,
+    output wire                stat_invalidate_unexpected_o,
+    output wire                stat_invalidate_timeout_o,
+    output wire                stat_message_dropped_o
 );
 
   localparam int ID_W = $clog2(TRANSLATIONS);
   // Requester ID of the CPU (00:00.0) and completer ID of the root port (00:01.0).
   localparam [15:0] CPU_ID = 16'h0000;
   localparam [15:0] ROOT_PORT_ID = 16'h0008;
+  localparam [7:0] PASID_PREFIX = 8'h91;
 
   // Programming of the root port.
   wire [7:0]  secondary_bus, subordinate_bus;
@@ -207,6 +213,12 @@ module root_complex #(
   wire [EMPTY_W-1:0] up_completion_empty;
   wire [127:0]       up_completion_hdr;
   wire [31:0]        up_completion_prefix;
+  wire               message_posted_valid, message_posted_ready;
+  wire               message_posted_sop, message_posted_eop, message_posted_prefix_valid;
+  wire [DATA_W-1:0]  message_posted_data;
+  wire [EMPTY_W-1:0] message_posted_empty;
+  wire [127:0]       message_posted_hdr;
+  wire [31:0]        message_posted_prefix;
   wire               answer_valid, answer_ready;
   wire               answer_sop, answer_eop, answer_prefix_valid, answer_err;
   wire [DATA_W-1:0]  answer_data;
@@ -252,21 +264,28 @@ module root_complex #(
   wire            xlate_rsp_mrif;
   wire [10:0]     xlate_rsp_mrif_nid;
   wire [43:0]     xlate_rsp_mrif_nppn;
-  // A TLP needs status and address of a translation only; MRIF and ATS completions are not built here.
-  wire            unused_translation = &{
-    1'b0, xlate_rsp_pbmt, xlate_rsp_permissions, xlate_rsp_size, xlate_rsp_mrif, xlate_rsp_mrif_nid, xlate_rsp_mrif_nppn
-  };
+  wire            xlate_rsp_mrif_quiet;
+  wire [23:0]     xlate_rsp_mrif_qos;
+  wire            unused_translation = &{1'b0, xlate_rsp_pbmt};
   wire            drain_req, drain_reads, drain_writes, drain_ack;
-  // Messages of devices end at the router: no page request reaches the IOMMU, and nobody takes what it sends.
-  wire            unused_page_req_ready;
-  wire [116:0]    unused_message;
-  wire [1:0]      unused_invalidate_stats;
+  // Writes to interrupt files (mrif_write_t), and the messages of the IOMMU.
+  wire                              mrif_valid, mrif_ready;
+  wire [iommu_spec_pkg::MRIF_W-1:0] mrif_write;
+  wire                              page_request_valid, page_request_ready, invalidate_completion_valid;
+  wire                              message_valid, message_ready, message_invalidate, message_dsv, message_pv;
+  wire [7:0]                        message_dseg;
+  wire [15:0]                       message_rid;
+  wire [19:0]                       message_pid;
+  wire [4:0]                        message_itag;
+  wire [63:0]                       message_payload;
+  wire                              up_posted_pasid = up_posted_prefix_valid && up_posted_prefix[31:24] == PASID_PREFIX;
 
   wire unused_neighbour;
 
   riscv_iommu #(
-      .ID_W    (ID_W),
-      .MEM_ID_W(MEM_ID_W)
+      .ID_W              (ID_W),
+      .MEM_ID_W          (MEM_ID_W),
+      .INVALIDATE_TIMEOUT(INVALIDATE_TIMEOUT)
   ) u_iommu (
       .clk_i                  (clk_i),
       .rst_i                  (rst_i),
@@ -294,29 +313,45 @@ module root_complex #(
       .xlate_rsp_mrif_o       (xlate_rsp_mrif),
       .xlate_rsp_mrif_nid_o   (xlate_rsp_mrif_nid),
       .xlate_rsp_mrif_nppn_o  (xlate_rsp_mrif_nppn),
-      .page_req_valid_i       (1'b0),
-      .page_req_ready_o       (unused_page_req_ready),
+      .xlate_rsp_mrif_quiet_o (xlate_rsp_mrif_quiet),
+      .xlate_rsp_mrif_qos_o   (xlate_rsp_mrif_qos),
+      .mrif_valid_i           (mrif_valid),
+      .mrif_ready_o           (mrif_ready),
+      .mrif_address_i         (mrif_write[278:223]),
+      .mrif_nid_i             (mrif_write[222:212]),
+      .mrif_nppn_i            (mrif_write[211:168]),
+      .mrif_quiet_i           (mrif_write[167]),
+      .mrif_qos_i             (mrif_write[166:143]),
+      .mrif_translated_i      (mrif_write[142]),
+      .mrif_did_i             (mrif_write[141:118]),
+      .mrif_pv_i              (mrif_write[117]),
+      .mrif_pid_i             (mrif_write[116:97]),
+      .mrif_priv_i            (mrif_write[96]),
+      .mrif_iova_i            (mrif_write[95:32]),
+      .mrif_data_i            (mrif_write[31:0]),
+      .page_req_valid_i       (page_request_valid),
+      .page_req_ready_o       (page_request_ready),
       .page_req_dsv_i         (1'b0),
-      .page_req_did_i         (24'd0),
-      .page_req_pv_i          (1'b0),
-      .page_req_pid_i         (20'd0),
-      .page_req_priv_i        (1'b0),
-      .page_req_exec_i        (1'b0),
-      .page_req_payload_i     (64'd0),
-      .invalidate_completion_valid_i(1'b0),
-      .invalidate_completion_did_i  (24'd0),
-      .invalidate_completion_tags_i (32'd0),
-      .invalidate_completion_count_i(3'd0),
-      .message_valid_o        (unused_message[0]),
-      .message_ready_i        (1'b1),
-      .message_invalidate_o   (unused_message[1]),
-      .message_dsv_o          (unused_message[2]),
-      .message_dseg_o         (unused_message[10:3]),
-      .message_rid_o          (unused_message[26:11]),
-      .message_pv_o           (unused_message[27]),
-      .message_pid_o          (unused_message[47:28]),
-      .message_itag_o         (unused_message[52:48]),
-      .message_payload_o      (unused_message[116:53]),
+      .page_req_did_i         ({8'd0, up_posted_hdr[95:80]}),
+      .page_req_pv_i          (up_posted_pasid),
+      .page_req_pid_i         (up_posted_prefix[19:0]),
+      .page_req_priv_i        (up_posted_prefix[21]),
+      .page_req_exec_i        (up_posted_prefix[20]),
+      .page_req_payload_i     (up_posted_hdr[63:0]),
+      .invalidate_completion_valid_i(invalidate_completion_valid),
+      .invalidate_completion_did_i  ({8'd0, up_posted_hdr[95:80]}),
+      .invalidate_completion_tags_i (up_posted_hdr[31:0]),
+      .invalidate_completion_count_i(up_posted_hdr[34:32]),
+      .message_valid_o        (message_valid),
+      .message_ready_i        (message_ready),
+      .message_invalidate_o   (message_invalidate),
+      .message_dsv_o          (message_dsv),
+      .message_dseg_o         (message_dseg),
+      .message_rid_o          (message_rid),
+      .message_pv_o           (message_pv),
+      .message_pid_o          (message_pid),
+      .message_itag_o         (message_itag),
+      .message_payload_o      (message_payload),
       .mem_req_valid_o        (iommu_mem_req_valid_o),
       .mem_req_ready_i        (iommu_mem_req_ready_i),
       .mem_req_id_o           (iommu_mem_req_id_o),
@@ -354,8 +389,8 @@ module root_complex #(
       .stat_miss_o            (stat_miss_o),
       .stat_walk_start_o      (stat_walk_start_o),
       .stat_walk_end_o        (stat_walk_end_o),
-      .stat_invalidate_unexpected_o(unused_invalidate_stats[0]),
-      .stat_invalidate_timeout_o   (unused_invalidate_stats[1]),
+      .stat_invalidate_unexpected_o(stat_invalidate_unexpected_o),
+      .stat_invalidate_timeout_o   (stat_invalidate_timeout_o),
       .stat_neighbour_o            (unused_neighbour)
   );
 
@@ -459,6 +494,20 @@ module root_complex #(
       .xlate_rsp_id_i              (xlate_rsp_id),
       .xlate_rsp_status_i          (xlate_rsp_status),
       .xlate_rsp_spa_i             (xlate_rsp_spa),
+      .xlate_rsp_permissions_i     (xlate_rsp_permissions),
+      .xlate_rsp_size_i            (xlate_rsp_size),
+      .xlate_rsp_mrif_i            (xlate_rsp_mrif),
+      .xlate_rsp_mrif_nid_i        (xlate_rsp_mrif_nid),
+      .xlate_rsp_mrif_nppn_i       (xlate_rsp_mrif_nppn),
+      .xlate_rsp_mrif_quiet_i      (xlate_rsp_mrif_quiet),
+      .xlate_rsp_mrif_qos_i        (xlate_rsp_mrif_qos),
+      .mrif_valid_o                (mrif_valid),
+      .mrif_ready_i                (mrif_ready),
+      .mrif_write_o                (mrif_write),
+      .ats_i                       (capabilities_i[iommu_spec_pkg::CAP_ATS]),
+      .page_request_valid_o        (page_request_valid),
+      .page_request_ready_i        (page_request_ready),
+      .invalidate_completion_valid_o(invalidate_completion_valid),
       .drain_req_i                 (drain_req),
       .drain_reads_i               (drain_reads),
       .drain_writes_i              (drain_writes),
@@ -618,8 +667,36 @@ module root_complex #(
       .stat_posted_refused_o    (stat_cpu_posted_refused_o)
   );
 
-  // Down: looped traffic of the devices, CPU requests, memory completions, refusals.
-  wire [4:0] unused_down_ready;
+  root_message_source #(
+      .DATA_W      (DATA_W),
+      .ROOT_PORT_ID(ROOT_PORT_ID)
+  ) u_messages (
+      .secondary_bus_i       (secondary_bus),
+      .subordinate_bus_i     (subordinate_bus),
+      .message_valid_i       (message_valid),
+      .message_ready_o       (message_ready),
+      .message_invalidate_i  (message_invalidate),
+      .message_dsv_i         (message_dsv),
+      .message_dseg_i        (message_dseg),
+      .message_rid_i         (message_rid),
+      .message_pv_i          (message_pv),
+      .message_pid_i         (message_pid),
+      .message_itag_i        (message_itag),
+      .message_payload_i     (message_payload),
+      .posted_valid_o        (message_posted_valid),
+      .posted_ready_i        (message_posted_ready),
+      .posted_sop_o          (message_posted_sop),
+      .posted_eop_o          (message_posted_eop),
+      .posted_data_o         (message_posted_data),
+      .posted_empty_o        (message_posted_empty),
+      .posted_hdr_o          (message_posted_hdr),
+      .posted_prefix_o       (message_posted_prefix),
+      .posted_prefix_valid_o (message_posted_prefix_valid),
+      .stat_message_dropped_o(stat_message_dropped_o)
+  );
+
+  // Down: looped traffic of the devices, CPU requests, memory completions, refusals and messages of the IOMMU.
+  wire [3:0] unused_down_ready;
 
   tlp_transmit_arbiter #(
       .DATA_W (DATA_W),
@@ -629,55 +706,55 @@ module root_complex #(
       .rst_i               (rst_i),
       .link_up_i           (link_up_i),
       .in_valid_i          ({
-          answer_valid, 2'b00,
+          answer_valid, 1'b0, message_posted_valid,
           memory_completion_valid, 2'b00,
           1'b0, cpu_nonposted_valid, cpu_posted_valid,
           loop_completion_valid, loop_nonposted_valid, loop_posted_valid
       }),
       .in_ready_o          ({
-          answer_ready, unused_down_ready[4:3],
+          answer_ready, unused_down_ready[3], message_posted_ready,
           memory_completion_ready, unused_down_ready[2:1],
           unused_down_ready[0], cpu_nonposted_ready, cpu_posted_ready,
           loop_completion_ready, loop_nonposted_ready, loop_posted_ready
       }),
       .in_sop_i            ({
-          answer_sop, 2'b00,
+          answer_sop, 1'b0, message_posted_sop,
           memory_completion_sop, 2'b00,
           1'b0, cpu_nonposted_sop, cpu_posted_sop,
           up_completion_sop, up_nonposted_sop, up_posted_sop
       }),
       .in_eop_i            ({
-          answer_eop, 2'b00,
+          answer_eop, 1'b0, message_posted_eop,
           memory_completion_eop, 2'b00,
           1'b0, cpu_nonposted_eop, cpu_posted_eop,
           up_completion_eop, up_nonposted_eop, up_posted_eop
       }),
       .in_data_i           ({
-          answer_data, {2 * DATA_W{1'b0}},
+          answer_data, {DATA_W{1'b0}}, message_posted_data,
           memory_completion_data, {2 * DATA_W{1'b0}},
           {DATA_W{1'b0}}, cpu_nonposted_data, cpu_posted_data,
           up_completion_data, up_nonposted_data, up_posted_data
       }),
       .in_empty_i          ({
-          answer_empty, {2 * EMPTY_W{1'b0}},
+          answer_empty, {EMPTY_W{1'b0}}, message_posted_empty,
           memory_completion_empty, {2 * EMPTY_W{1'b0}},
           {EMPTY_W{1'b0}}, cpu_nonposted_empty, cpu_posted_empty,
           up_completion_empty, up_nonposted_empty, up_posted_empty
       }),
       .in_hdr_i            ({
-          answer_hdr, 256'd0,
+          answer_hdr, 128'd0, message_posted_hdr,
           memory_completion_hdr, 256'd0,
           128'd0, cpu_nonposted_hdr, cpu_posted_hdr,
           up_completion_hdr, up_nonposted_hdr, up_posted_hdr
       }),
       .in_prefix_i         ({
-          answer_prefix, 64'd0,
+          answer_prefix, 32'd0, message_posted_prefix,
           memory_completion_prefix, 64'd0,
           32'd0, cpu_nonposted_prefix, cpu_posted_prefix,
           up_completion_prefix, 32'd0, up_posted_prefix
       }),
       .in_prefix_valid_i   ({
-          answer_prefix_valid, 2'b00,
+          answer_prefix_valid, 1'b0, message_posted_prefix_valid,
           memory_completion_prefix_valid, 2'b00,
           1'b0, cpu_nonposted_prefix_valid, cpu_posted_prefix_valid,
           up_completion_prefix_valid, 1'b0, up_posted_prefix_valid

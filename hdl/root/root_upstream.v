@@ -128,6 +128,22 @@ module root_upstream #(
     input  wire [ID_W-1:0]           xlate_rsp_id_i,
     input  wire [1:0]                xlate_rsp_status_i,
     input  wire [55:0]               xlate_rsp_spa_i,
+    input  wire [7:0]                xlate_rsp_permissions_i,
+    input  wire [5:0]                xlate_rsp_size_i,
+    input  wire                      xlate_rsp_mrif_i,
+    input  wire [10:0]               xlate_rsp_mrif_nid_i,
+    input  wire [43:0]               xlate_rsp_mrif_nppn_i,
+    input  wire                      xlate_rsp_mrif_quiet_i,
+    input  wire [23:0]               xlate_rsp_mrif_qos_i,
+    // Writes to memory-resident interrupt files, flat (mrif_write_t of the IOMMU), held until carried out.
+    output wire                      mrif_valid_o,
+    input  wire                      mrif_ready_i,
+    output wire [iommu_spec_pkg::MRIF_W-1:0] mrif_write_o,
+    // Messages to the IOMMU (docs/interfaces.md section 6), and whether it has ATS: header and prefix are those of the posted stream.
+    input  wire                      ats_i,
+    output wire                      page_request_valid_o,
+    input  wire                      page_request_ready_i,
+    output wire                      invalidate_completion_valid_o,
     input  wire                      drain_req_i,
     input  wire                      drain_reads_i,
     input  wire                      drain_writes_i,
@@ -236,6 +252,18 @@ module root_upstream #(
   wire [EMPTY_W-1:0] fault_empty;
   wire [127:0]       fault_hdr;
 
+  wire [55:0] mrif_address;
+  wire [10:0] mrif_nid;
+  wire [43:0] mrif_nppn;
+  wire [23:0] mrif_qos, mrif_did;
+  wire        mrif_quiet, mrif_translated, mrif_pv, mrif_priv;
+  wire [19:0] mrif_pid;
+  wire [63:0] mrif_iova;
+  wire [31:0] mrif_data;
+
+  assign mrif_write_o = {mrif_address, mrif_nid, mrif_nppn, mrif_quiet, mrif_qos, mrif_translated, mrif_did, mrif_pv, mrif_pid, mrif_priv,
+                         mrif_iova, mrif_data};
+
   iommu_tlp_adapter #(
       .DATA_W       (DATA_W),
       .TRANSLATIONS (TRANSLATIONS),
@@ -314,6 +342,27 @@ module root_upstream #(
       .xlate_rsp_id_i             (xlate_rsp_id_i),
       .xlate_rsp_status_i         (xlate_rsp_status_i),
       .xlate_rsp_spa_i            (xlate_rsp_spa_i),
+      .xlate_rsp_permissions_i    (xlate_rsp_permissions_i),
+      .xlate_rsp_size_i           (xlate_rsp_size_i),
+      .xlate_rsp_mrif_i           (xlate_rsp_mrif_i),
+      .xlate_rsp_mrif_nid_i       (xlate_rsp_mrif_nid_i),
+      .xlate_rsp_mrif_nppn_i      (xlate_rsp_mrif_nppn_i),
+      .xlate_rsp_mrif_quiet_i     (xlate_rsp_mrif_quiet_i),
+      .xlate_rsp_mrif_qos_i       (xlate_rsp_mrif_qos_i),
+      .mrif_valid_o               (mrif_valid_o),
+      .mrif_ready_i               (mrif_ready_i),
+      .mrif_address_o             (mrif_address),
+      .mrif_nid_o                 (mrif_nid),
+      .mrif_nppn_o                (mrif_nppn),
+      .mrif_quiet_o               (mrif_quiet),
+      .mrif_qos_o                 (mrif_qos),
+      .mrif_translated_o          (mrif_translated),
+      .mrif_did_o                 (mrif_did),
+      .mrif_pv_o                  (mrif_pv),
+      .mrif_pid_o                 (mrif_pid),
+      .mrif_priv_o                (mrif_priv),
+      .mrif_iova_o                (mrif_iova),
+      .mrif_data_o                (mrif_data),
       .drain_req_i                (drain_req_i),
       .drain_reads_i              (drain_reads_i),
       .drain_writes_i             (drain_writes_i),
@@ -408,7 +457,8 @@ module root_upstream #(
   );
 
   root_upstream_router #(
-      .CPU_ID(CPU_ID)
+      .CPU_ID      (CPU_ID),
+      .ROOT_PORT_ID(ROOT_PORT_ID)
   ) u_router (
       .clk_i                       (clk_i),
       .rst_i                       (rst_i),
@@ -422,6 +472,11 @@ module root_upstream #(
       .posted_in_memory_i          (posted_in_memory),
       .posted_in_window_i          (posted_in_window),
       .posted_id_below_i           (posted_id_below),
+      .ats_i                       (ats_i),
+      .posted_settled_i            (posted_settled_i),
+      .page_request_valid_o        (page_request_valid_o),
+      .page_request_ready_i        (page_request_ready_i),
+      .invalidate_completion_valid_o(invalidate_completion_valid_o),
       .memory_posted_valid_o       (memory_posted_valid_o),
       .memory_posted_ready_i       (memory_posted_ready_i),
       .down_posted_valid_o         (down_posted_valid_o),

@@ -5,12 +5,15 @@
 // Memory requests: host memory and interrupt page to the memory link, even where a window lies over them; an address in a
 // bridge window of the root port is looped down (peer to peer through the host bridge); anything else, or any request while Bus Master Enable is 0, is refused: posted ones
 // vanish, non-posted ones go to the UR generator, as do configuration and I/O requests from below.
-// Messages: by ID into the bus range below are looped down, all others end here and are reported.
+// Messages: by ID into the bus range below are looped down; page requests, and invalidate completions to the root port, go to the IOMMU
+// while it has ATS, once every earlier posted TLP has been taken by memory; all others end here and are reported.
 // Completions: by requester ID to the CPU or down (completions that ACS redirected); others vanish.
 // Combinational except for the choice held from sop to eop.
 module root_upstream_router #(
     // Requester ID of the CPU.
-    parameter [15:0] CPU_ID = 16'h0000
+    parameter [15:0] CPU_ID = 16'h0000,
+    // Requester ID of the root port, which its invalidate requests carry.
+    parameter [15:0] ROOT_PORT_ID = 16'h0008
 ) (
     input  wire         clk_i,
     input  wire         rst_i,
@@ -28,7 +31,13 @@ module root_upstream_router #(
     input  wire         posted_in_memory_i,
     input  wire         posted_in_window_i,
     input  wire         posted_id_below_i,
-    // Posted to the memory link and down.
+    // The IOMMU has ATS; all posted TLPs that went to the memory link before this cycle have been taken there.
+    input  wire         ats_i,
+    input  wire         posted_settled_i,
+    // Posted to the IOMMU (messages of one beat), to the memory link and down.
+    output wire         page_request_valid_o,
+    input  wire         page_request_ready_i,
+    output wire         invalidate_completion_valid_o,
     output wire         memory_posted_valid_o,
     input  wire         memory_posted_ready_i,
     output wire         down_posted_valid_o,
@@ -75,7 +84,10 @@ module root_upstream_router #(
     output wire         stat_completion_unexpected_o
 );
 
+  localparam [2:0] ROUTE_TO_ROOT = 3'b000;
   localparam [2:0] ROUTE_BY_ID = 3'b010;
+  localparam [7:0] CODE_INVALIDATE_COMPLETION = 8'h02;
+  localparam [7:0] CODE_PAGE_REQUEST = 8'h04;
 
   // Routing looks at the type and, for completions, at the requester ID only.
   wire unused_hdr = &{1'b0, nonposted_hdr_i[119:0], completion_hdr_i[127:64], completion_hdr_i[47:0]};
@@ -85,10 +97,19 @@ module root_upstream_router #(
   wire message_down = posted_is_message && posted_hdr_i[122:120] == ROUTE_BY_ID && posted_id_below_i;
   wire posted_to_memory = !posted_is_message && bus_master_i && posted_in_memory_i;
   wire posted_down = posted_is_message ? message_down : bus_master_i && posted_in_window_i && !posted_in_memory_i;
-  wire posted_ends = posted_valid_i && posted_sop_i && posted_ready_o && !posted_to_memory && !posted_down;
+  wire without_data = posted_is_message && !posted_hdr_i[126] && ats_i;
+  wire is_page_request = without_data && posted_hdr_i[122:120] == ROUTE_TO_ROOT && posted_hdr_i[71:64] == CODE_PAGE_REQUEST;
+  wire is_invalidate_completion = without_data && posted_hdr_i[122:120] == ROUTE_BY_ID &&
+      posted_hdr_i[71:64] == CODE_INVALIDATE_COMPLETION && posted_hdr_i[63:48] == ROOT_PORT_ID && !message_down;
+  wire to_iommu = is_page_request || is_invalidate_completion;
+  wire posted_ends = posted_valid_i && posted_sop_i && posted_ready_o && !posted_to_memory && !posted_down && !to_iommu;
+  wire iommu_valid;
+
+  assign page_request_valid_o = iommu_valid && posted_settled_i && is_page_request;
+  assign invalidate_completion_valid_o = iommu_valid && posted_settled_i && is_invalidate_completion;
 
   tlp_stream_demux #(
-      .OUTPUTS(2)
+      .OUTPUTS(3)
   ) u_posted (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
@@ -96,9 +117,9 @@ module root_upstream_router #(
       .in_ready_o (posted_ready_o),
       .in_sop_i   (posted_sop_i),
       .in_eop_i   (posted_eop_i),
-      .select_i   ({posted_down, posted_to_memory}),
-      .out_valid_o({down_posted_valid_o, memory_posted_valid_o}),
-      .out_ready_i({down_posted_ready_i, memory_posted_ready_i})
+      .select_i   ({to_iommu, posted_down, posted_to_memory}),
+      .out_valid_o({iommu_valid, down_posted_valid_o, memory_posted_valid_o}),
+      .out_ready_i({posted_settled_i && (page_request_ready_i || !is_page_request), down_posted_ready_i, memory_posted_ready_i})
   );
 
   assign event_message_o = posted_ends && posted_is_message && !(posted_eop_i && posted_err_i);

@@ -34,17 +34,6 @@ module tlp_completion_generator #(
     output wire               completion_err_o
 );
 
-  // Request fields.
-  logic [7:0]  fmt_type;
-  logic [9:0]  length;
-  logic [3:0]  first_enables;
-  logic [3:1]  end_enables;
-  logic [4:0]  address;
-  logic        is_read, is_atomic, is_compare_swap, is_locked;
-
-  logic [1:0]   lead, trail;
-  logic [11:0]  byte_count;  // modulo 4096: 0 means 4096
-  logic [6:0]   lower_address;
   logic [127:0] hdr;
 
   logic         valid_d, valid_q, load, with_data_q;
@@ -53,41 +42,7 @@ module tlp_completion_generator #(
 
   // Address bits above the completion's, AT, PH and reserved bits of the request do not reach a completion.
   wire unused_request = &{1'b0, request_hdr_i};
-
-  assign fmt_type = request_hdr_i[127:120];
-  assign length = request_hdr_i[105:96];
-  assign first_enables = request_hdr_i[67:64];
-  assign end_enables = length == 10'd1 ? request_hdr_i[67:65] : request_hdr_i[71:69];
-  assign address = fmt_type[5] ? request_hdr_i[6:2] : request_hdr_i[38:34];
-  assign is_locked = fmt_type[4:0] == 5'b00001;
-  assign is_read = !fmt_type[6] && (fmt_type[4:0] == 5'b00000 || is_locked);
-  assign is_atomic = fmt_type[4:2] == 3'b011;
-  assign is_compare_swap = is_atomic && fmt_type[1];
-
-  // Disabled bytes before the first enabled one and behind the last; no byte enabled counts as one byte.
-  always_comb begin
-    if (first_enables[0] || first_enables == 4'd0) lead = 2'd0;
-    else if (first_enables[1]) lead = 2'd1;
-    else if (first_enables[2]) lead = 2'd2;
-    else lead = 2'd3;
-    if (end_enables[3]) trail = 2'd0;
-    else if (end_enables[2]) trail = 2'd1;
-    else if (end_enables[1]) trail = 2'd2;
-    else trail = 2'd3;
-  end
-
-  always_comb begin
-    byte_count = 12'd4;
-    lower_address = 7'd0;
-    if (is_read) begin
-      byte_count = {length, 2'b00} - 12'(lead) - 12'(trail);
-      lower_address = {address, lead};
-    end else if (is_compare_swap) begin
-      byte_count = {1'b0, length, 1'b0};
-    end else if (is_atomic) begin
-      byte_count = {length, 2'b00};
-    end
-  end
+  wire is_locked = request_hdr_i[124:120] == 5'b00001;
 
   assign hdr[127:96] = {
     1'b0, request_with_data_i, 1'b0, 4'b0101, is_locked,  // Fmt and Type
@@ -96,8 +51,8 @@ module tlp_completion_generator #(
     request_hdr_i[109:108],  // RO, NS
     2'b00, 9'd0, request_with_data_i  // AT, Length
   };
-  assign hdr[95:64] = {request_completer_i, request_status_i, 1'b0, byte_count};
-  assign hdr[63:32] = {request_hdr_i[95:72], 1'b0, lower_address};
+  assign hdr[95:64] = {request_completer_i, request_status_i, 1'b0, tlp_pkg::completion_byte_count(request_hdr_i)};
+  assign hdr[63:32] = {request_hdr_i[95:72], 1'b0, tlp_pkg::completion_lower_address(request_hdr_i)};
   assign hdr[31:0] = 32'd0;
 
   assign load = !valid_q || completion_ready_i;
@@ -127,7 +82,7 @@ module tlp_completion_generator #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i && request_valid_i) begin
-      assert (tlp_pkg::tlp_class(fmt_type) == tlp_pkg::CLASS_NONPOSTED)
+      assert (tlp_pkg::tlp_class(request_hdr_i[127:120]) == tlp_pkg::CLASS_NONPOSTED)
       else $error("tlp_completion_generator: only non-posted requests are completed");
       assert (!request_with_data_i || request_status_i == tlp_pkg::STATUS_SC)
       else $error("tlp_completion_generator: data with a status other than SC");

@@ -99,7 +99,8 @@ module tlp_receive_buffer #(
   assign class_beat = beat ? 3'd1 << class_now : 3'd0;
 
   always_ff @(posedge clk_i) begin
-    class_q <= class_now;
+    // Between beats the link carries anything, `sop` and header included.
+    if (beat) class_q <= class_now;
     open_q <= open_d;
     if (rst_i) open_q <= 1'b0;
   end

@@ -11,6 +11,11 @@ module system #(
     parameter int DATA_W = 256,
     // Translations of device requests in flight, a power of two.
     parameter int TRANSLATIONS = 32,
+    // Reads in flight of each endpoint: of its DMA engine, beside 16 of its descriptor fetcher; operations in flight, a power of two.
+    parameter int TAGS = 64,
+    parameter int OPERATIONS = 128,
+    // Room for non-posted requests on each link of the switch and at each endpoint, as credits (1..127).
+    parameter int NONPOSTED_HEADERS = 32,
     // Bits of the ids of the IOMMU's memory port.
     parameter int MEM_ID_W = 8,
     // Regions that the memory link serves (sluicegate.platform.AddressMap), multiples of 4 KiB.
@@ -137,7 +142,10 @@ module system #(
     output wire                stat_upstream_posted_refused_o,
     output wire                stat_upstream_completion_unexpected_o,
     output wire                stat_cpu_posted_refused_o,
-    output wire                stat_memory_completion_unexpected_o
+    output wire                stat_memory_completion_unexpected_o,
+    output wire                stat_invalidate_unexpected_o,
+    output wire                stat_invalidate_timeout_o,
+    output wire                stat_message_dropped_o
 );
 
   wire               endpoint0_up_valid, endpoint0_up_ready, endpoint0_up_sop, endpoint0_up_eop, endpoint0_up_prefix_valid, endpoint0_up_err;
@@ -317,15 +325,19 @@ module system #(
       .stat_upstream_posted_refused_o       (stat_upstream_posted_refused_o),
       .stat_upstream_completion_unexpected_o(stat_upstream_completion_unexpected_o),
       .stat_cpu_posted_refused_o            (stat_cpu_posted_refused_o),
-      .stat_memory_completion_unexpected_o  (stat_memory_completion_unexpected_o)
+      .stat_memory_completion_unexpected_o  (stat_memory_completion_unexpected_o),
+      .stat_invalidate_unexpected_o         (stat_invalidate_unexpected_o),
+      .stat_invalidate_timeout_o            (stat_invalidate_timeout_o),
+      .stat_message_dropped_o               (stat_message_dropped_o)
   );
 
   // Port 0 is the upstream port, lowest in every vector.
   wire [8:0] unused_switch_forwarded, unused_switch_redirected, unused_switch_direct_peer, unused_switch_unsupported, unused_switch_acs_violation;
 
   pcie_switch #(
-      .DATA_W          (DATA_W),
-      .DOWNSTREAM_PORTS(2)
+      .DATA_W           (DATA_W),
+      .NONPOSTED_HEADERS(NONPOSTED_HEADERS),
+      .DOWNSTREAM_PORTS (2)
   ) u_switch (
       .clk_i               (clk_i),
       .rst_i               (rst_i),
@@ -362,7 +374,10 @@ module system #(
   );
 
   pcie_endpoint #(
-      .DATA_W(DATA_W)
+      .DATA_W           (DATA_W),
+      .TAGS             (TAGS),
+      .OPERATIONS       (OPERATIONS),
+      .NONPOSTED_HEADERS(NONPOSTED_HEADERS)
   ) u_endpoint0 (
       .clk_i               (clk_i),
       .rst_i               (rst_i),
@@ -395,7 +410,10 @@ module system #(
   );
 
   pcie_endpoint #(
-      .DATA_W(DATA_W)
+      .DATA_W           (DATA_W),
+      .TAGS             (TAGS),
+      .OPERATIONS       (OPERATIONS),
+      .NONPOSTED_HEADERS(NONPOSTED_HEADERS)
   ) u_endpoint1 (
       .clk_i               (clk_i),
       .rst_i               (rst_i),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, runtime_checkable
 
 from sluicegate.memory import Memory
+from sluicegate.registers.completion import StatusCode
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,6 +81,17 @@ WIRED_INTERRUPT_BASE: Final = 0x700
 
 class PlatformTimeout(Exception):
     """A register or configuration access that no completion answered."""
+
+
+@runtime_checkable
+class ReadFailures(Protocol):
+    """A platform whose host memory can be told to fail."""
+
+    def fail_reads(self, region: Region, status: StatusCode) -> None:
+        """From now on reads of devices that begin in ``region`` (host memory) are refused, poisoned, or never answered.
+
+        ``status``: what the requester must report: UNSUPPORTED_REQUEST, COMPLETER_ABORT, POISONED or COMPLETION_TIMEOUT.
+        """
 
 
 class Platform(Protocol):

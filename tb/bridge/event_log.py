@@ -30,6 +30,7 @@ class EventKind(IntEnum):
     DEVICE_MESSAGE = 15
     IOMMU_MESSAGE = 16
     LOOKUP = 17
+    CREDITS_HELD = 18
 
 
 class Actor(IntEnum):

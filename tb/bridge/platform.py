@@ -9,20 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cocotb.task import resume
-from sluicegate.platform import ADDRESS_MAP, AddressMap, Bdf
+from sluicegate.platform import ADDRESS_MAP, AddressMap, Bdf, Region
+from sluicegate.registers.completion import StatusCode
 
 from tb.bridge.memory import NativeMemory
-from tb.bridge.native import ActionKind, CpuOperation, WakeKind
+from tb.bridge.native import ActionKind, CompleterFault, CpuOperation, WakeKind
 from tb.bridge.simulation import Simulation
 
+_FAULTS = {
+    StatusCode.UNSUPPORTED_REQUEST: CompleterFault.UNSUPPORTED_REQUEST,
+    StatusCode.COMPLETER_ABORT: CompleterFault.COMPLETER_ABORT,
+    StatusCode.POISONED: CompleterFault.POISON,
+    StatusCode.COMPLETION_TIMEOUT: CompleterFault.NO_ANSWER,
+}
 POLL_CYCLES = 64
 """How often :meth:`SimulationPlatform.wait_until` looks."""
 
 
 class SimulationPlatform:
-    """Platform on the native agents: RAM, IMSIC page and register page of the address map, CPU accesses on the attached links."""
+    """Platform on the native agents: RAM, IMSIC page and register page of the address map, CPU accesses on the attached links.
 
-    def __init__(self, simulation: Simulation, address_map: AddressMap = ADDRESS_MAP) -> None:
+    ``host_links``: the links on which host memory takes requests.
+    """
+
+    def __init__(self, simulation: Simulation, address_map: AddressMap = ADDRESS_MAP, host_links: tuple[int, ...] = ()) -> None:
+        self._host_links = host_links
         self._simulation = simulation
         self._native = simulation.native
         self._address_map = address_map
@@ -73,6 +84,11 @@ class SimulationPlatform:
     def config_write(self, function: Bdf, offset: int, value: int, width: int) -> None:
         ticket = self._submit(CpuOperation.CONFIG_WRITE, function.requester_id << 12 | offset, width, value)
         self._finish(ticket, f"the configuration write of {function} at {offset:#x}")
+
+    def fail_reads(self, region: Region, status: StatusCode) -> None:
+        """See :class:`sluicegate.platform.ReadFailures`; on every link that host memory serves."""
+        for link in self._host_links:
+            self._native.act(ActionKind.ADD_COMPLETER_FAULT, link, region.base, region.size, _FAULTS[status])
 
     def wait_irq(self, identity: int, timeout: int) -> bool:
         if not self._native.interrupt_pending(identity) and not self._wait(WakeKind.INTERRUPT, 0, identity, timeout):

@@ -19,6 +19,8 @@ from tb.bridge.event_log import LogBatch
 from tb.bridge.native import ActionKind, Native, WakeKind
 
 CLOCK_PERIOD_NS = 2
+QUIET_CYCLES = 320
+"""After the last TLP: the link monitors account for credits when nothing has moved for a while (``tlp_link_monitor.sv``)."""
 WATCHDOG_CYCLES = 2_000_000
 """A wait without its own limit fails after so many cycles: a hung design must end the run with a sentence."""
 
@@ -41,6 +43,7 @@ class Simulation:
         self._waiting: dict[int, Event] = {}
         self._failure: BaseException | None = None
         self._pump_task: Any = None
+        self._watch_tasks: list[Any] = []
 
     def add_consumer(self, consumer: Callable[[LogBatch], None]) -> None:
         """Every drained batch goes to each consumer, in log order; what it raises fails the test."""
@@ -64,6 +67,30 @@ class Simulation:
             for consumer in self._consumers:
                 consumer(batch)
 
+    def watch(self, interval: int, look: Callable[[int], None]) -> None:
+        """Call ``look`` with the cycle every ``interval`` cycles, after everything logged went to the consumers, until the end.
+
+        What it raises fails the test at once, whoever waits for whatever.
+        """
+        self._watch_tasks.append(cocotb.start_soon(self._watch(interval, look)))
+
+    async def _watch(self, interval: int, look: Callable[[int], None]) -> None:
+        try:
+            while True:
+                await self.cycles(interval)
+                self.drain()
+                look(self.cycle)
+        except Exception as error:
+            if self._failure is None:
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Everybody who waits is woken to raise this."""
+        self._failure = error
+        for event in self._waiting.values():
+            event.set()
+        self._waiting.clear()
+
     async def _pump(self) -> None:
         try:
             while True:
@@ -73,13 +100,13 @@ class Simulation:
                 for slot in [slot for slot in self._waiting if fired >> slot & 1]:
                     self._waiting.pop(slot).set()
         except Exception as error:
-            self._failure = error
-            for event in self._waiting.values():
-                event.set()
-            self._waiting.clear()
+            self._fail(error)
 
     async def wait(self, kind: WakeKind, threshold: int, argument: int = 0, timeout: int = WATCHDOG_CYCLES) -> bool:
-        """Wait for a native condition; False when ``timeout`` cycles passed first."""
+        """Wait for a native condition; False when ``timeout`` cycles passed first. Raises what has failed the test already."""
+        # Nothing rings after a failure, and whoever unwinds may want to wait once more.
+        if self._failure is not None:
+            raise self._failure
         slot, limit = self._free_slots.pop(), self._free_slots.pop()
         event = Event()
         self._waiting[slot] = event
@@ -110,8 +137,9 @@ class Simulation:
     async def finish(self) -> None:
         """Let what is in flight end, stop the pump and hand the rest of the log to the consumers."""
         await self.expect("quiet memory side", WakeKind.MEMORY_IDLE, 0)
-        await self.cycles(64)
-        self._pump_task.cancel()
+        await self.cycles(QUIET_CYCLES)
+        for task in (self._pump_task, *self._watch_tasks):
+            task.cancel()
         await Timer(1, unit="ps")
         self.drain()
         if self._failure is not None:

@@ -42,6 +42,11 @@ class Top:
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {link.name: link for link in self.links})
 
+    @property
+    def host_links(self) -> tuple[int, ...]:
+        """Links on which host memory takes requests."""
+        return tuple(link.number for link in self.links if link.completions is not None)
+
     def attach(self, native: Native) -> None:
         """Connect host memory and CPU to the links they serve."""
         for link in self.links:

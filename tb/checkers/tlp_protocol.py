@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -11,6 +11,15 @@ from tb.checkers.tlp_rules import SOURCES, LinkRules, RuleTables, broken_rules
 from tb.checkers.transactions import TransactionTracker
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
 from tb.scoreboards.tlp_batch import TlpBatch
+
+CREDIT_KINDS = (
+    "posted header",
+    "posted data",
+    "non-posted header",
+    "non-posted data",
+    "completion header",
+    "completion data",
+)
 
 
 class TlpProtocolChecker(Scoreboard):
@@ -26,6 +35,8 @@ class TlpProtocolChecker(Scoreboard):
         self._tables = RuleTables.of(links)
         self._transactions = TransactionTracker(links)
         self._checked = 0
+        self._held: dict[int, Any] = {}
+        """The last account of credits that the receiver of each link has not returned."""
 
     def ingest(self, batch: LogBatch) -> None:
         broken = batch.of_kind(EventKind.PROTOCOL_ERROR)
@@ -40,6 +51,8 @@ class TlpProtocolChecker(Scoreboard):
                 int(record["sequence"]),
                 link.block if link else None,
             )
+        for record in batch.of_kind(EventKind.CREDITS_HELD):
+            self._held[int(record["source"])] = record
         tlps = TlpBatch.of(batch)
         if len(tlps) == 0:
             return
@@ -63,6 +76,27 @@ class TlpProtocolChecker(Scoreboard):
             f"{link.name}: {rule}; observed {tlps.describe(row)}", int(tlps.cycle[row]), int(tlps.sequence[row]), link.block
         )
 
+    def outstanding(self, links: tuple[int, ...]) -> TlpBatch:
+        """Requests on these links without a last completion."""
+        left = self._transactions.outstanding()
+        return left.take(np.isin(left.link, links))
+
+    def _require_credits(self) -> None:
+        """Nothing is in flight any more: each receiver must have returned every credit."""
+        for source, record in sorted(self._held.items()):
+            held = record["header"].view("<u2")[: len(CREDIT_KINDS)].tolist()
+            missing = [f"{count} {kind}" for count, kind in zip(held, CREDIT_KINDS, strict=True) if count]
+            if missing:
+                link = self._links[source]
+                message = f"{link.name}: the receiver never returned {', '.join(missing)} credits"
+                raise self.error(message, int(record["cycle"]), int(record["sequence"]), self._receiver(link))
+
+    def _receiver(self, link: LinkRules) -> str:
+        """The block at the other end of a link: it sends what comes back."""
+        if link.completions_on is not None:
+            return self._links[link.completions_on].block
+        return next((other.block for other in self._links.values() if other.completions_on == link.source), self.block)
+
     def finish(self) -> ScoreboardResult:
         left = self._transactions.outstanding()
         if len(left):
@@ -74,6 +108,7 @@ class TlpProtocolChecker(Scoreboard):
                 int(left.sequence[0]),
                 answers.block,
             )
+        self._require_credits()
         self.require_compared(self._checked)
         figures = {
             f"{link.name}.answered": int(self._transactions.answered[source])

@@ -33,6 +33,8 @@ class CreditConsumer {
         consumed_[header + 1] += data_credits(tlp);
     }
 
+    std::uint32_t consumed(unsigned kind) const { return consumed_[kind] & CreditMask[kind]; }
+
   private:
     bool fits(unsigned kind, std::uint32_t need, std::uint64_t limit, std::uint32_t infinite) const {
         if ((infinite >> kind & 1U) != 0 || need == 0) return true;

@@ -78,6 +78,14 @@ void sluicegate_monitor_beat(long long cycle, int link, int data_bytes, int cont
     target.stage(AgentLink0 + static_cast<unsigned>(link));
 }
 
+void sluicegate_monitor_quiet(long long cycle, int link, const svBitVecVal* credit_limit, int credit_infinite) {
+    Machine& target = machine();
+    target.advance(static_cast<std::uint64_t>(cycle));
+    const std::uint64_t limit = static_cast<std::uint64_t>(credit_limit[1]) << 32 | credit_limit[0];
+    target.monitor(static_cast<unsigned>(link)).quiet(limit, static_cast<std::uint32_t>(credit_infinite));
+    target.stage(AgentLink0 + static_cast<unsigned>(link));
+}
+
 void sluicegate_protocol_error(long long cycle, int link, int rule) {
     Machine& target = machine();
     target.advance(static_cast<std::uint64_t>(cycle));

@@ -28,6 +28,7 @@ enum class EventKind : std::uint8_t {
     DeviceMessage = 15,        // a device's message reached the IOMMU core: address = payload (tags of an invalidate completion); header[0] = segment and requester ID, [1] = process ID, [2] = message bits
     IommuMessage = 16,         // the IOMMU core sent a message to a device: fields as DeviceMessage
     Lookup = 17,               // a translation request left the IOTLBs, in the order of the requests: argument = 1 first level, 2 second level, 3 miss
+    CreditsHeld = 18,          // a quiet link: header[0..2] = credits that its receiver has not returned, 16 bits a kind; when they change
 };
 
 enum class Actor : std::uint8_t { Cpu = 0, Link = 1, Iommu = 2 };

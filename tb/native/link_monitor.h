@@ -35,11 +35,17 @@ class LinkMonitor {
     // Takes a beat; a TLP that it completed, and rules that it broke, wait until taken.
     void beat(std::uint64_t cycle, const MonitorBeat& beat);
     std::optional<ObservedTlp> take();
+    // Nothing has moved on the link for a while. Credits of each kind that the receiver has not returned, when they have changed.
+    void quiet(std::uint64_t credit_limit, std::uint32_t credit_infinite);
+    std::optional<std::array<std::uint16_t, 6>> take_held();
     std::vector<ProtocolRule> take_errors();
     void report(ProtocolRule rule) { errors_.push_back(rule); }
 
   private:
     CreditConsumer credits_;
+    std::optional<std::uint64_t> room_;   // the limit before anything was consumed
+    std::array<std::uint16_t, 6> held_{};
+    bool held_changed_ = false;
     Tlp current_;
     bool inside_ = false;
     std::uint64_t started_ = 0;

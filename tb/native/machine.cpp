@@ -105,6 +105,16 @@ void Machine::commit_link(unsigned link) {
         record.argument = static_cast<std::uint32_t>(rule);
         host.log.append(record, {});
     }
+    if (const auto held = monitor.take_held()) {
+        EventRecord record{};
+        record.cycle = cycle_;
+        record.kind = static_cast<std::uint8_t>(EventKind::CreditsHeld);
+        record.source = static_cast<std::uint8_t>(link);
+        for (unsigned kind = 0; kind < held->size(); ++kind) {
+            record.header[kind / 2] |= static_cast<std::uint32_t>((*held)[kind]) << (kind % 2 * 16);
+        }
+        host.log.append(record, {});
+    }
     const std::optional<ObservedTlp> observed = monitor.take();
     if (!observed) return;
     const Tlp& tlp = observed->tlp;

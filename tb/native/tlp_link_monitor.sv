@@ -1,5 +1,6 @@
 // Watches one direction of a TLP link: every beat that moves goes to the native monitor `LINK`, which rebuilds and logs TLPs;
-// stability of a waiting beat is checked here (docs/interfaces.md section 1).
+// stability of a waiting beat is checked here (docs/interfaces.md section 1). When nothing has moved for QuietCycles, neither a beat
+// nor a credit, the monitor is told, so that it can say what the receiver has not returned.
 module tlp_link_monitor #(
     parameter int DATA_W = 256,   // 128, 256 or 512
     parameter int LINK   = 0      // link number in the event log
@@ -26,6 +27,10 @@ module tlp_link_monitor #(
       input int prefix, input bit [59:0] credit_limit, input int credit_infinite);
   import "DPI-C" context function void sluicegate_protocol_error(input longint cycle, input int link, input int rule);
 
+  import "DPI-C" context function void sluicegate_monitor_quiet(
+      input longint cycle, input int link, input bit [59:0] credit_limit, input int credit_infinite);
+
+  localparam int QuietCycles = 255;
   localparam int RuleUnstable = 2;
   localparam int RuleSentWhileLinkDown = 7;
   localparam int EmptyW = $clog2(DATA_W / 32);
@@ -40,11 +45,18 @@ module tlp_link_monitor #(
   };
   bit waiting = 1'b0;
   bit [BeatW-1:0] waiting_beat;
+  bit [7:0] quiet = 8'd0;
+  bit [59:0] quiet_limit;
 
   always @(posedge clk_i) begin
     if (rst_i) begin
       waiting <= 1'b0;
+      quiet <= 8'd0;
     end else begin
+      if (valid_i || credit_limit_i != quiet_limit) quiet <= 8'd0;
+      else if (quiet != 8'(QuietCycles)) quiet <= quiet + 8'd1;
+      if (quiet == 8'(QuietCycles - 1)) sluicegate_monitor_quiet(cycle_i, LINK, credit_limit_i, 32'(credit_infinite_i));
+      quiet_limit <= credit_limit_i;
       if (waiting && (!valid_i || beat != waiting_beat)) sluicegate_protocol_error(cycle_i, LINK, RuleUnstable);
       if (valid_i && !link_up_i) sluicegate_protocol_error(cycle_i, LINK, RuleSentWhileLinkDown);
       if (valid_i && ready_i) begin

@@ -1,4 +1,5 @@
-// Sender side of a TLP link: presents the beats of the native source `LINK` and obeys the receiver's credits.
+// Sender side of a TLP link: presents the beats of the native source `LINK` and obeys the receiver's credits. What means nothing
+// (everything while not valid; header and prefix after the first beat) is driven with values that would mean something else.
 module tlp_link_source #(
     parameter int DATA_W = 256,   // 128, 256 or 512
     parameter int LINK   = 0      // link number in the event log
@@ -29,6 +30,11 @@ module tlp_link_source #(
   int prefix;
   int control;
 
+  // A header of another class: of a completion, or of a write.
+  function automatic bit [127:0] other(input bit [127:0] header);
+    return {header[127:120] == 8'h4A ? 8'h40 : 8'h4A, ~header[119:0]};
+  endfunction
+
   always @(posedge clk_i) begin
     if (rst_i || !link_up_i) begin
       valid_o <= 1'b0;
@@ -42,8 +48,15 @@ module tlp_link_source #(
         prefix_valid_o <= control[4];
         empty_o <= control[8+:$clog2(DATA_W/32)];
         data_o <= data[DATA_W-1:0];
-        hdr_o <= header;
+        hdr_o <= control[1] ? header : other(header);
         prefix_o <= prefix;
+        if (!control[1]) prefix_valid_o <= 1'b1;
+      end else begin
+        sop_o <= 1'b1;
+        eop_o <= 1'b1;
+        err_o <= 1'b1;
+        prefix_valid_o <= 1'b1;
+        hdr_o <= other(hdr_o);
       end
     end
   end

@@ -67,3 +67,5 @@ class FabricConfiguration:
     links: FabricLinks = field(default_factory=FabricLinks)
     address_map: AddressMap = ADDRESS_MAP
     cpu_requester: int = 0
+    root_port_requester: int = 0x0008
+    """Requester ID of the messages of the IOMMU."""

@@ -8,7 +8,7 @@ without cause, is changed, goes the wrong way or never leaves is a failure of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -20,6 +20,7 @@ from tb.coverage.collector import Collector
 from tb.coverage.flow_collector import FlowCollector
 from tb.scoreboards.fabric import FabricConfiguration
 from tb.scoreboards.flow_matcher import FlowMatcher, payload_mismatch
+from tb.scoreboards.iommu_messages import message_tlps
 from tb.scoreboards.root_route import predict_root_route, predict_translated_route
 from tb.scoreboards.route import Outcome, Route, RoutingPrediction
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
@@ -30,6 +31,8 @@ from tb.scoreboards.translation_join import TranslationJoin
 from tb.scoreboards.translation_pairs import TranslationPairer
 
 SWITCH, ROOT_COMPLEX = "switch", "root_complex"
+_NOBODY = SOURCES - 1
+"""An ingress whose TLPs nobody counts."""
 
 
 class LinkFlowScoreboard(Scoreboard):
@@ -108,9 +111,18 @@ class LinkFlowScoreboard(Scoreboard):
             if entering.any():
                 chosen = tlps.take(entering)
                 self._sort_out(chosen, prediction(self._configuration, chosen), expected, answered)
+        if self._root:
+            self._expect_messages(batch, expected)
         observed = tlps.take(self._judged[tlps.link])
         self._count(self._observed, tlps.link[(self._judged | self._source_only)[tlps.link]])
         self._judge(_in_order(expected), _in_order(answered), observed)
+
+    def _expect_messages(self, batch: LogBatch, expected: list[tuple[TlpBatch, I64]]) -> None:
+        """What the IOMMU says to a device below must leave as a message TLP."""
+        port, link = self._configuration.root_port, self._configuration.links.switch_down
+        leaving = message_tlps(batch, link, port.secondary, port.subordinate, self._configuration.root_port_requester)
+        if len(leaving):
+            expected.append((leaving, np.full(len(leaving), link, np.int64)))
 
     def _count(self, counter: I64, link: np.ndarray[tuple[int], np.dtype[np.integer]]) -> None:
         counter += np.bincount(link, minlength=SOURCES)
@@ -135,6 +147,11 @@ class LinkFlowScoreboard(Scoreboard):
             expected.append((leaving, ingress[forwarded]))
         answers = np.flatnonzero(egress == Outcome.ANSWERED)
         if answers.size:
+            # Copies of a split answer are accounted for once.
+            again = np.repeat(route.completions[answers] > 1, route.completions[answers])
+            answers = np.repeat(answers, route.completions[answers])
+            again[1:] &= answers[1:] == answers[:-1]
+            again[0] = False
             request = tlps.take(answers)
             answer = _on_link(tlps, answers, self._answer_link[ingress[answers]])
             # Only link, Transaction ID and status of an answer are predicted: a completion header with these.
@@ -142,7 +159,7 @@ class LinkFlowScoreboard(Scoreboard):
             answer.words[5] = (route.status[answers] & 0xFF).astype(np.uint32)
             answer.words[6] = request.requester << np.uint32(16) | (request.tag & np.uint32(0xFF)) << np.uint32(8)
             answer.words[3] = 0
-            answered.append((answer, ingress[answers]))
+            answered.append((answer, np.where(again, _NOBODY, ingress[answers])))
         for row in np.flatnonzero(egress == Outcome.BROADCAST).tolist():
             copies = np.full(len(self._configuration.links.endpoint_down), row)
             targets = np.array(self._configuration.links.endpoint_down, np.int64)
@@ -212,6 +229,19 @@ class LinkFlowScoreboard(Scoreboard):
             ingress = self._names[int(self._forwarded.waiting_ingress[position])]
             message += f"; expected {waiting.describe(position)}, cause record {int(waiting.sequence[position])} on {ingress}"
         self._fail(observed, row, message)
+
+    @property
+    def senders(self) -> Mapping[int, str]:
+        """The block that sends on each judged link."""
+        return self._sender
+
+    def inside(self) -> TlpBatch:
+        """TLPs that entered a block and have not left it, as they must leave; answers that a block owes among them."""
+        return self._answers.waiting.after(self._forwarded.waiting)
+
+    def untranslated(self) -> TlpBatch:
+        """Memory requests on the link from the switch that the IOMMU has not answered."""
+        return self._join.waiting
 
     def finish(self) -> ScoreboardResult:
         for waiting, what in ((self._forwarded.waiting, "never left"), (self._answers.waiting, "was never answered")):

@@ -15,7 +15,10 @@ from sluicegate.driver.observer import RingLayout
 
 
 class MarkKind(IntEnum):
-    """``argument`` of a MARK record; each kind is one method of ``TransferObserver``. The first operand is the device."""
+    """``argument`` of a MARK record; each kind is one method of ``TransferObserver``.
+
+    The first operand is the device, where none is named.
+    """
 
     MAP = 1
     """address = DMA address; second operand = direction; payload = pairs of u64 (physical address, length)"""
@@ -37,6 +40,8 @@ class MarkKind(IntEnum):
     """address = physical"""
     REVOKE = 10
     """address = DMA address"""
+    BROKEN = 11
+    """address = physical; first operand = status code; second operand = bytes"""
 
 
 class MarkWriter(Protocol):
@@ -66,6 +71,9 @@ class MarkingObserver:
 
     def on_release(self, physical: int) -> None:
         self._write(MarkKind.RELEASE, int(physical), 0, 0, b"")
+
+    def on_broken(self, physical: int, size: int, status: int) -> None:
+        self._write(MarkKind.BROKEN, int(physical), int(status), size, b"")
 
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None:
         self._write(MarkKind.LOCAL_MEMORY, int(bus_address), device, size, b"")

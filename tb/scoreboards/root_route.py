@@ -12,6 +12,8 @@ from tb.scoreboards.tlp_types import AddressType, CompletionStatus, Kind, TlpCla
 from tb.scoreboards.translation_pairs import TranslationPairs
 
 _BY_ID = 2
+_ZEROS = 128
+"""Bytes between the boundaries at which the root complex splits the zeros that it answers."""
 
 
 def predict_root_route(configuration: FabricConfiguration, tlps: TlpBatch) -> Route:
@@ -61,9 +63,15 @@ def predict_translated_route(
     success = status == 0
     translation = tlps.address_type == AddressType.TRANSLATION_REQUEST
     route.status[success & translation] = CompletionStatus.SC
+    # An interrupt file in memory is no memory of the device: writes end at the IOMMU, reads give zeros, 128 bytes at most each.
+    file = success & ~translation & pairs.mrif
+    route.refuse(file, nonposted, CompletionStatus.SC)
+    reads = file & (tlps.kind == Kind.MEMORY_READ)
+    span = (tlps.address & np.uint64(_ZEROS - 1)).astype(np.int64) + 4 * tlps.length_dw.astype(np.int64)
+    route.completions[reads] = (span[reads] + _ZEROS - 1) // _ZEROS
     page, offset = np.uint64(0xFFF), np.uint64(0xFFC)
     address = (pairs.spa & ~page) | (tlps.address & offset)
-    forwarded = success & ~translation
+    forwarded = success & ~translation & ~file
     for region in (*configuration.address_map.ram, configuration.address_map.imsic):
         route.egress[forwarded & ((address - np.uint64(region.base)) < np.uint64(region.size))] = links.memory_request
     route.egress[forwarded & in_windows(configuration.root_port, address)] = links.switch_down

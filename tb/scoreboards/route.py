@@ -40,12 +40,15 @@ class Route:
     to_type0: Bool
     redirected: Bool
     """Goes up because ACS redirects it, not because of its address or ID; for coverage only."""
+    completions: I64
+    """Completions of an answered request."""
 
     @classmethod
     def undecided(cls, count: int) -> Route:
         """All dropped, status open."""
         nowhere = np.zeros(count, np.bool_)
-        return cls(np.full(count, Outcome.DROPPED), np.full(count, ANY_STATUS), nowhere, nowhere.copy())
+        one = np.ones(count, np.int64)
+        return cls(np.full(count, Outcome.DROPPED), np.full(count, ANY_STATUS), nowhere, nowhere.copy(), one)
 
     def refuse(self, rows: Bool, nonposted: Bool, status: int) -> None:
         """The block answers the non-posted among ``rows`` with ``status`` and drops the others."""

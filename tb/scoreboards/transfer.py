@@ -23,7 +23,7 @@ from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
 from tb.scoreboards.submissions import Submissions
 from tb.scoreboards.tlp_batch import Bool, TlpBatch
 from tb.scoreboards.tlp_types import Kind
-from tb.scoreboards.transfer_job import Job, Part, resolve
+from tb.scoreboards.transfer_job import BrokenMemory, Job, Part, resolve
 from tb.scoreboards.transfer_prediction import EndpointRules
 
 MESSAGE = 0
@@ -52,6 +52,7 @@ class TransferScoreboard(Scoreboard):
         self._next_job = 0
         self._guards: dict[int, list[tuple[int, NDArray[np.uint8]]]] = {}
         """Guard bytes before and behind each buffer, by the buffer's physical address."""
+        self._broken: list[BrokenMemory] = []
         self._combinations: set[tuple[int, int, str]] = set()
         self._compared_bytes = self._compared_jobs = self._faulted_jobs = self._writes = self._guard_bytes = 0
         self._records: EventArray = np.zeros(0, EVENT_DTYPE)
@@ -147,6 +148,9 @@ class TransferScoreboard(Scoreboard):
         if kind == MarkKind.BUFFER:
             self._buffer(address, payload, second)
             return
+        if kind == MarkKind.BROKEN:
+            self._broken.append(BrokenMemory(address, second, device))
+            return
         if kind == MarkKind.RELEASE:
             self._check_guards(address)
             return
@@ -205,7 +209,7 @@ class TransferScoreboard(Scoreboard):
         for row in self._submissions.descriptors[sequence]:
             part = Part(row.reads, row.writes, row.bus_address, row.local_offset, row.length, row.flushes, row.code)
             if row.code == 0 and (row.reads or row.writes or row.flushes):
-                resolve(part, endpoint.ledger, self._peers[rules.device], self._replica)
+                resolve(part, endpoint.ledger, self._peers[rules.device], self._replica, rules.direct_peers, self._broken)
             if job is None:
                 job = Job(row.job, rules.device, slot, row.cookie, row.interrupt, [], sequence)
                 if slot in endpoint.jobs:
@@ -288,7 +292,7 @@ class TransferScoreboard(Scoreboard):
                 pieces.append(
                     (part.peer.contents[part.peer_offset : part.peer_offset + part.length], f"peer offset {part.peer_offset:#x}")
                 )
-        elif part.mapping is not None and part.mapping.writable:
+        elif part.mapping is not None and part.mapping.writable and not part.mapping.revoked:
             pieces += [(self._replica.view(physical, size), f"{physical:#x}") for physical, size in part.pieces]
         begin = part.local_offset
         for found, where in pieces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +39,19 @@ class LocalMemory:
             return None
         offset = address - self.bus_address
         return offset if offset >= 0 and offset + length <= self.contents.size else None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenMemory:
+    """Host memory whose reads end with status ``code``."""
+
+    physical: int
+    size: int
+    code: int
+
+    def holds(self, physical: int, length: int) -> bool:
+        """Whether all these bytes are broken."""
+        return physical >= self.physical and physical + length <= self.physical + self.size
 
 
 @dataclass(slots=True)
@@ -95,14 +109,23 @@ class Job:
         return sum(part.length for part in self.parts if part.reads or part.writes)
 
 
-def resolve(part: Part, ledger: DeviceLedger, peers: list[LocalMemory], replica: Replica) -> None:
+def resolve(
+    part: Part,
+    ledger: DeviceLedger,
+    peers: list[LocalMemory],
+    replica: Replica,
+    direct_peers: bool,
+    broken: Sequence[BrokenMemory] = (),
+) -> None:
     """Find what is behind the bus address of ``part`` in the ledger, and with it the status that must come.
+
+    ``direct_peers``: the bus addresses of ``peers`` reach them without any mapping.
 
     A posted write that faults is dropped without a trace at the requester; only a flush behind it can fail. Where some bytes lie
     outside of every mapping but in a page that is mapped, hardware may go either way.
     """
     address, length = part.bus_address, max(part.length, 1)
-    if _find_peer(part, peers, address, length):
+    if direct_peers and _find_peer(part, peers, address, length):
         return
     mapping = ledger.find(address, length)
     if mapping is None:
@@ -118,6 +141,8 @@ def resolve(part: Part, ledger: DeviceLedger, peers: list[LocalMemory], replica:
     if len(part.pieces) == 1 and _find_peer(part, peers, part.pieces[0][0], length):
         return  # through the host bridge: a BAR mapped as a resource, at a bus address equal to the CPU's
     if part.reads:
+        # A transfer lies in broken memory or outside of it: the piece that holds its first byte decides.
+        part.code = next((memory.code for memory in broken if memory.holds(*part.pieces[0])), part.code)
         part.source = np.concatenate([replica.view(physical, size) for physical, size in part.pieces])
 
 

@@ -47,7 +47,10 @@ class StatusCode(IntEnum):
 
 @dataclass(frozen=True)
 class EndpointRules:
-    """An endpoint as configured. ``attributes``: DW0 bits (IDO 18, RO 13, NS 12) that Device Control enables."""
+    """An endpoint as configured. ``attributes``: DW0 bits (IDO 18, RO 13, NS 12) that Device Control enables.
+
+    ``direct_peers``: the bus address of a peer's memory reaches it; under ACS redirection it is an IOVA like any other.
+    """
 
     device: int
     name: str
@@ -57,6 +60,7 @@ class EndpointRules:
     max_payload: int = 256
     max_read_request: int = 512
     attributes: int = 1 << 13 | 1 << 18
+    direct_peers: bool = True
 
 
 class Descriptors:

@@ -390,6 +390,7 @@ class TranslationScoreboard(Scoreboard):
             "faults": self._faulted,
             "fault_records": self._faults.compared,
             "fault_records_dropped": self._faults.excused,
+            "fault_records_apart": self._faults.apart,
             "translated_exempt": self._exempt,
         }
         return ScoreboardResult(self.name, self.block, self._compared, figures=figures)

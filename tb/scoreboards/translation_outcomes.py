@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluicegate.iommu.capabilities import IommuConfiguration
-from sluicegate.iommu.request import AddressType, FaultRecord, Request, Response, Status, TransactionType
+from sluicegate.iommu.request import AddressType, FaultRecord, Permissions, Request, Response, Status, TransactionType
 from sluicegate.iommu.translate import translate
 
 from tb.bridge.event_log import RequestBit
@@ -42,13 +42,26 @@ def fits(pairs: TranslationPairs, row: int, request: Request, answer: Response) 
     status = int(pairs.status[row])
     if status != OBSERVED_STATUS[answer.status]:
         return False
-    if status or answer.spa is None:
+    if status:
+        return True
+    if answer.permissions is not None and not _grants(int(pairs.permissions[row]), answer.permissions):
+        return False
+    if answer.spa is None or (answer.permissions is not None and not (answer.permissions.read or answer.permissions.write)):
         return True
     if answer.trace.updates and request.address_type is AddressType.UNTRANSLATED:
         return False
     if int(pairs.memory_type[row]) != answer.memory_type and answer.mrif is None:
         return False
     return answer.mrif is not None or (int(pairs.spa[row]) == answer.spa and int(pairs.size[row]) <= answer.page_shift)
+
+
+def _grants(observed: int, expected: Permissions) -> bool:
+    """Are these the permissions of a translation request? Without R and W nothing else counts; CXL.io is not compared."""
+    bits = expected.read | expected.write << 1
+    if not bits:
+        return observed & 3 == 0
+    bits |= expected.exec << 2 | expected.priv << 3 | expected.global_ << 4 | expected.untranslated_only << 5
+    return observed & 0x3F == bits
 
 
 def request_of(pairs: TranslationPairs, row: int) -> Request:

@@ -81,6 +81,9 @@ module iommu_top #(
   logic [19:0] message_pid;
   logic [4:0] message_itag;
   logic [63:0] message_payload;
+  // Writes to interrupt files come from TLPs: the block testbench of the root complex drives them.
+  wire unused_mrif_quiet, unused_mrif_ready;
+  wire [23:0] unused_mrif_qos;
 
   translation_port_initiator #(.ID_W(ID_W)) initiator (
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .req_valid_o(xlate_req_valid), .req_ready_i(xlate_req_ready), .req_id_o(xlate_req_id),
@@ -119,7 +122,14 @@ module iommu_top #(
       .page_req_dsv_o(page_req_dsv), .page_req_did_o(page_req_did), .page_req_pv_o(page_req_pv), .page_req_pid_o(page_req_pid),
       .page_req_priv_o(page_req_priv), .page_req_exec_o(page_req_exec), .page_req_payload_o(page_req_payload),
       .completion_valid_o(completion_valid), .completion_did_o(completion_did), .completion_tags_o(completion_tags),
-      .completion_count_o(completion_count), .message_valid_i(message_valid), .message_ready_o(message_ready),
+      .completion_count_o(completion_count), .message_ready_o(message_ready));
+
+  message_port_monitor messages (
+      .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .page_req_valid_i(page_req_valid), .page_req_ready_i(page_req_ready),
+      .page_req_dsv_i(page_req_dsv), .page_req_did_i(page_req_did), .page_req_pv_i(page_req_pv), .page_req_pid_i(page_req_pid),
+      .page_req_priv_i(page_req_priv), .page_req_exec_i(page_req_exec), .page_req_payload_i(page_req_payload),
+      .completion_valid_i(completion_valid), .completion_did_i(completion_did), .completion_tags_i(completion_tags),
+      .completion_count_i(completion_count), .message_valid_i(message_valid), .message_ready_i(message_ready),
       .message_invalidate_i(message_invalidate), .message_dsv_i(message_dsv), .message_dseg_i(message_dseg),
       .message_rid_i(message_rid), .message_pv_i(message_pv), .message_pid_i(message_pid), .message_itag_i(message_itag),
       .message_payload_i(message_payload));
@@ -135,6 +145,9 @@ module iommu_top #(
       .xlate_rsp_status_o(xlate_rsp_status), .xlate_rsp_spa_o(xlate_rsp_spa), .xlate_rsp_pbmt_o(xlate_rsp_pbmt),
       .xlate_rsp_permissions_o(xlate_rsp_permissions), .xlate_rsp_size_o(xlate_rsp_size), .xlate_rsp_mrif_o(xlate_rsp_mrif),
       .xlate_rsp_mrif_nid_o(xlate_rsp_mrif_nid), .xlate_rsp_mrif_nppn_o(xlate_rsp_mrif_nppn),
+      .xlate_rsp_mrif_quiet_o(unused_mrif_quiet), .xlate_rsp_mrif_qos_o(unused_mrif_qos), .mrif_valid_i(1'b0), .mrif_ready_o(unused_mrif_ready),
+      .mrif_address_i('0), .mrif_nid_i('0), .mrif_nppn_i('0), .mrif_quiet_i(1'b0), .mrif_qos_i('0), .mrif_translated_i(1'b0),
+      .mrif_did_i('0), .mrif_pv_i(1'b0), .mrif_pid_i('0), .mrif_priv_i(1'b0), .mrif_iova_i('0), .mrif_data_i('0),
       .page_req_valid_i(page_req_valid), .page_req_ready_o(page_req_ready), .page_req_dsv_i(page_req_dsv),
       .page_req_did_i(page_req_did), .page_req_pv_i(page_req_pv), .page_req_pid_i(page_req_pid), .page_req_priv_i(page_req_priv),
       .page_req_exec_i(page_req_exec), .page_req_payload_i(page_req_payload),

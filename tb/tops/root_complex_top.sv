@@ -2,9 +2,11 @@
 // switch and what is below are a source and a sink. Link numbers: tb/bridge/tops.py, those of the system.
 module root_complex_top #(
     parameter int          DATA_W       = 256,                      // 128, 256 or 512
-    parameter logic [63:0] CAPABILITIES = 64'h000001F8_200E8E10   // features of the IOMMU
+    parameter logic [63:0] CAPABILITIES = 64'h000001F8_200E8E10,  // features of the IOMMU, unless `capabilities` names others
+    parameter int INVALIDATE_TIMEOUT = 8192                       // cycles that a device has to complete an invalidate request
 ) (
     input  bit        clk,
+    input  bit [63:0] capabilities,   // set before the first clock edge; 0: CAPABILITIES
     output bit        doorbell,
     // statistics strobes, counted
     output bit [31:0] stat_l1_hit,
@@ -20,6 +22,9 @@ module root_complex_top #(
     output bit [31:0] stat_upstream_completion_unexpected,
     output bit [31:0] stat_cpu_posted_refused,
     output bit [31:0] stat_memory_completion_unexpected,
+    output bit [31:0] stat_invalidate_unexpected,
+    output bit [31:0] stat_invalidate_timeout,
+    output bit [31:0] stat_message_dropped,
     output bit [31:0] stat_message
 );
   localparam int EmptyW = $clog2(DATA_W / 32);
@@ -108,9 +113,10 @@ module root_complex_top #(
   wire [127:0] unused_message_hdr;
   logic l1_hit_strobe, l2_hit_strobe, miss_strobe, walk_start_strobe, walk_end_strobe, posted_dropped_strobe, nonposted_refused_strobe;
   logic read_lost_strobe, xlate_stall_strobe, upstream_posted_refused_strobe, upstream_completion_unexpected_strobe, cpu_posted_refused_strobe, memory_completion_unexpected_strobe;
+  logic invalidate_unexpected_strobe, invalidate_timeout_strobe, message_dropped_strobe;
 
-  root_complex #(.DATA_W(DATA_W), .TRANSLATIONS(1 << TranslationIdW), .MEM_ID_W(MemoryIdW)) dut (
-      .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .capabilities_i(CAPABILITIES), .down_rx_valid_i(switch_up_valid),
+  root_complex #(.DATA_W(DATA_W), .INVALIDATE_TIMEOUT(40'(INVALIDATE_TIMEOUT)), .TRANSLATIONS(1 << TranslationIdW), .MEM_ID_W(MemoryIdW)) dut (
+      .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .capabilities_i(capabilities == 64'd0 ? CAPABILITIES : capabilities), .down_rx_valid_i(switch_up_valid),
       .down_rx_ready_o(switch_up_ready), .down_rx_sop_i(switch_up_sop), .down_rx_eop_i(switch_up_eop), .down_rx_data_i(switch_up_data),
       .down_rx_empty_i(switch_up_empty), .down_rx_hdr_i(switch_up_hdr), .down_rx_prefix_i(switch_up_prefix),
       .down_rx_prefix_valid_i(switch_up_prefix_valid), .down_rx_err_i(switch_up_err), .down_rx_credit_limit_o(switch_up_credit_limit),
@@ -152,7 +158,9 @@ module root_complex_top #(
       .stat_nonposted_refused_o(nonposted_refused_strobe), .stat_read_lost_o(read_lost_strobe), .stat_xlate_stall_o(xlate_stall_strobe),
       .stat_upstream_posted_refused_o(upstream_posted_refused_strobe),
       .stat_upstream_completion_unexpected_o(upstream_completion_unexpected_strobe), .stat_cpu_posted_refused_o(cpu_posted_refused_strobe),
-      .stat_memory_completion_unexpected_o(memory_completion_unexpected_strobe));
+      .stat_memory_completion_unexpected_o(memory_completion_unexpected_strobe),
+      .stat_invalidate_unexpected_o(invalidate_unexpected_strobe), .stat_invalidate_timeout_o(invalidate_timeout_strobe),
+      .stat_message_dropped_o(message_dropped_strobe));
 
   tlp_link_source #(.DATA_W(DATA_W), .LINK(4)) switch_up_source (
       .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .cycle_i(cycle), .valid_o(switch_up_valid), .ready_i(switch_up_ready),
@@ -225,6 +233,18 @@ module root_complex_top #(
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .command_i(event_command), .command_w0_i(event_command_w0),
       .command_w1_i(event_command_w1), .fault_i(event_fault), .wire_i(iommu_wire));
 
+  message_port_monitor messages (
+      .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .page_req_valid_i(dut.page_request_valid), .page_req_ready_i(dut.page_request_ready),
+      .page_req_dsv_i(1'b0), .page_req_did_i({8'd0, dut.up_posted_hdr[95:80]}), .page_req_pv_i(dut.up_posted_pasid),
+      .page_req_pid_i(dut.up_posted_prefix[19:0]), .page_req_priv_i(dut.up_posted_prefix[21]),
+      .page_req_exec_i(dut.up_posted_prefix[20]), .page_req_payload_i(dut.up_posted_hdr[63:0]),
+      .completion_valid_i(dut.invalidate_completion_valid), .completion_did_i({8'd0, dut.up_posted_hdr[95:80]}),
+      .completion_tags_i(dut.up_posted_hdr[31:0]), .completion_count_i(dut.up_posted_hdr[34:32]),
+      .message_valid_i(dut.message_valid), .message_ready_i(dut.message_ready), .message_invalidate_i(dut.message_invalidate),
+      .message_dsv_i(dut.message_dsv), .message_dseg_i(dut.message_dseg), .message_rid_i(dut.message_rid),
+      .message_pv_i(dut.message_pv), .message_pid_i(dut.message_pid), .message_itag_i(dut.message_itag),
+      .message_payload_i(dut.message_payload));
+
   translation_port_monitor #(.ID_W(TranslationIdW)) translation_monitor (
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .req_valid_i(dut.xlate_req_valid), .req_ready_i(dut.xlate_req_ready),
       .req_id_i(dut.xlate_req_id), .req_did_i(dut.xlate_req_did), .req_pv_i(dut.xlate_req_pv), .req_pid_i(dut.xlate_req_pid),
@@ -250,6 +270,9 @@ module root_complex_top #(
       stat_upstream_completion_unexpected <= '0;
       stat_cpu_posted_refused <= '0;
       stat_memory_completion_unexpected <= '0;
+      stat_invalidate_unexpected <= '0;
+      stat_invalidate_timeout <= '0;
+      stat_message_dropped <= '0;
       stat_message <= '0;
     end else begin
       stat_l1_hit <= stat_l1_hit + 32'(l1_hit_strobe);
@@ -265,6 +288,9 @@ module root_complex_top #(
       stat_upstream_completion_unexpected <= stat_upstream_completion_unexpected + 32'(upstream_completion_unexpected_strobe);
       stat_cpu_posted_refused <= stat_cpu_posted_refused + 32'(cpu_posted_refused_strobe);
       stat_memory_completion_unexpected <= stat_memory_completion_unexpected + 32'(memory_completion_unexpected_strobe);
+      stat_invalidate_unexpected <= stat_invalidate_unexpected + 32'(invalidate_unexpected_strobe);
+      stat_invalidate_timeout <= stat_invalidate_timeout + 32'(invalidate_timeout_strobe);
+      stat_message_dropped <= stat_message_dropped + 32'(message_dropped_strobe);
       stat_message <= stat_message + 32'(event_message);
     end
   end

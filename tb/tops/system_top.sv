@@ -2,6 +2,9 @@
 // link. Link numbers: tb/bridge/tops.py.
 module system_top #(
     parameter int          DATA_W       = 256,                      // 128, 256 or 512
+    parameter int          TAGS         = 64,                       // parameters of `system`
+    parameter int          OPERATIONS   = 128,
+    parameter int          NONPOSTED_HEADERS = 32,
     parameter logic [63:0] CAPABILITIES = 64'h000001F8_200E8E10,  // features of the IOMMU
     parameter logic [4:0]  STRAPS       = 5'b11111                   // features of both endpoints (pcie_endpoint)
 ) (
@@ -21,6 +24,9 @@ module system_top #(
     output bit [31:0] stat_upstream_completion_unexpected,
     output bit [31:0] stat_cpu_posted_refused,
     output bit [31:0] stat_memory_completion_unexpected,
+    output bit [31:0] stat_invalidate_unexpected,
+    output bit [31:0] stat_invalidate_timeout,
+    output bit [31:0] stat_message_dropped,
     output bit [31:0] stat_message
 );
   localparam int EmptyW = $clog2(DATA_W / 32);
@@ -93,8 +99,9 @@ module system_top #(
   wire [127:0] unused_message_hdr;
   logic l1_hit_strobe, l2_hit_strobe, miss_strobe, walk_start_strobe, walk_end_strobe, posted_dropped_strobe, nonposted_refused_strobe;
   logic read_lost_strobe, xlate_stall_strobe, upstream_posted_refused_strobe, upstream_completion_unexpected_strobe, cpu_posted_refused_strobe, memory_completion_unexpected_strobe;
+  logic invalidate_unexpected_strobe, invalidate_timeout_strobe, message_dropped_strobe;
 
-  system #(.DATA_W(DATA_W), .TRANSLATIONS(1 << TranslationIdW), .MEM_ID_W(MemoryIdW)) dut (
+  system #(.DATA_W(DATA_W), .TAGS(TAGS), .OPERATIONS(OPERATIONS), .NONPOSTED_HEADERS(NONPOSTED_HEADERS), .TRANSLATIONS(1 << TranslationIdW), .MEM_ID_W(MemoryIdW)) dut (
       .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .capabilities_i(CAPABILITIES), .endpoint0_straps_i(STRAPS),
       .endpoint1_straps_i(STRAPS), .memory_tx_valid_o(memory_request_valid), .memory_tx_ready_i(memory_request_ready),
       .memory_tx_sop_o(memory_request_sop), .memory_tx_eop_o(memory_request_eop), .memory_tx_data_o(memory_request_data),
@@ -129,7 +136,9 @@ module system_top #(
       .stat_nonposted_refused_o(nonposted_refused_strobe), .stat_read_lost_o(read_lost_strobe), .stat_xlate_stall_o(xlate_stall_strobe),
       .stat_upstream_posted_refused_o(upstream_posted_refused_strobe),
       .stat_upstream_completion_unexpected_o(upstream_completion_unexpected_strobe), .stat_cpu_posted_refused_o(cpu_posted_refused_strobe),
-      .stat_memory_completion_unexpected_o(memory_completion_unexpected_strobe));
+      .stat_memory_completion_unexpected_o(memory_completion_unexpected_strobe),
+      .stat_invalidate_unexpected_o(invalidate_unexpected_strobe), .stat_invalidate_timeout_o(invalidate_timeout_strobe),
+      .stat_message_dropped_o(message_dropped_strobe));
 
   tlp_link_monitor #(.DATA_W(DATA_W), .LINK(0)) endpoint0_up_monitor (
       .clk_i(clk), .rst_i(rst), .link_up_i(link_up), .cycle_i(cycle), .valid_i(dut.endpoint0_up_valid), .ready_i(dut.endpoint0_up_ready),
@@ -216,6 +225,18 @@ module system_top #(
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .command_i(event_command), .command_w0_i(event_command_w0),
       .command_w1_i(event_command_w1), .fault_i(event_fault), .wire_i(iommu_wire));
 
+  message_port_monitor messages (
+      .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .page_req_valid_i(dut.u_root_complex.page_request_valid), .page_req_ready_i(dut.u_root_complex.page_request_ready),
+      .page_req_dsv_i(1'b0), .page_req_did_i({8'd0, dut.u_root_complex.up_posted_hdr[95:80]}), .page_req_pv_i(dut.u_root_complex.up_posted_pasid),
+      .page_req_pid_i(dut.u_root_complex.up_posted_prefix[19:0]), .page_req_priv_i(dut.u_root_complex.up_posted_prefix[21]),
+      .page_req_exec_i(dut.u_root_complex.up_posted_prefix[20]), .page_req_payload_i(dut.u_root_complex.up_posted_hdr[63:0]),
+      .completion_valid_i(dut.u_root_complex.invalidate_completion_valid), .completion_did_i({8'd0, dut.u_root_complex.up_posted_hdr[95:80]}),
+      .completion_tags_i(dut.u_root_complex.up_posted_hdr[31:0]), .completion_count_i(dut.u_root_complex.up_posted_hdr[34:32]),
+      .message_valid_i(dut.u_root_complex.message_valid), .message_ready_i(dut.u_root_complex.message_ready), .message_invalidate_i(dut.u_root_complex.message_invalidate),
+      .message_dsv_i(dut.u_root_complex.message_dsv), .message_dseg_i(dut.u_root_complex.message_dseg), .message_rid_i(dut.u_root_complex.message_rid),
+      .message_pv_i(dut.u_root_complex.message_pv), .message_pid_i(dut.u_root_complex.message_pid), .message_itag_i(dut.u_root_complex.message_itag),
+      .message_payload_i(dut.u_root_complex.message_payload));
+
   translation_port_monitor #(.ID_W(TranslationIdW)) translation_monitor (
       .clk_i(clk), .rst_i(rst), .cycle_i(cycle), .req_valid_i(dut.u_root_complex.xlate_req_valid),
       .req_ready_i(dut.u_root_complex.xlate_req_ready), .req_id_i(dut.u_root_complex.xlate_req_id),
@@ -245,6 +266,9 @@ module system_top #(
       stat_upstream_completion_unexpected <= '0;
       stat_cpu_posted_refused <= '0;
       stat_memory_completion_unexpected <= '0;
+      stat_invalidate_unexpected <= '0;
+      stat_invalidate_timeout <= '0;
+      stat_message_dropped <= '0;
       stat_message <= '0;
     end else begin
       stat_l1_hit <= stat_l1_hit + 32'(l1_hit_strobe);
@@ -260,6 +284,9 @@ module system_top #(
       stat_upstream_completion_unexpected <= stat_upstream_completion_unexpected + 32'(upstream_completion_unexpected_strobe);
       stat_cpu_posted_refused <= stat_cpu_posted_refused + 32'(cpu_posted_refused_strobe);
       stat_memory_completion_unexpected <= stat_memory_completion_unexpected + 32'(memory_completion_unexpected_strobe);
+      stat_invalidate_unexpected <= stat_invalidate_unexpected + 32'(invalidate_unexpected_strobe);
+      stat_invalidate_timeout <= stat_invalidate_timeout + 32'(invalidate_timeout_strobe);
+      stat_message_dropped <= stat_message_dropped + 32'(message_dropped_strobe);
       stat_message <= stat_message + 32'(event_message);
     end
   end

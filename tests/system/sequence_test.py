@@ -32,7 +32,7 @@ class SequenceTest(SystemTest):
     """Subclasses say what happens on the running machine in :meth:`exercise`.
 
     Parameters: ``race`` (false): the sequence provokes answers that may be old or new, and both have to be seen; ``acs``: name of
-    an ACS setting of all downstream ports (none, isolated).
+    an ACS setting of all downstream ports (none, isolated); ``losses`` (false): host memory may leave reads without an answer.
     """
 
     def prepare(self) -> None:
@@ -68,6 +68,7 @@ class SequenceTest(SystemTest):
                 up=2 * index,
                 down=2 * index + 1,
                 local_size=function.device.bars[2].size,
+                direct_peers=not self.acs & AcsControl.REQUEST_REDIRECT,
             )
             for index, function in enumerate(self.tree.endpoints)
         )

@@ -12,6 +12,7 @@ from sluicegate.pci.topology import AcsControl, PciExpressType
 from tb.bridge.platform import SimulationPlatform
 from tb.bridge.tops import SYSTEM
 from tb.checkers.machine_rules import machine_link_rules
+from tb.checkers.progress import PATIENCE, ProgressWatchdog, Waiting
 from tb.checkers.tlp_protocol import TlpProtocolChecker
 from tb.env.base_test import BaseTest
 from tb.scoreboards.fabric import NO_ACS, BridgePort, DownstreamPort, FabricConfiguration, FabricLinks
@@ -56,18 +57,41 @@ class SystemTest(BaseTest):
 
     def prepare(self) -> None:
         direct = not self.acs & AcsControl.COMPLETION_REDIRECT
-        self.environment.add_scoreboard(TlpProtocolChecker(machine_link_rules(FabricLinks(), direct_peer_completions=direct)))
+        losses = bool(self.settings.parameters.get("losses", False))
+        rules = machine_link_rules(FabricLinks(), direct_peer_completions=direct, losses=losses)
+        self.protocol = TlpProtocolChecker(rules)
+        self.environment.add_scoreboard(self.protocol)
 
     async def stimulate(self) -> None:
         simulation = self.environment.simulation
-        self.platform = SimulationPlatform(simulation)
+        self.platform = SimulationPlatform(simulation, host_links=self.top.host_links)
         self.tree: PciTree = await self.in_thread(lambda: enumerate_pci(self.platform, EnumerationSettings(acs=self.acs)))
         await simulation.cycles(64)
         simulation.drain()
         self.flow = LinkFlowScoreboard(fabric_configuration(self.tree))
         self.environment.add_scoreboard(self.flow)
+        self._watch_progress()
         await self.in_thread(self.drive)
         simulation.drain()
+
+    def _watch_progress(self) -> None:
+        """From here on every TLP must get through, and every request to an endpoint or of the CPU get its answer, in time."""
+        links = FabricLinks()
+        answerers = dict.fromkeys(links.endpoint_down, "endpoint") | {links.cpu_request: "root_complex"}
+        watchdog = ProgressWatchdog(
+            (
+                Waiting(self.flow.inside, "has not left", self.flow.senders),
+                Waiting(self.flow.untranslated, "is not translated", {links.switch_up: "iommu"}),
+                Waiting(lambda: self.protocol.outstanding(tuple(answerers)), "is not answered", answerers),
+            ),
+            links.names,
+        )
+
+        def look(cycle: int) -> None:
+            self.environment.suite.flush()
+            watchdog.look(cycle)
+
+        self.environment.simulation.watch(PATIENCE, look)
 
     @staticmethod
     async def in_thread(work: Callable[[], Any]) -> Any:

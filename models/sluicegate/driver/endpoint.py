@@ -157,6 +157,10 @@ class EndpointDriver:
             reason = StopReason(registers.RING_STATUS_STOP_REASON.get(status))
             raise EndpointError(f"{self.function}: the ring does not run: {reason.name}")
 
+    def set_completion_timeout(self, cycles: int) -> None:
+        """Give up a read after ``cycles`` without its last completion; 0: never."""
+        self._write(registers.COMPLETION_TIMEOUT, registers.COMPLETION_TIMEOUT_CYCLES.put(cycles))
+
     def _allocate(self, size: int) -> tuple[CpuBuffer, DmaAddress]:
         memory = dma_alloc_coherent(self.device, size)
         if memory is None:

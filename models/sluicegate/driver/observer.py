@@ -49,6 +49,9 @@ class TransferObserver(Protocol):
     def on_release(self, physical: int) -> None:
         """The buffer announced at ``physical`` is about to be freed; its guards are nobody's any more."""
 
+    def on_broken(self, physical: int, size: int, status: int) -> None:
+        """From now on a read of host memory that begins in these bytes fails with status code ``status``."""
+
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None:
         """The local memory of ``device`` answers at ``bus_address``."""
 
@@ -80,6 +83,8 @@ class SilentObserver:
     def on_buffer(self, physical: int, contents: NDArray[np.uint8], guard: int) -> None: ...
 
     def on_release(self, physical: int) -> None: ...
+
+    def on_broken(self, physical: int, size: int, status: int) -> None: ...
 
     def on_local_memory(self, device: int, bus_address: int, size: int) -> None: ...
 

@@ -81,8 +81,13 @@ class IommuDevice:
         self._memory = memory
         self._address_limit = 1 << capabilities.physical_address_bits
         self._send_page_response = send_page_response
+        causes = Ipsr.CIP | Ipsr.FIP
+        if capabilities.hpm:
+            causes |= Ipsr.PMIP
+        if capabilities.ats:
+            causes |= Ipsr.PIP
         self.interrupts = InterruptController(
-            vector_bits, lambda: self._configuration.wired_interrupts, set_wire, self._write_msi
+            vector_bits, lambda: self._configuration.wired_interrupts, set_wire, self._write_msi, causes
         )
         self.performance = PerformanceMonitor(counters if capabilities.hpm else 0)
         self.commands = CommandProcessor(memory, self._address_limit, itags, send_invalidate, send_page_response)
@@ -140,12 +145,14 @@ class IommuDevice:
         width = (1 << self._configuration.qosid_bits) - 1
         self._configuration = replace(self._configuration, iommu_qosid=value & (width | width << 16))
 
-    def set_queue_base(self, queue: MemoryQueue, value: int, clear_tail: bool) -> None:
-        """Software writes the base register of a queue, which resets its own index; ignored while the queue is on."""
+    def set_queue_base(self, queue: MemoryQueue, value: int, high_half_only: bool = False) -> None:
+        """Software writes the base register of a queue; its low half resets software's index. Ignored while the queue is on."""
         if queue.on:
             return
         queue.base = value & (LOG2SZ_FIELD | PPN_FIELD & (self._address_limit - 1) >> 2)
-        if clear_tail:
+        if high_half_only:
+            return
+        if queue is self.commands.queue:
             queue.tail = 0
         else:
             queue.head = 0

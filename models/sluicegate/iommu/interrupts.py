@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sluicegate.iommu.registers import Ipsr
 
 CAUSE_ORDER: tuple[Ipsr, ...] = (Ipsr.CIP, Ipsr.FIP, Ipsr.PMIP, Ipsr.PIP)
+ALL_CAUSES = Ipsr.CIP | Ipsr.FIP | Ipsr.PMIP | Ipsr.PIP
 
 
 @dataclass(slots=True)
@@ -28,7 +29,8 @@ class InterruptController:
     """``ipsr``, ``icvec`` and the MSI table.
 
     ``vector_bits`` is the number of implemented bits of each vector field (0 to 4). ``set_wire(line, level)`` is called at each
-    change of a wire, ``send_msi(address, data)`` for each message; which of them depends on ``wired``.
+    change of a wire, ``send_msi(address, data)`` for each message; which of them depends on ``wired``. The vector of a cause that
+    is not ``implemented`` is 0.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class InterruptController:
         wired: Callable[[], bool],
         set_wire: Callable[[int, bool], None],
         send_msi: Callable[[int, int], None],
+        implemented: Ipsr = ALL_CAUSES,
     ) -> None:
         if not 0 <= vector_bits <= 4:
             raise ValueError(f"{vector_bits} interrupt vector bits: choose 0 to 4")
@@ -44,6 +47,7 @@ class InterruptController:
         self.vectors = [MsiVector() for _ in range(1 << vector_bits)]
         self.pending = Ipsr(0)
         self._icvec = 0
+        self._writable = sum((1 << vector_bits) - 1 << 4 * at for at, cause in enumerate(CAUSE_ORDER) if cause & implemented)
         self._wired = wired
         self._set_wire = set_wire
         self._send_msi = send_msi
@@ -55,8 +59,7 @@ class InterruptController:
 
     @icvec.setter
     def icvec(self, value: int) -> None:
-        field = (1 << self.vector_bits) - 1
-        self._icvec = value & (field | field << 4 | field << 8 | field << 12)
+        self._icvec = value & self._writable
         self.drive_wires()
 
     def vector_of(self, cause: Ipsr) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sluicegate.iommu.capabilities import IommuConfiguration
-from sluicegate.iommu.request import Cause, MemoryRead, MemoryUpdate, Trace, TranslationFault
+from sluicegate.iommu.request import NO_QOS, Cause, MemoryRead, MemoryUpdate, QosIds, Trace, TranslationFault
 from sluicegate.memory import Memory, MemoryAccessError, MemoryPoisonError
 
 
@@ -31,19 +31,21 @@ def swap_u64(word: int) -> int:
 class WalkPort:
     """Implicit accesses of one translation. An address of ``2**PAS`` or more is an access fault that never reaches memory."""
 
-    __slots__ = ("_limit", "_memory", "trace")
+    __slots__ = ("_limit", "_memory", "qos", "trace")
 
     def __init__(self, memory: Memory, configuration: IommuConfiguration) -> None:
         self._memory = memory
         self._limit = 1 << configuration.capabilities.physical_address_bits
         self.trace = Trace()
+        self.qos = QosIds.of_register(configuration.iommu_qosid) if configuration.capabilities.qosid else NO_QOS
+        """Identifiers of the next accesses: those of ``iommu_qosid`` until the device context is known, then its own."""
 
     def load(self, address: int, dwords: int, big_endian: bool, causes: LoadCauses) -> tuple[int, ...]:
         """Read ``dwords`` 64-bit words at ``address``, decoded in the given byte order. Raises TranslationFault."""
         length = 8 * dwords
         if address + length > self._limit:
             raise TranslationFault(causes.access)
-        self.trace.reads.append(MemoryRead(address, length))
+        self.trace.reads.append(MemoryRead(address, length, self.qos))
         try:
             data = self._memory.read(address, length)
         except MemoryAccessError:
@@ -57,7 +59,7 @@ class WalkPort:
         """Read one aligned dword, single-copy atomic. Raises TranslationFault."""
         if address + 8 > self._limit:
             raise TranslationFault(causes.access)
-        self.trace.reads.append(MemoryRead(address, 8))
+        self.trace.reads.append(MemoryRead(address, 8, self.qos))
         try:
             word = self._memory.read_u64(address)
         except MemoryAccessError:

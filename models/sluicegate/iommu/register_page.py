@@ -27,14 +27,22 @@ if TYPE_CHECKING:
 _U32: Final = 0xFFFF_FFFF
 _U64: Final = (1 << 64) - 1
 
-_SIDE_EFFECT_REGISTERS: Final = frozenset({Offset.DDTP, Offset.CQB, Offset.FQB, Offset.PQB, Offset.TR_REQ_CTL})
-_DWORD_REGISTERS: Final = _SIDE_EFFECT_REGISTERS | {
-    Offset.CAPABILITIES,
-    Offset.IOHPMCYCLES,
-    Offset.TR_REQ_IOVA,
-    Offset.TR_RESPONSE,
-    Offset.ICVEC,
-}
+_DWORD_REGISTERS: Final = frozenset(
+    {
+        Offset.CAPABILITIES,
+        Offset.DDTP,
+        Offset.CQB,
+        Offset.FQB,
+        Offset.PQB,
+        Offset.IOHPMCYCLES,
+        Offset.TR_REQ_IOVA,
+        Offset.TR_REQ_CTL,
+        Offset.TR_RESPONSE,
+        Offset.ICVEC,
+    }
+)
+_DEBUG_CONTROL: Final = 0xE | 0xFFFFF << 12 | 1 << 32 | 0xFFFFFF << 40
+"""Bits of ``tr_req_ctl`` that keep what is written."""
 
 
 class RegisterPage:
@@ -45,7 +53,8 @@ class RegisterPage:
         self._tr_req_iova = 0
         self._tr_req_ctl = 0
         self._tr_response = 0
-        self._high_half: dict[int, int] = {}
+        self._ddtp_high: int | None = None
+        """High half of ``ddtp`` as written; it takes effect with the low half."""
 
     def read(self, offset: int, width: int) -> int:
         """Read ``width`` (4 or 8) bytes at a naturally aligned ``offset``. What no register answers reads 0."""
@@ -56,7 +65,8 @@ class RegisterPage:
     def write(self, offset: int, value: int, width: int) -> None:
         """Write ``width`` (4 or 8) bytes. Of an 8-byte register the low half carries the side effects.
 
-        A write of only its high half is kept until the low half follows, as the two halves of a split 8-byte access do.
+        A write of only its high half is read back at once, and waits for the low half to take effect, as the two halves of a
+        split 8-byte access do.
         """
         self._require_access(offset, width)
         value &= (1 << 8 * width) - 1
@@ -67,8 +77,7 @@ class RegisterPage:
             elif offset & 4:
                 self._write_high_half(base, value)
             else:
-                high = self._high_half.pop(base, self._read_word(base) >> 32)
-                self._write_dword(base, high << 32 | value)
+                self._write_dword(base, self._read_word(base) & ~_U32 | value)
         else:
             if width == 8:
                 self._write_word(base, value & _U32)
@@ -83,10 +92,21 @@ class RegisterPage:
             raise ValueError(f"register access of {width} bytes at {offset:#x}: use 4 or 8 bytes, naturally aligned, in the page")
 
     def _write_high_half(self, base: int, value: int) -> None:
-        if base in _SIDE_EFFECT_REGISTERS:
-            self._high_half[base] = value
-        else:
-            self._write_dword(base, value << 32 | self._read_word(base) & _U32)
+        word = value << 32 | self._read_word(base) & _U32
+        capabilities = self._device.configuration.capabilities
+        match base:
+            case Offset.DDTP:
+                self._ddtp_high = value & PPN_FIELD >> 32
+            case Offset.CQB:
+                self._device.set_queue_base(self._device.commands.queue, word, high_half_only=True)
+            case Offset.FQB:
+                self._device.set_queue_base(self._device.faults.queue, word, high_half_only=True)
+            case Offset.PQB if capabilities.ats:
+                self._device.set_queue_base(self._device.page_requests.queue, word, high_half_only=True)
+            case Offset.TR_REQ_CTL if capabilities.dbg:
+                self._tr_req_ctl = word & _DEBUG_CONTROL
+            case _:
+                self._write_dword(base, word)
 
     def _read_word(self, base: int) -> int:
         """The aligned 8 bytes at ``base``: one dword register or two word registers."""
@@ -98,7 +118,8 @@ class RegisterPage:
             case Offset.FCTL:
                 return self._device.configuration.fctl
             case Offset.DDTP:
-                return self._device.configuration.ddtp
+                ddtp = self._device.configuration.ddtp
+                return ddtp if self._ddtp_high is None else self._ddtp_high << 32 | ddtp & _U32
             case Offset.CQB:
                 return commands.queue.base
             case Offset.CQH:
@@ -147,13 +168,14 @@ class RegisterPage:
         capabilities = self._device.configuration.capabilities
         match base:
             case Offset.DDTP:
+                self._ddtp_high = None
                 self._device.set_ddtp(value)
             case Offset.CQB:
-                self._device.set_queue_base(self._device.commands.queue, value, clear_tail=True)
+                self._device.set_queue_base(self._device.commands.queue, value)
             case Offset.FQB:
-                self._device.set_queue_base(self._device.faults.queue, value, clear_tail=False)
+                self._device.set_queue_base(self._device.faults.queue, value)
             case Offset.PQB if capabilities.ats:
-                self._device.set_queue_base(self._device.page_requests.queue, value, clear_tail=False)
+                self._device.set_queue_base(self._device.page_requests.queue, value)
             case Offset.IOHPMCYCLES if capabilities.hpm:
                 self._device.performance.cycles = value
             case Offset.TR_REQ_IOVA if capabilities.dbg:
@@ -210,7 +232,7 @@ class RegisterPage:
 
     def _write_debug_control(self, value: int) -> None:
         flags = TranslationRequestControl
-        self._tr_req_ctl = value & ~(0xFF << 4 | 0x7F << 33) & ~flags.GO
+        self._tr_req_ctl = value & _DEBUG_CONTROL
         if not value & flags.GO:
             return
         request = Request(

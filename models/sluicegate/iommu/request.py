@@ -256,10 +256,11 @@ NO_QOS = QosIds()
 
 @dataclass(frozen=True, slots=True)
 class MemoryRead:
-    """One implicit read of a walk: byte address and length."""
+    """One implicit read of a walk: byte address and length, and the QoS identifiers that accompany it."""
 
     address: int
     length: int
+    qos: QosIds = field(default=NO_QOS, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

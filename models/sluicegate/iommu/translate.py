@@ -119,6 +119,7 @@ class Translation:
         translated = request.address_type is AddressType.TRANSLATED
         probe = request.address_type is AddressType.TRANSLATION_REQUEST
         device = self.device = locate_device_context(self._port, self._configuration, request.device_id)  # 3, 4
+        self._port.qos = device.qos
         disallowed = TranslationFault(Cause.TRANSACTION_TYPE_DISALLOWED)
         if (translated or probe) and not device.enable_ats:  # 5
             raise disallowed

@@ -20,7 +20,7 @@ from sluicegate.iommu.request import Request, Status
 from sluicegate.machine.hierarchy import Hierarchy
 from sluicegate.memory import MemoryAccessError, MemoryPoisonError, SparseMemory
 from sluicegate.pci.splitting import memory_read, memory_write
-from sluicegate.platform import ADDRESS_MAP, WIRED_INTERRUPT_BASE, AddressMap, Bdf
+from sluicegate.platform import ADDRESS_MAP, WIRED_INTERRUPT_BASE, AddressMap, Bdf, Region
 from sluicegate.registers.completion import StatusCode
 from sluicegate.switch.routing import UPSTREAM_PORT, Disposition, route
 
@@ -81,6 +81,7 @@ class ModelPlatform:
         self._time = 0
         self._pending: Counter[int] = Counter()
         self._wires = 0
+        self._broken: list[tuple[Region, StatusCode]] = []
         self._memory = MachineMemory(address_map, self._raise_interrupt)
         self.iommu: Final = IommuDevice(capabilities, self._memory, set_wire=self._set_wire)
         self.endpoints: Final = [EndpointDevice(_EndpointLink(self, port + 1)) for port in range(endpoints)]
@@ -149,6 +150,10 @@ class ModelPlatform:
     def memory_barrier(self) -> None:
         """Stores take effect at once and in order."""
 
+    def fail_reads(self, region: Region, status: StatusCode) -> None:
+        """See :class:`sluicegate.platform.ReadFailures`."""
+        self._broken.append((region, status))
+
     def _access(self, address: int, width: int) -> None:
         if width not in (4, 8) or address % width:
             raise ValueError(f"an MMIO access of {width} bytes at {address:#x}: 4 or 8, naturally aligned")
@@ -175,6 +180,9 @@ class ModelPlatform:
             raise BusError(StatusCode.COMPLETER_ABORT if aborted else StatusCode.UNSUPPORTED_REQUEST)
         if self.hierarchy.root_port.config.claims(response.spa, max(length, 1)):
             return self._from_above(requester, response.spa, length)
+        for region, status in self._broken:
+            if region.contains(response.spa):
+                raise BusError(status)
         try:
             return self._memory.read(response.spa, length)
         except MemoryAccessError:

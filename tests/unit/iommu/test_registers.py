@@ -95,10 +95,25 @@ def test_split_write_of_ddtp_acts_on_the_low_half() -> None:
     device, _ = machine()
     value = 0xAB_CDEF_0000_0000 | 4
     device.write_register(Offset.DDTP + 4, value >> 32, 4)
-    assert device.read_register(Offset.DDTP, 8) == 0
+    assert device.configuration.ddtp == 0, "the low half is still to come"
+    assert device.read_register(Offset.DDTP, 8) == (value >> 32 & 0x3F_FFFF) << 32
     device.write_register(Offset.DDTP, value & 0xFFFF_FFFF, 4)
     assert device.read_register(Offset.DDTP, 8) == (value >> 10 & (1 << 44) - 1) << 10 | 4
     assert device.read_register(Offset.DDTP + 4, 4) == value >> 32 & 0x3F_FFFF
+
+
+def test_either_half_of_a_base_is_kept() -> None:
+    device, _ = machine()
+    for offset in (Offset.CQB, Offset.FQB, Offset.PQB):
+        device.write_register(offset, 0x1234_5C07, 4)
+        device.write_register(offset + 4, 0xAB_CDEF, 4)
+        assert device.read_register(offset, 8) == 0x2B_CDEF_1234_5C07
+
+
+def test_vector_of_an_absent_cause_is_zero() -> None:
+    device, _ = machine(CORE)
+    device.write_register(Offset.ICVEC, 0xFFFF, 8)
+    assert device.read_register(Offset.ICVEC, 8) == 0xFF
 
 
 def test_base_write_clears_the_index_of_its_owner_and_is_ignored_while_on() -> None:
@@ -305,6 +320,7 @@ def test_debug_port_fault_is_flagged_and_recorded() -> None:
     device.write_register(Offset.TR_REQ_IOVA, IOVA, 8)
     device.write_register(Offset.TR_REQ_CTL + 4, 1 << 8, 4)
     device.write_register(Offset.TR_REQ_CTL, 1, 4)
+    assert device.read_register(Offset.TR_REQ_CTL, 8) == 1 << 40, "Go is done, the device ID stays"
     assert device.read_register(Offset.TR_RESPONSE, 8) == 1
     assert device.read_register(Offset.FQT, 4) == 1
     record = unpack_words(scenario.memory.read(QUEUE, 32), False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sluicegate.iommu import (
     AddressType,
@@ -532,6 +534,15 @@ def test_process_directory_levels_use_their_own_index_bits() -> None:
     scenario.set_process(leaf, process_id & 0xFF, ProcessContext(FirstStageMode.BARE, 0, 1))
     assert scenario.translate(Request(1, IOVA, process_id=process_id, pasid_valid=True)).spa == IOVA
     assert scenario.translate(Request(1, IOVA, process_id=process_id ^ 1 << 8, pasid_valid=True)).cause is Cause.PDT_NOT_VALID
+
+
+def test_quality_of_service_identifiers_of_the_walk() -> None:
+    scenario = Scenario(FULL | QOSID)
+    qos = QosIds(0xABC, 0x123)
+    scenario.map(scenario.first_stage(1, qos=qos), IOVA, entry(0x8000_0000, PAGE))
+    configuration = replace(scenario.configuration, iommu_qosid=0x0456_0789)
+    response = translate(Request(1, IOVA), configuration, scenario.memory)
+    assert [read.qos for read in response.trace.reads] == [QosIds(0x789, 0x456), qos, qos, qos], "directory, then three levels"
 
 
 def test_quality_of_service_identifiers_of_the_device_access() -> None:

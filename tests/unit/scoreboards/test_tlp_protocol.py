@@ -150,3 +150,20 @@ def test_lost_completions_are_tolerated_only_where_configured() -> None:
     log.tlp(UP, READ)
     judge.ingest(log.batch())
     assert judge.finish().figures == {"endpoint0_up.answered": 0}
+
+
+@pytest.mark.parametrize("returned", [True, False])
+def test_every_credit_returns_in_the_end(returned: bool) -> None:
+    log, judge = LogBuilder(), checker()
+    log.tlp(UP, memory_request(True, 0x8000_0000, 4), bytes(4))
+    log.add(EventKind.CREDITS_HELD, DOWN, header=(1 | 16 << 16, 3, 0, 0))
+    if returned:
+        log.add(EventKind.CREDITS_HELD, DOWN)
+    judge.ingest(log.batch())
+    if returned:
+        judge.finish()
+        return
+    message = "endpoint0_down: the receiver never returned 1 posted header, 16 posted data, 3 non-posted header credits"
+    with pytest.raises(ScoreboardError, match=message) as caught:
+        judge.finish()
+    assert caught.value.block == "endpoint0"

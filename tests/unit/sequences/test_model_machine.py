@@ -14,8 +14,10 @@ from sequences.bulk_transfers import bulk_transfers
 from sequences.churn import churn
 from sequences.directory_faults import directory_faults
 from sequences.machine import Machine, bring_up, shut_down
+from sequences.peer_reads import mutual_peer_reads, peer_reads
 from sequences.peer_writes import peer_writes
 from sequences.random_mix import random_mix
+from sequences.read_failures import read_failures
 from sequences.recorded_lists import load_recorded_lists
 from sequences.scatter_gather import scatter_gather
 from sequences.second_mapping import second_mapping
@@ -68,6 +70,12 @@ def test_directory_faults(random: np.random.Generator) -> None:
     shut_down(running)
 
 
+def test_read_failures(random: np.random.Generator) -> None:
+    running = machine()
+    read_failures(running, random)
+    shut_down(running)
+
+
 def test_bulk_transfers(random: np.random.Generator) -> None:
     running = machine()
     bulk_transfers(running, random, rounds=1)
@@ -90,4 +98,18 @@ def test_random_mix(random: np.random.Generator) -> None:
 def test_peer_writes(random: np.random.Generator, acs: AcsControl) -> None:
     running = machine(acs)
     peer_writes(running, random)
+    shut_down(running)
+
+
+@pytest.mark.parametrize("acs", [AcsControl.NONE, ISOLATED])
+def test_peer_reads(random: np.random.Generator, acs: AcsControl) -> None:
+    running = machine(acs)
+    peer_reads(running, random)
+    shut_down(running)
+
+
+@pytest.mark.parametrize("acs", [AcsControl.NONE, ISOLATED])
+def test_mutual_peer_reads(random: np.random.Generator, acs: AcsControl) -> None:
+    running = machine(acs)
+    mutual_peer_reads(running, random)
     shut_down(running)
