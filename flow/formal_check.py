@@ -19,19 +19,24 @@ from flow import yosys
 from flow.project import Project
 from flow.proofs import sources
 
-CONSTANT = Path(__file__).with_name("formal_constant.v")
+SYMBOLS = Path(__file__).with_name("formal_symbols.v")
+SYMBOLS_MAP = Path(__file__).with_name("formal_symbols_map.v")
+SYMBOL_MODULES = ("formal_constant", "formal_free")
 MODEL = "{name}.sby"
 SCRIPT = """\
 [options]
 mode {mode}
 depth {depth}
+vcd {waves}
 
 [engines]
 smtbmc yices
 
 [script]
-read_slang --threads 1 -Wextra -Wno-useless-cast --no-synthesis-define -C below.f -C proven.f --top {module}{parameters}
-prep -top {module}
+read_slang --threads 1 -Wextra -Wno-useless-cast --no-synthesis-define -C below.f -C proven.f --top {module}{parameters}{boxes}
+techmap -map {map}
+cutpoint -blackbox
+prep -flatten -top {module}
 
 [file below.f]
 -D SYNTHESIS
@@ -57,6 +62,8 @@ class Question:
     name: str
     module: str
     parameters: Mapping[str, int] = field(hash=False)
+    abstract: tuple[str, ...]
+    """Modules below it whose outputs are free: what is shown holds whatever they do."""
     mode: str
     """prove, bmc or cover."""
     depth: int
@@ -94,15 +101,18 @@ def ask(project: Project, question: Question, folder: Path) -> Answer:
     folder.mkdir(parents=True)
     files, headers = sources(project, question.module)
     model = folder / MODEL.format(name=question.name)
-    given = [*files, *headers, CONSTANT]
+    given = [*files, *headers, SYMBOLS, SYMBOLS_MAP]
     model.write_text(
         SCRIPT.format(
             mode=question.mode,
             depth=question.depth,
+            waves="off" if question.mode == "cover" else "on",
             module=question.module,
             parameters="".join(f" -G {name}={value}" for name, value in question.parameters.items()),
+            boxes="".join(f" --blackboxed-module {name}" for name in (*SYMBOL_MODULES, *question.abstract)),
+            map=SYMBOLS_MAP.name,
             below=" ".join(path.name for path in files[:-1]),
-            proven=f"{CONSTANT.name} {files[-1].name}",
+            proven=f"{SYMBOLS.name} {files[-1].name}",
             files="\n".join(os.path.relpath(path, folder) for path in given),
         )
     )
@@ -156,8 +166,8 @@ def _complaint(question: Question, run: Path, status: str) -> str:
 def _property(label: str, places: Mapping[str, str]) -> Property:
     unlabelled = re.search(r"(\w+\.v):(\d+)", label)
     if unlabelled:
-        return Property(f"assertion at {unlabelled[1]}:{unlabelled[2]}", f"{unlabelled[1]}:{unlabelled[2]}")
-    return Property(label, places.get(label, ""))
+        return Property(f"assertion of line {unlabelled[2]}", f"{unlabelled[1]}:{unlabelled[2]}")
+    return Property(label, places.get(label.rsplit(".", 1)[-1], ""))
 
 
 def _shown(project: Project, given: Mapping[str, Path], name: str) -> str:

@@ -16,6 +16,8 @@ from flow.faults import Fault
 from flow.project import Project, near_matches
 
 BUG_FOLDER = "tests/faults/formal"
+HARNESSES = "tests/formal"
+"""Modules around several of hdl/, for proofs of what those do together."""
 BUG_HEADER = re.compile(r"^# ?(proof|expect-assertion): *(.+?) *$", re.MULTILINE)
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 PACKAGE = re.compile(r"^\s*package\s+(\w+)", re.MULTILINE)
@@ -45,8 +47,8 @@ class SeededBug:
 
     patch: Fault
     proof: str
-    assertion: str
-    """Label of the assertion that must fail."""
+    assertions: tuple[str, ...]
+    """Labels of the assertions that may be the first to fail; one of them must."""
 
     @property
     def name(self) -> str:
@@ -67,6 +69,8 @@ class Proof:
     reach: int
     """Cycles from reset within which every cover statement must be met and every seeded bug found."""
     parameters: Mapping[str, int] = field(hash=False)
+    abstract: tuple[str, ...]
+    """Modules below whose outputs are left free."""
     bugs: tuple[SeededBug, ...]
 
     @property
@@ -105,7 +109,8 @@ def select(proofs: Mapping[str, Proof], names: Sequence[str]) -> list[Proof]:
 
 def sources(project: Project, module: str) -> tuple[list[Path], list[Path]]:
     """Verilog that a module is made of: files in reading order, packages first and the module last, and headers included."""
-    files = {path.stem: path for path in sorted(project.rtl_root.glob("hdl/**/*.v"))}
+    harnesses = sorted((project.root / HARNESSES).glob("*.v"))
+    files = {path.stem: path for path in (*harnesses, *sorted(project.rtl_root.glob("hdl/**/*.v")))}
     headers = {path.name: path for path in sorted(project.rtl_root.glob("hdl/**/*.vh"))}
     if module not in files:
         raise UserError(f"There is no module '{module}' below hdl/: {near_matches(module, files)}")
@@ -143,7 +148,8 @@ def _bugs(project: Project) -> list[SeededBug]:
         for key in ("proof", "expect-assertion"):
             if key not in header:
                 raise UserError(f"The seeded bug {patch.path.name} has no line '# {key}:'.")
-        found.append(SeededBug(patch, header["proof"], header["expect-assertion"]))
+        labels = tuple(label.strip() for label in header["expect-assertion"].split(","))
+        found.append(SeededBug(patch, header["proof"], labels))
     return found
 
 
@@ -172,5 +178,6 @@ def _proof(table: Mapping[str, Any], bugs: Sequence[SeededBug], shown: str) -> P
         depth=table["depth"],
         reach=table.get("reach", table["depth"]),
         parameters=table.get("parameters", {}),
+        abstract=tuple(table.get("abstract", ())),
         bugs=own,
     )

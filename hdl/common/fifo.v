@@ -99,15 +99,16 @@ module fifo #(
 `endif
 
 `ifdef FORMAL
-  // Proof `fifo`: order and integrity of any one word, watched from the cycle it enters (f_watch_i chooses which).
+  // Proof `fifo`: order and integrity of any one word, watched from the cycle it enters (f_watch says which).
   logic f_started_q = 1'b0;
   always_ff @(posedge clk_i) f_started_q <= 1'b1;
   always_comb if (!f_started_q) assume (rst_i);
 
-  logic                f_watch;  // free
+  wire                 f_watch;
   logic                f_watching_q;
   logic [WIDTH-1:0]    f_word_q;
   logic [COUNT_W-1:0]  f_ahead_q;  // words in front of the watched one
+  formal_free u_f_watch (.value_o(f_watch));
   wire                 f_take = f_watch && push && !f_watching_q;
   wire                 f_leave = f_watching_q && pop && f_ahead_q == '0;
 

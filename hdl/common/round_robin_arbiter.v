@@ -57,5 +57,43 @@ module round_robin_arbiter #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `round_robin_arbiter`: whoever keeps asking (f_who, any requester) is granted after at most REQUESTS - 1 other winners.
+  localparam int F_COUNT_W = $clog2(REQUESTS) + 2;
+
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  wire [INDEX_W-1:0] f_who;
+  formal_constant #(.WIDTH(INDEX_W)) u_f_who (.value_o(f_who));
+  always_comb assume (32'(f_who) < REQUESTS);
+
+  // Winners other than f_who since it began to ask.
+  logic [F_COUNT_W-1:0] f_others_q;
+  wire f_loses = request_i[f_who] && advance_i && !grant[f_who];
+
+  always_ff @(posedge clk_i) begin
+    if (f_loses) f_others_q <= f_others_q + 1'b1;
+    if (!request_i[f_who] || (grant[f_who] && advance_i) || rst_i) f_others_q <= '0;
+  end
+
+  // Requesters that come before f_who now: from the first position of the mask up to it, around the end.
+  wire [31:0] f_first = mask_q == '0 ? 0 : REQUESTS - $countones(mask_q);
+  wire [31:0] f_before = 32'(f_who) >= f_first ? 32'(f_who) - f_first : 32'(f_who) + REQUESTS - f_first;
+
+  always_comb begin
+    if (f_started_q) begin
+      // The mask is a run of ones up to the last requester.
+      mask_is_a_run: assert ((~mask_q & (~mask_q + 1'b1)) == '0);
+      index_is_the_grant: assert (grant == '0 || grant == REQUESTS'(1) << grant_index);
+      // Every winner that is not f_who is one of those before it, and those come after it from then on.
+      losses_are_paid: assert (32'(f_others_q) + f_before < REQUESTS);
+      never_starves: assert (!f_loses || 32'(f_others_q) < REQUESTS - 1);
+      waits_longest: cover (grant[f_who] && 32'(f_others_q) == REQUESTS - 1);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

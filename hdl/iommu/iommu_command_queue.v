@@ -299,5 +299,84 @@ module iommu_command_queue #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `iommu_command_queue`: head, order and fences (RISC-V IOMMU, Command-Queue).
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  // Registers of the queue stay while it is on, and restart finds it idle (iommu_registers.v); an error bit, once set, stays until
+  // software clears it; memory answers what was asked (iommu_memory_arbiter.v).
+  logic [31:0] f_head_q, f_old_tail_q;
+  logic [4:0]  f_size_q;
+  logic        f_asked_q, f_error_q, f_complete_q, f_restarted_q, f_flipped_q, f_drained_q, f_acked_q, f_stored_q;
+  logic        f_tag_free_q;
+  wire         f_error = memory_fault_o || illegal_o || timeout_o;
+
+  always_ff @(posedge clk_i) begin
+    f_head_q <= head_q;
+    f_size_q <= log2_size_i;
+    f_complete_q <= event_command_o;
+    f_restarted_q <= restart_i || rst_i;
+    f_tag_free_q <= tag_free_i && !tag_take_o;
+    f_error_q <= f_error && !rst_i;
+    if (mem_valid_o && mem_ready_i) f_asked_q <= 1'b1;
+    if (mem_rsp_valid_i || rst_i) f_asked_q <= 1'b0;
+    // What the fence that is being executed has seen: its new epoch, the old one drained, released translations drained, its store.
+    if (flip_o) f_flipped_q <= 1'b1;
+    if (f_flipped_q && drained_i) f_drained_q <= 1'b1;
+    if (drain_req_o && drain_ack_i) f_acked_q <= 1'b1;
+    if (state_q == FENCE_STORED && mem_rsp_valid_i && !mem_rsp_err_i[0]) f_stored_q <= 1'b1;
+    if (state_q == IDLE || rst_i) begin
+      f_flipped_q <= 1'b0;
+      f_drained_q <= 1'b0;
+      f_acked_q <= 1'b0;
+      f_stored_q <= 1'b0;
+    end
+  end
+  always_comb begin
+    assume (!restart_i || idle_o);
+    assume (!mem_rsp_valid_i || f_asked_q);
+    assume (!f_started_q || log2_size_i == f_size_q || f_restarted_q);
+    assume (log2_size_i <= 5'd30);
+    assume (!f_error_q || stopped_i);
+    if (restart_i) assume (!enable_i);
+    // A free tag stays free until it is taken here (iommu_invalidate_tags.v).
+    assume (!f_tag_free_q || tag_free_i);
+  end
+
+  wire f_last_cycle_ok = f_stored_q || (state_q == FENCE_STORED && mem_rsp_valid_i && !mem_rsp_err_i[0]);
+  wire f_waits_for_memory = state_q == FETCHED || state_q == FENCE_STORED;
+
+  always_comb begin
+    if (f_started_q && !rst_i) begin
+      head_below_size: assert (f_restarted_q ? head_q == '0 : head_q <= index_mask);
+      // The head moves by one, with each completed command and with nothing else: an illegal or faulting command stays at it.
+      head_moves_by_one: assert (f_restarted_q || head_q == (f_complete_q ? (f_head_q + 32'd1) & index_mask : f_head_q));
+      error_keeps_the_command: assert (!(f_error && event_command_o));
+      // Nothing is fetched from an empty queue, from one that is off, or after an error until software clears it.
+      fetches_only_commands: assert (!(state_q == IDLE && state_d == FETCH) ||
+          (head_q != (tail_i & index_mask) && on_i && enable_i && !stopped_i));
+      stops_after_an_error: assert (!f_error_q || state_q == IDLE);
+      one_access_at_a_time: assert (f_waits_for_memory == f_asked_q && state_q <= FENCE_STORED);
+      // An invalidation is done while its command is executed, and completes it.
+      invalidates_in_order: assert (!invalidate_o || (state_q == EXECUTE && event_command_o && legal));
+      // A fence completes only after every request accepted before it is answered, after the drain that it asks for, and after
+      // its data is visible (IOFENCE.C).
+      fence_starts_an_epoch: assert (state_q < FENCE_ORDER || f_flipped_q);
+      fence_is_drained: assert (state_q < FENCE_DRAIN || f_drained_q);
+      fence_is_acknowledged: assert (state_q < FENCE_STORE || w0_q[13:12] == '0 || f_acked_q);
+      fence_waits: assert (!(event_command_o && is_fence) ||
+          (f_flipped_q && f_drained_q && (w0_q[13:12] == '0 || f_acked_q) && (!w0_q[10] || f_last_cycle_ok)));
+      fence_is_a_fence: assert (state_q < FENCE_ORDER || is_fence);
+      message_has_a_tag: assert (state_q != MESSAGE || (is_ats && (is_response || f_tag_free_q)));
+      fence_behind_invalidates: assert (!flip_o || (!tags_out_i && !timed_out_i));
+      fence_with_everything: cover (event_command_o && is_fence && w0_q[13:10] == 4'hF && head_q == index_mask);
+      second_command: cover (invalidate_o && head_q == 32'd1);
+      illegal_command: cover (illegal_o && head_q == 32'd1);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

@@ -118,5 +118,50 @@ module iommu_interrupt #(
   assign mem_access_o = {iommu_pkg::MEMORY_WRITE, address, 7'd4, 224'd0,
                          big_endian_i ? {data[7:0], data[15:8], data[23:16], data[31:24]} : data, 32'h0000000F, qos_i, 2'd0};
 
+`ifdef FORMAL
+  // Proof `iommu_interrupt`: a message interrupt is never lost: every rise of an ipsr bit, while interrupts are messages, leads to a
+  // write of its vector (or to fault 273), after the vector is unmasked (RISC-V IOMMU, ipsr, msi_cfg_tbl). Any cause, any vector.
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  wire [1:0] f_cause;
+  wire [3:0] f_vector;
+  formal_constant #(.WIDTH(2)) u_f_cause (.value_o(f_cause));
+  formal_constant #(.WIDTH(4)) u_f_vector (.value_o(f_vector));
+
+  // Memory answers what was asked (iommu_memory_arbiter.v).
+  logic f_asked_q, f_before_q;
+  always_ff @(posedge clk_i) begin
+    f_before_q <= pending_i[f_cause] && !rst_i;
+    if (mem_valid_o && mem_ready_i) f_asked_q <= 1'b1;
+    if (mem_rsp_valid_i || rst_i) f_asked_q <= 1'b0;
+  end
+  always_comb assume (!mem_rsp_valid_i || f_asked_q);
+
+  // The vector's message is owed: a bit that has it rose, and its write has not been begun since.
+  wire f_rises = !wired_i && pending_i[f_cause] && !f_before_q && vectors_i[4*f_cause +: 4] == f_vector;
+  wire f_begins = state_q == IDLE && state_d == REQUEST && vector_d == f_vector;
+  logic f_owed_q;
+  always_ff @(posedge clk_i) f_owed_q <= ((f_owed_q && !f_begins) || f_rises) && !rst_i;
+
+  always_comb begin
+    if (f_started_q && !rst_i) begin
+      owed_is_waiting: assert (!f_owed_q || waiting_q[f_vector]);
+      // Idle with a vector that is owed and not masked: a write begins in this cycle.
+      serves_at_once: assert (!(state_q == IDLE && f_owed_q && !table_i[89*f_vector + 88]) || state_d == REQUEST);
+      // A masked vector is never written.
+      never_masked: assert (!f_begins || !table_i[89*f_vector + 88]);
+      one_access_at_a_time: assert ((state_q == RESPONSE) == f_asked_q);
+      fault_only_after_an_error: assert (!(state_q != FAULT && state_d == FAULT) || (state_q == REQUEST && beyond) ||
+          (mem_rsp_valid_i && mem_rsp_err_i[0]));
+      wires_follow_pending: assert (wired_i ? wire_o[f_vector] || !pending_i[f_cause] || vectors_i[4*f_cause +: 4] != f_vector
+                                            : wire_o == '0);
+      owed_again_while_written: cover (f_owed_q && state_q == RESPONSE && vector_q == f_vector);
+      unmasked_later: cover (f_begins && f_vector == 4'd3 && f_owed_q && waiting_q != 16'd8);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

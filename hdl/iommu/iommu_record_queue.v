@@ -139,5 +139,61 @@ module iommu_record_queue #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `iommu_record_queue` (fault queue and page request queue): the queue in memory never overruns its reader, its tail moves
+  // by one, only when a record is visible (RISC-V IOMMU, Fault/Event-Queue: at most size - 1 records; full sets the overflow bit).
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  // Registers of the queue stay while it is on, and restart comes before (iommu_registers.v); software moves the head only over
+  // records that are there; memory answers what was asked (iommu_memory_arbiter.v).
+  logic [4:0]  f_size_q;
+  logic [31:0] f_head_q;
+  logic        f_asked_q, f_restarted_q;
+  wire  [31:0] f_mask = (32'd2 << log2_size_i) - 32'd1;
+  wire  [31:0] f_taken = (head_i - f_head_q) & f_mask;
+  wire  [31:0] f_were = (tail_q - f_head_q) & f_mask;
+
+  always_ff @(posedge clk_i) begin
+    f_size_q <= log2_size_i;
+    f_head_q <= head_i;
+    f_restarted_q <= restart_i || rst_i;
+    if (mem_valid_o && mem_ready_i) f_asked_q <= 1'b1;
+    if (mem_rsp_valid_i || rst_i) f_asked_q <= 1'b0;
+  end
+  always_comb begin
+    assume (!restart_i || idle_o);
+    assume (!mem_rsp_valid_i || f_asked_q);
+    assume (!f_started_q || log2_size_i == f_size_q || f_restarted_q);
+    assume (log2_size_i <= 5'd30);
+    if (!f_started_q || f_restarted_q) assume (head_i == '0);
+    else assume (head_i <= f_mask && f_taken <= f_were);
+    if (restart_i) assume (!record_valid_i);
+  end
+
+  logic [31:0] f_tail_q;
+  logic        f_written_q;
+  always_ff @(posedge clk_i) begin
+    f_tail_q <= tail_q;
+    f_written_q <= written_o;
+  end
+
+  always_comb begin
+    if (f_started_q && !rst_i) begin
+      tail_below_size: assert (f_restarted_q ? tail_q == '0 : tail_q <= f_mask);
+      tail_moves_by_one: assert (f_restarted_q || tail_q == f_tail_q || (f_written_q && tail_q == ((f_tail_q + 32'd1) & f_mask)));
+      // The tail never reaches the head from behind: records that software has not taken are never written over.
+      no_write_over_a_record: assert (state_q == IDLE || tail_next != head_i);
+      // A write is presented only to a queue that was on and not stopped; a record leaves only written, or dropped with a reason.
+      waits_for_the_write: assert ((state_q == RESPONSE) == f_asked_q && state_q <= RESPONSE);
+      leaves_with_a_reason: assert (!record_ready_o || written_o || overflow_o || error_o || !on_i || !enable_i || stopped_i);
+      one_reason: assert (2'(written_o) + 2'(overflow_o) + 2'(error_o) <= 2'd1);
+      fills: cover (overflow_o && log2_size_i == 5'd1 && tail_q == 32'd3);
+      wraps: cover (written_o && tail_next == '0 && log2_size_i != '0);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

@@ -83,7 +83,7 @@ module iommu_second_stage_cache #(
     valid_d = valid_q | write;
     victim_d = victim_q;
     if (fill_i && match == '0) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
-    if (invalidate_i) valid_d = valid_q & ~invalidate_match;
+    if (invalidate_i) valid_d = valid_q & ~invalidate_match & ~write;
   end
 
   always_ff @(posedge clk_i) begin
@@ -102,6 +102,59 @@ module iommu_second_stage_cache #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) assert ($countones(match) <= 1) else $error("iommu_second_stage_cache: two entries of one table");
+  end
+`endif
+
+`ifdef FORMAL
+  // Proof `iommu_second_stage_cache`: a lookup answers with a table only if that was filled for its device and guest address (never
+  // foreign) and no invalidation named it since (never stale); at most one entry answers. Any key, any table.
+  wire [KEY_W-1:0] f_key;
+  wire [15:0]      f_gscid;
+  wire [43:0]      f_ppn;
+  formal_constant #(.WIDTH(KEY_W)) u_f_key (.value_o(f_key));
+  formal_constant #(.WIDTH(16)) u_f_gscid (.value_o(f_gscid));
+  formal_constant #(.WIDTH(44)) u_f_ppn (.value_o(f_ppn));
+
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  // RISC-V IOMMU, IOTINVAL.GVMA (with AV = 1 it names leaf entries unless NL = 1; AV counts only with GV = 1) and IODIR. A table of the
+  // second stage depends on no first stage and on no process: IOTINVAL.VMA and INVAL_PDT name none.
+  wire f_named = invalidation.directory ? !invalidation.pv && (!invalidation.dv || f_key[KEY_W-1 -: 24] == invalidation.did)
+      : invalidation.gvma && (!invalidation.gv || (f_gscid == invalidation.gscid && (!invalidation.av || invalidation.nl)));
+  logic f_live_q;
+  always_ff @(posedge clk_i)
+    f_live_q <= (f_live_q || (fill_i && key == f_key && fill_context.gscid == f_gscid && fill_ppn_i == f_ppn)) &&
+        !(invalidate_i && (invalidation.everything || f_named)) && !rst_i;
+
+  logic [ENTRIES-1:0] f_same_guest;
+
+  generate
+    for (genvar i = 0; i < ENTRIES; i++) begin : g_f_entry
+      assign f_same_guest[i] = gscid_q[i] == f_gscid;
+      always_comb
+        if (f_started_q) begin
+          held_is_live: assert (!(valid_q[i] && key_q[i] == f_key && gscid_q[i] == f_gscid && ppn_q[i] == f_ppn) || f_live_q);
+        end
+      for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other
+        always_comb
+          if (f_started_q) begin
+            entries_differ: assert (!(valid_q[i] && valid_q[j] && key_q[i] == key_q[j]));
+          end
+      end
+    end
+  endgenerate
+
+  wire f_hit = lookup_hit_o && key == f_key && lookup_ppn_o == f_ppn && (match & f_same_guest) != '0;
+
+  always_comb begin
+    if (f_started_q) begin
+      one_entry_matches: assert ((match & (match - 1'b1)) == '0);
+      never_stale_never_foreign: assert (!f_hit || (f_live_q && used_o));
+      hit_of_the_last_entry: cover (f_hit && match[ENTRIES-1]);
+      survives_an_invalidation: cover (f_hit && invalidate_i && !invalidation.everything && !invalidation.directory && !f_named);
+    end
   end
 `endif
 

@@ -133,7 +133,7 @@ package iommu_spec_pkg;
   localparam int MESSAGE_W = 116;
 
   // Bits of a page number that are offset within a page of size `code`.
-  function [51:0] page_number_mask;
+  function automatic [51:0] page_number_mask;
     input [2:0] code;
     begin
       case (code)
@@ -149,7 +149,7 @@ package iommu_spec_pkg;
   endfunction
 
   // log2 of the bytes of a page of size `code`; a Bare stage counts as 4 KiB.
-  function [5:0] page_shift;
+  function automatic [5:0] page_shift;
     input [2:0] code;
     begin
       case (code)
@@ -164,7 +164,7 @@ package iommu_spec_pkg;
   endfunction
 
   // Byte-reversed dword.
-  function [63:0] reversed;
+  function automatic [63:0] reversed;
     input [63:0] dword;
     begin
       reversed = {dword[7:0], dword[15:8], dword[23:16], dword[31:24], dword[39:32], dword[47:40], dword[55:48], dword[63:56]};
@@ -172,7 +172,7 @@ package iommu_spec_pkg;
   endfunction
 
   // 1 when MODE `mode` of a page table (8, 9, 10 = 3, 4, 5 levels; 0 Bare) is among `supported` = {57, 48, 39}.
-  function page_table_mode_legal;
+  function automatic page_table_mode_legal;
     input [3:0] mode;
     input [2:0] supported;
     begin
@@ -187,7 +187,7 @@ package iommu_spec_pkg;
   endfunction
 
   // 1 when a fault of `cause` is recorded although DC.tc.DTF = 1 (Fault/Event-Queue).
-  function reported_despite_dtf;
+  function automatic reported_despite_dtf;
     input [8:0] cause;
     begin
       case (cause)
@@ -199,7 +199,7 @@ package iommu_spec_pkg;
   endfunction
 
   // 1 when `cause` ends an ATS translation request in Success without permissions (PCIe ATS translation request handling).
-  function untranslatable;
+  function automatic untranslatable;
     input [8:0] cause;
     begin
       case (cause)
@@ -211,7 +211,7 @@ package iommu_spec_pkg;
   endfunction
 
   // 1 when `cause` ends an ATS translation request in UR (else CA).
-  function unsupported_request;
+  function automatic unsupported_request;
     input [8:0] cause;
     begin
       unsupported_request = cause >= CAUSE_ALL_INBOUND_DISALLOWED && cause <= CAUSE_TRANSACTION_DISALLOWED;

@@ -126,5 +126,71 @@ module iommu_tlb_l1 #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `iommu_tlb_l1`: a lookup answers with a translation only if that was filled for its requester and page (never foreign)
+  // and no invalidation named it since (never stale); at most one entry answers, and it allows the access.
+  `include "iommu_tlb_formal.vh"
+
+  // The caller's register (iommu_lookup.v): what matched, the request, and whether the translation was usable then.
+  wire                 f_hold;
+  logic [ENTRIES-1:0]  f_match_q;
+  logic                f_asked_q, f_then_q;
+  request_t            f_request_q;
+  formal_free u_f_hold (.value_o(f_hold));
+  wire f_asked = {lookup.did, lookup.pv, lookup.pid, lookup.priv} == f_requester && lookup.iova[63:12] == f_page;
+
+  always_ff @(posedge clk_i) begin
+    f_match_q <= rst_i ? '0 : (f_hold ? f_match_q : lookup_match_o) & ~fill_write_o;
+    if (!f_hold) begin
+      f_request_q <= lookup;
+      f_asked_q <= f_asked;
+      f_then_q <= f_live_q;
+    end
+  end
+  always_comb assume (!f_started_q || select_match_i == f_match_q);
+
+  translation_t f_answer;
+  assign f_answer = select_translation_o;
+
+  generate
+    for (genvar i = 0; i < ENTRIES; i++) begin : g_f_entry
+      wire f_holds = key_q[i][KEY_W-1:52] == f_requester && translation_q[i] == f_translation_bits &&
+          ((key_q[i][51:0] ^ f_page) & ~mask_q[i]) == '0;
+      always_comb begin
+        if (f_started_q) begin
+          mask_is_the_page: assert (!valid_q[i] || mask_q[i] == iommu_spec_pkg::page_number_mask(g_entry[i].entry.page));
+          held_is_live: assert (!(valid_q[i] && f_holds) || f_live_q);
+          matched_was_live: assert (!(f_match_q[i] && f_asked_q && translation_q[i] == f_translation_bits) || f_then_q);
+          matched_allows: assert (!f_match_q[i] || (f_request_q.at == iommu_spec_pkg::AT_UNTRANSLATED &&
+              (f_request_q.wr ? g_entry[i].entry.w : f_request_q.exec ? g_entry[i].entry.x : g_entry[i].entry.r)));
+        end
+      end
+      for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other
+        // Two entries of one requester never overlap.
+        always_comb
+          if (f_started_q) begin
+            entries_disjoint: assert (!(valid_q[i] && valid_q[j] && key_q[i][KEY_W-1:52] == key_q[j][KEY_W-1:52] &&
+                                        ((key_q[i][51:0] ^ key_q[j][51:0]) & ~(mask_q[i] | mask_q[j])) == '0));
+          end
+      end
+    end
+  endgenerate
+
+  always_comb begin
+    if (f_started_q) begin
+      one_entry_matches: assert ((match & (match - 1'b1)) == '0);
+      one_entry_selected: assert ((f_match_q & (f_match_q - 1'b1)) == '0);
+      never_stale_never_foreign: assert (!(f_match_q != '0 && f_asked_q && select_translation_o == f_translation_bits) || f_then_q);
+      answer_allows: assert (f_match_q == '0 ||
+          (f_request_q.wr ? f_answer.w : f_request_q.exec ? f_answer.x : f_answer.r));
+      hit_of_a_superpage: cover (f_match_q != '0 && f_asked_q && f_answer.page == iommu_spec_pkg::PAGE_2M && f_then_q && f_match_q[1]);
+      invalidated_while_selected: cover (f_match_q != '0 && f_then_q && !f_live_q && f_asked_q &&
+                                         select_translation_o == f_translation_bits);
+      survives_an_invalidation: cover (f_match_q != '0 && f_asked_q && invalidate_i && f_live_q && !f_invalidated && !invalidation.gv &&
+                                       invalidation.av && invalidation.pscv && !invalidation.directory && !invalidation.gvma);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

@@ -98,7 +98,7 @@ module iommu_walk_cache #(
     valid_d = valid_q | write;
     victim_d = victim_q;
     if (fill_i && fill_match == '0) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
-    if (invalidate_i) valid_d = valid_q & ~invalidate_match;
+    if (invalidate_i) valid_d = valid_q & ~invalidate_match & ~write;
   end
 
   always_ff @(posedge clk_i) begin
@@ -116,6 +116,64 @@ module iommu_walk_cache #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) assert ($countones(lookup_match) <= 1) else $error("iommu_walk_cache: two entries of one table");
+  end
+`endif
+
+`ifdef FORMAL
+  // Proof `iommu_walk_cache`: a lookup answers with a table only if that was filled for its {DID, PV, PID} and address (never foreign)
+  // and no invalidation named it since (never stale); at most one entry answers. Any key, any table.
+  wire [KEY_W-1:0]   f_key;
+  wire [TAG_W-1:0]   f_tag;
+  wire [TABLE_W-1:0] f_table;
+  formal_constant #(.WIDTH(KEY_W)) u_f_key (.value_o(f_key));
+  formal_constant #(.WIDTH(TAG_W)) u_f_tag (.value_o(f_tag));
+  formal_constant #(.WIDTH(TABLE_W)) u_f_table (.value_o(f_table));
+
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  // RISC-V IOMMU, IOTINVAL and IODIR. IOTINVAL.VMA with AV = 1 names leaf entries unless NL = 1; guest addresses are not stored.
+  wire f_gv = f_tag[37];
+  wire f_same_guest = !invalidation.gv || f_tag[36:21] == invalidation.gscid;
+  wire f_same_process = !invalidation.pscv || (f_tag[19:0] == invalidation.pscid && !f_tag[20]);
+  wire f_named = invalidation.directory
+      ? !invalidation.dv || (f_key[87:64] == invalidation.did && (!invalidation.pv || f_key[62:43] == invalidation.pid))
+      : invalidation.gvma ? f_gv && f_same_guest
+      : f_gv == invalidation.gv && f_same_guest && f_same_process && (!invalidation.av || invalidation.nl);
+  wire f_filled = fill_i && fill_key == f_key && fill_tag == f_tag && {fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i} == f_table;
+  logic f_live_q;
+  always_ff @(posedge clk_i)
+    f_live_q <= (f_live_q || f_filled) && !(invalidate_i && (invalidation.everything || f_named)) && !rst_i;
+
+  wire [TABLE_W-1:0] f_answer = {lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o};
+  logic [ENTRIES-1:0] f_same_tag;
+
+  generate
+    for (genvar i = 0; i < ENTRIES; i++) begin : g_f_entry
+      assign f_same_tag[i] = tag_q[i] == f_tag;
+      always_comb
+        if (f_started_q) begin
+          held_is_live: assert (!(valid_q[i] && key_q[i] == f_key && tag_q[i] == f_tag && table_q[i] == f_table) || f_live_q);
+        end
+      for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other
+        always_comb
+          if (f_started_q) begin
+            entries_differ: assert (!(valid_q[i] && valid_q[j] && key_q[i] == key_q[j]));
+          end
+      end
+    end
+  endgenerate
+
+  wire f_hit = lookup_hit_o && lookup_key == f_key && f_answer == f_table && (lookup_match & f_same_tag) != '0;
+
+  always_comb begin
+    if (f_started_q) begin
+      one_entry_matches: assert ((lookup_match & (lookup_match - 1'b1)) == '0);
+      never_stale_never_foreign: assert (!f_hit || f_live_q);
+      hit_of_the_last_entry: cover (f_hit && lookup_match[ENTRIES-1]);
+      survives_an_invalidation: cover (f_hit && invalidate_i && !invalidation.everything && !invalidation.directory && !f_named);
+    end
   end
 `endif
 

@@ -179,7 +179,7 @@ module iommu_walk_event #(
       (ddtp_mode_i == iommu_spec_pkg::MODE_1LVL && {ddi2, ddi1} != '0) ||
       (ddtp_mode_i != iommu_spec_pkg::MODE_1LVL && ddtp_mode_i != iommu_spec_pkg::MODE_3LVL && ddi2 != '0);
 
-  function [8:0] iova_index;
+  function automatic [8:0] iova_index;
     input [56:12] iova;
     input [2:0]   level;
     begin

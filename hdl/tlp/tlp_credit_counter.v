@@ -53,5 +53,30 @@ module tlp_credit_counter #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `tlp_credit_counter`: what the sender may still send is exactly the room that is free, and no more than ROOM.
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  // Credits that the sender has used since link-up, modulo 2^COUNT_W (its own counter is reset while the link is down).
+  logic [COUNT_W-1:0] f_used_q;
+  always_ff @(posedge clk_i) f_used_q <= link_up_i && !rst_i ? f_used_q + consumed_i : '0;
+  wire [COUNT_W-1:0] f_granted = limit_q - f_used_q;
+  wire [COUNT_W-1:0] f_held = COUNT_W'(ROOM) - free_q;
+
+  always_comb begin
+    // The sender obeys the limit (tlp_credit_gate); what leaves had arrived before (the queue that it leaves).
+    assume (consumed_i <= f_granted);
+    assume (returned_i <= f_held);
+    if (f_started_q) begin
+      granted_is_free: assert (f_granted == free_q);
+      never_beyond_the_room: assert (32'(f_granted) <= ROOM && 32'(free_q) <= ROOM);
+      exhausted: cover (link_up_i && f_granted == '0 && limit_q < f_used_q + 1'b1);
+      wrapped: cover (link_up_i && 32'(limit_q) < ROOM && f_granted != '0);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

@@ -1,0 +1,237 @@
+`default_nettype none
+// Proof `iommu_walk_terminates`: one walk, a step a cycle, whatever memory, caches and configuration answer. Every step but the
+// repetition of a lost compare-and-set brings the walk down a ranking of its record, so it ends; and between two starts of a walk
+// at most 56 entries are read (RISC-V IOMMU: 3 of the device directory; 3 of the process directory and 5 of the first stage, each
+// behind 5 of the second stage; 5 of the second stage at last), besides updates of A and D.
+module iommu_walk_machine (
+    input  wire                                 clk_i,
+    input  wire                                 rst_i,
+
+    // Configuration, and what memory and the caches answer: free in every cycle.
+    input  wire [63:0]                          capabilities_i,
+    input  wire                                 big_endian_i,
+    input  wire [3:0]                           ddtp_mode_i,
+    input  wire [43:0]                          ddtp_ppn_i,
+    input  wire [23:0]                          qos_i,
+    input  wire [511:0]                         data_i,
+    input  wire [7:0]                           err_i,
+    input  wire [7:0]                           poison_i,
+    input  wire                                 context_hit_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0] context_cached_i,
+    input  wire                                 table_hit_i,
+    input  wire [43:0]                          table_ppn_i,
+    input  wire [1:0]                           table_pbmt_i,
+    input  wire                                 table_w_i,
+    input  wire                                 table_g_i,
+    input  wire                                 second_used_i,
+    input  wire                                 second_hit_i,
+    input  wire [43:0]                          second_ppn_i
+);
+  `include "iommu_records.vh"
+
+  wire [iommu_spec_pkg::REQUEST_W-1:0] request;
+  formal_constant #(.WIDTH(iommu_spec_pkg::REQUEST_W)) u_request (.value_o(request));
+
+  logic [iommu_spec_pkg::CONTEXT_W-1:0] context_q;
+  logic [iommu_spec_pkg::WALK_W-1:0]    walk_q;
+  logic                                 done_q;
+  wire  [iommu_spec_pkg::CONTEXT_W-1:0] context_next;
+  wire  [iommu_spec_pkg::WALK_W-1:0]    walk_next;
+  wire                                  access, update, again, done;
+  wire  [6:0]                           unused_size;
+  wire  [127:0]                         unused_data;
+  wire  [1:0]                           unused_pbmt;
+  wire  [23:0]                          unused_qos;
+  wire  [43:0]                          unused_ppn;
+  wire                                  unused_context_fill, unused_table_fill, unused_second_fill, unused_g;
+
+  iommu_walk_step u_step (
+      .capabilities_i  (capabilities_i),
+      .big_endian_i    (big_endian_i),
+      .ddtp_mode_i     (ddtp_mode_i),
+      .ddtp_ppn_i      (ddtp_ppn_i),
+      .qos_i           (qos_i),
+      .request_i       (request),
+      .context_i       (context_q),
+      .walk_i          (walk_q),
+      .data_i          (data_i),
+      .err_i           (err_i),
+      .poison_i        (poison_i),
+      .context_hit_i   (context_hit_i),
+      .context_cached_i(context_cached_i),
+      .table_hit_i     (table_hit_i),
+      .table_ppn_i     (table_ppn_i),
+      .table_pbmt_i    (table_pbmt_i),
+      .table_w_i       (table_w_i),
+      .table_g_i       (table_g_i),
+      .second_used_i   (second_used_i),
+      .second_hit_i    (second_hit_i),
+      .second_ppn_i    (second_ppn_i),
+      .context_o       (context_next),
+      .walk_o          (walk_next),
+      .access_o        (access),
+      .access_update_o (update),
+      .access_size_o   (unused_size),
+      .access_data_o   (unused_data),
+      .access_pbmt_o   (unused_pbmt),
+      .access_qos_o    (unused_qos),
+      .again_o         (again),
+      .done_o          (done),
+      .context_fill_o  (unused_context_fill),
+      .table_fill_o    (unused_table_fill),
+      .second_fill_o   (unused_second_fill),
+      .table_fill_ppn_o(unused_ppn),
+      .table_fill_g_o  (unused_g)
+  );
+
+  walk_t    walk, next;
+  context_t known, known_next, cached;
+  assign walk = walk_q;
+  assign next = walk_next;
+  assign known = context_q;
+  assign known_next = context_next;
+  assign cached = context_cached_i;
+
+  always_ff @(posedge clk_i) begin
+    context_q <= context_next;
+    walk_q <= walk_next;
+    done_q <= done;
+    if (rst_i || done_q) begin
+      walk_q <= '0;
+      done_q <= 1'b0;
+    end
+  end
+
+`ifdef FORMAL
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  // Modes of page tables are 0, 8, 9, 10; of a process directory 0 to 3.
+  function automatic f_legal;
+    input                                 resolved;
+    input                                 pdtv;
+    input [3:0]                           first_mode;
+    input [3:0]                           second_mode;
+    begin
+      f_legal = (second_mode == 4'd0 || (second_mode >= 4'd8 && second_mode <= 4'd10)) &&
+          (first_mode == 4'd0 || (!resolved && pdtv ? first_mode <= 4'd3 : first_mode >= 4'd8 && first_mode <= 4'd10));
+    end
+  endfunction
+
+  // The device directory has 1 to 3 levels (ddtp is WARL), or is off or bare; the context cache holds resolved, checked contexts.
+  always_comb begin
+    assume (ddtp_mode_i <= iommu_spec_pkg::MODE_3LVL);
+    assume (!context_hit_i || (cached.resolved && f_legal(cached.resolved, cached.pdtv, cached.first_mode, cached.second_mode)));
+  end
+
+  // Where a walk is: the table that it is after, 27 = none yet, 0 = that of the request's own page.
+  function automatic [4:0] f_table;
+    input [3:0] state;
+    input [1:0] purpose;
+    input [2:0] level;
+    input       resolved;
+    begin
+      case (state)
+        iommu_spec_pkg::WALK_START: f_table = 5'd27;
+        iommu_spec_pkg::WALK_DIRECTORY: f_table = 5'd19 + 5'(level);
+        iommu_spec_pkg::WALK_CONTEXT: f_table = resolved ? 5'd9 : 5'd18;
+        iommu_spec_pkg::WALK_PROCESS: f_table = 5'd10 + 5'(level);
+        iommu_spec_pkg::WALK_FIRST, iommu_spec_pkg::WALK_FIRST_UPDATE: f_table = 5'd1 + 5'(level);
+        iommu_spec_pkg::WALK_GUEST, iommu_spec_pkg::WALK_SECOND, iommu_spec_pkg::WALK_SECOND_UPDATE:
+          f_table = purpose == iommu_spec_pkg::PURPOSE_PROCESS ? 5'd10 + 5'(level)
+              : purpose == iommu_spec_pkg::PURPOSE_FIRST ? 5'd1 + 5'(level) : 5'd0;
+        default: f_table = 5'd0;
+      endcase
+    end
+  endfunction
+
+  // How far it is from having read that table's entry.
+  function automatic [4:0] f_way;
+    input [3:0] state;
+    input [2:0] second_level;
+    begin
+      case (state)
+        iommu_spec_pkg::WALK_GUEST: f_way = 5'd18;
+        iommu_spec_pkg::WALK_SECOND: f_way = 5'd3 + 5'(2 * second_level);
+        iommu_spec_pkg::WALK_SECOND_UPDATE: f_way = 5'd2 + 5'(2 * second_level);
+        iommu_spec_pkg::WALK_FIRST_UPDATE: f_way = 5'd0;
+        default: f_way = 5'd1;
+      endcase
+    end
+  endfunction
+
+  // A walk starts again at most once, without the walk cache.
+  wire [10:0] f_rank = {!walk.cold, f_table(walk.state, walk.purpose, walk.level, known.resolved), f_way(walk.state, walk.second_level)};
+  wire [10:0] f_rank_next =
+      {!next.cold, f_table(next.state, next.purpose, next.level, known_next.resolved), f_way(next.state, next.second_level)};
+
+  // A compare-and-set that found another value: the entry is read again.
+  wire f_lost = access && !update &&
+      ((walk.state == iommu_spec_pkg::WALK_FIRST_UPDATE && next.state == iommu_spec_pkg::WALK_FIRST) ||
+       (walk.state == iommu_spec_pkg::WALK_SECOND_UPDATE && next.state == iommu_spec_pkg::WALK_SECOND));
+  wire f_lost_in_place = f_lost && next.level == walk.level && next.second_level == walk.second_level &&
+      next.purpose == walk.purpose && next.address == walk.address;
+
+  // Entries that may still be read after the one in flight.
+  function automatic [6:0] f_left;
+    input [3:0] state;
+    input [1:0] purpose;
+    input [2:0] level;
+    input [2:0] second_level;
+    input       resolved;
+    logic [6:0] after;
+    begin
+      after = purpose == iommu_spec_pkg::PURPOSE_PROCESS ? 7'd36 + 7'(6 * level)
+          : purpose == iommu_spec_pkg::PURPOSE_FIRST ? 7'd6 + 7'(6 * level) : 7'd0;
+      case (state)
+        iommu_spec_pkg::WALK_START: f_left = 7'd56;
+        iommu_spec_pkg::WALK_DIRECTORY: f_left = 7'd53 + 7'(level);
+        iommu_spec_pkg::WALK_CONTEXT: f_left = resolved ? 7'd35 : 7'd53;
+        iommu_spec_pkg::WALK_PROCESS: f_left = 7'd35 + 7'(6 * level);
+        iommu_spec_pkg::WALK_FIRST, iommu_spec_pkg::WALK_FIRST_UPDATE: f_left = 7'd5 + 7'(6 * level);
+        iommu_spec_pkg::WALK_GUEST: f_left = 7'd5 + after;
+        iommu_spec_pkg::WALK_SECOND, iommu_spec_pkg::WALK_SECOND_UPDATE: f_left = 7'(second_level) + after;
+        default: f_left = 7'd0;
+      endcase
+    end
+  endfunction
+
+  // Entries read since the walk started; repetitions count as updates do.
+  logic [6:0] f_reads_q;
+  always_ff @(posedge clk_i) begin
+    f_reads_q <= f_reads_q + 7'(access && !update && !f_lost);
+    if (rst_i || done_q || next.state == iommu_spec_pkg::WALK_START) f_reads_q <= '0;
+  end
+
+  always_comb begin
+    if (f_started_q && !done_q && !rst_i) begin
+      // A record of a walk: levels of its tables and modes of its context as the specification has them.
+      modes_legal: assert (walk.state == iommu_spec_pkg::WALK_START || f_legal(known.resolved, known.pdtv, known.first_mode, known.second_mode));
+      levels_in_range: assert (walk.level <= 3'd4 &&
+          (walk.level <= 3'd2 || !(walk.state == iommu_spec_pkg::WALK_DIRECTORY || walk.state == iommu_spec_pkg::WALK_PROCESS ||
+                                   (walk.state >= iommu_spec_pkg::WALK_SECOND && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS))));
+      second_level_in_range: assert (walk.second_level <= 3'd4);
+      // A table is read for the purpose for which its address was translated.
+      purpose_fits: assert ((walk.state != iommu_spec_pkg::WALK_FIRST && walk.state != iommu_spec_pkg::WALK_FIRST_UPDATE ||
+                             walk.purpose == iommu_spec_pkg::PURPOSE_FIRST) &&
+                            (walk.state != iommu_spec_pkg::WALK_PROCESS || walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS));
+      // The second start does without the walk cache, so there is no third.
+      starts_again_once: assert (!(walk.cold && walk.reused) || walk.state == iommu_spec_pkg::WALK_START);
+      // Memory, another step at once, or the end: exactly one.
+      step_goes_on: assert ({access, again, done} == 3'b100 || {access, again, done} == 3'b010 || {access, again, done} == 3'b001);
+      rank_falls: assert (done || f_lost || f_rank_next < f_rank);
+      repeats_in_place: assert (!f_lost || f_lost_in_place);
+      at_most_56_reads: assert (f_reads_q <= 7'd56);
+      reads_are_bounded: assert (walk.state == iommu_spec_pkg::WALK_DONE ||
+          f_reads_q + f_left(walk.state, walk.purpose, walk.level, walk.second_level, known.resolved) <= 7'd56);
+      never_done_in_flight: assert (walk.state != iommu_spec_pkg::WALK_DONE);
+      nested_leaf: cover (walk.state == iommu_spec_pkg::WALK_FIRST && f_reads_q == 7'd4 && next.state == iommu_spec_pkg::WALK_SECOND);
+      starts_again: cover (walk.state == iommu_spec_pkg::WALK_START && walk.cold);
+      repeats: cover (f_lost);
+    end
+  end
+`endif
+
+endmodule
+`default_nettype wire
