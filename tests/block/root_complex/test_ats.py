@@ -60,6 +60,9 @@ from tests.block.root_complex.ats_tables import (
 
 SUCCESS, UNSUPPORTED, ABORT = 0, 1, 4
 LAST_PAGE = 4 | 1
+ROUNDS, BURST = 8, 100
+PAGE_REQUEST = 5
+"""Kind of TLP in the mix."""
 QUIET = 600
 """Cycles in which everything of one step comes to its end."""
 TIMEOUT = 8192 * 9 // 8 + 64
@@ -129,6 +132,7 @@ class AtsTest(BaseTest):
             self.interrupt_file,
             self.interrupt_file_reads,
             self.interrupt_file_faults,
+            self.everything_at_once,
         )
         for case in cases:
             case()
@@ -172,13 +176,8 @@ class AtsTest(BaseTest):
         self.scoreboard.checks += 1
 
     def push(self, *commands: SendInvalidate | SendPageResponse | Fence) -> None:
-        """Append commands to the queue."""
-        for command in commands:
-            low, high = command.pack()
-            self.platform.memory.write_u64(COMMANDS + 16 * self.tail, low)
-            self.platform.memory.write_u64(COMMANDS + 16 * self.tail + 8, high)
-            self.tail = (self.tail + 1) % 256
-        self.write(Offset.CQT, self.tail, 4)
+        """Append commands to the queue and give them time."""
+        self._queue(*commands)
         self.wait()
 
     def command_state(self) -> tuple[int, CommandQueueCsr]:
@@ -477,6 +476,73 @@ class AtsTest(BaseTest):
             self.check("next write", self.platform.memory.read(RAM, 32), data)
         record = FaultRecord(Cause.MRIF_ACCESS_FAULT, TransactionType.UNTRANSLATED_WRITE, BROKEN, iotval=INTERRUPT_PAGE)
         self.check("records", self.new_faults(), [record])
+
+    # ---- all of it together ----
+
+    def everything_at_once(self) -> None:
+        """Requests of every kind, messages and interrupts back to back while commands invalidate; the scoreboards judge them."""
+        pages = requested = 0
+        self.read(Offset.PQT, 4)
+        for _ in range(ROUNDS):
+            for agent in self.environment.agents.values():
+                agent.set_stalls(int(self.random.choice([0, 8000, 30000])))
+            self.devices.invalidations.clear()
+            devices = self.random.choice([TRUSTED, GUEST], size=3).tolist()
+            reads, writes = self.random.integers(0, 2, size=2).tolist()
+            fence = Fence(previous_reads=bool(reads), previous_writes=bool(writes))
+            self._queue(*[SendInvalidate(InvalidateRequest(device, False, 0, False, 0, WINDOW)) for device in devices], fence)
+            asked = []
+            for kind in self.random.choice(8, size=BURST, p=[0.2, 0.15, 0.15, 0.15, 0.15, 0.08, 0.07, 0.05]).tolist():
+                question = self._one_of_many(kind)
+                asked += [] if question is None else [question]
+                requested += kind == PAGE_REQUEST
+            self.wait()
+            for request in self.devices.invalidations:
+                self.devices.complete_invalidation(request.device, 1 << request.itag)
+            done = self.platform.wait_until(lambda: self.command_state()[0] == 0, 40 * QUIET)
+            self.check("commands", (done, len(self.devices.invalidations)), (True, 3))
+            self.wait(2 * QUIET)
+            unanswered = [question for question in asked if not self.devices.answer(*question)]
+            self.check("unanswered requests", unanswered, [])
+            pages = self.read(Offset.PQT, 4)
+            self.write(Offset.PQH, pages, 4)
+            self.new_faults()
+        self.check("page requests in the queue", pages, requested % 256)
+        self.check("refusals of page requests", self.read(Offset.PQCSR, 4) & 0x300, 0)
+
+    def _queue(self, *commands: SendInvalidate | SendPageResponse | Fence) -> None:
+        """Append commands without waiting for them."""
+        for command in commands:
+            low, high = command.pack()
+            self.platform.memory.write_u64(COMMANDS + 16 * self.tail, low)
+            self.platform.memory.write_u64(COMMANDS + 16 * self.tail + 8, high)
+            self.tail = (self.tail + 1) % 256
+        self.write(Offset.CQT, self.tail, 4)
+
+    def _one_of_many(self, kind: int) -> tuple[int, int] | None:
+        """Send one TLP; requester ID and tag of one that is answered."""
+        page = WINDOW + (int(self.random.integers(0, len(ENTRIES))) << 12)
+        place = int(self.random.integers(0, 24)) * 128
+        data = self.random.bytes(4 * int(self.random.choice([1, 2, 16, 32])))
+        if kind == 0:
+            device = int(self.random.choice([TRUSTED, GUEST, PLAIN]))
+            return device, self.devices.translate(device, page, bool(self.random.integers(0, 2)))
+        if kind == 1:
+            self.devices.write(TRUSTED, RAM + place, data, TRANSLATED)
+        elif kind == 2:
+            return TRUSTED, self.devices.read(TRUSTED, RAM + place, len(data), TRANSLATED)
+        elif kind == 3:
+            self.devices.write(int(self.random.choice([TRUSTED, GUEST, PLAIN])), page + place, data)
+        elif kind == 4:
+            device = int(self.random.choice([TRUSTED, GUEST, PLAIN]))
+            return device, self.devices.read(device, page + place, len(data))
+        elif kind == PAGE_REQUEST:
+            self.devices.request_page(int(self.random.choice([TRUSTED, GUEST])), page, 1, 3)
+        elif kind == 6:
+            self.devices.write(INTERRUPTS, INTERRUPT_PAGE, int(self.random.integers(1, 2048)).to_bytes(4, "little"))
+        else:
+            return INTERRUPTS, self.devices.read(INTERRUPTS, INTERRUPT_PAGE + place % 512, len(data))
+        return None
 
 
 def _range_shift(entry: int) -> int:
