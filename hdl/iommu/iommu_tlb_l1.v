@@ -131,6 +131,20 @@ module iommu_tlb_l1 #(
   // and no invalidation named it since (never stale); at most one entry answers, and it allows the access.
   `include "iommu_tlb_formal.vh"
 
+  wire [45:0] f_requester;
+  wire [51:0] f_page;
+  wire [iommu_spec_pkg::TRANSLATION_W-1:0] f_translation_bits;
+  formal_constant #(.WIDTH(46)) u_f_requester (.value_o(f_requester));
+  formal_constant #(.WIDTH(52)) u_f_page (.value_o(f_page));
+  formal_constant #(.WIDTH(iommu_spec_pkg::TRANSLATION_W)) u_f_translation (.value_o(f_translation_bits));
+
+  // Filled for this page of this requester, and not invalidated since; an invalidation wins over a fill in its cycle.
+  wire f_filled = fill_i && fill_requester == f_requester && fill_translation_i == f_translation_bits &&
+      ((fill.iova[63:12] ^ f_page) & ~fill_mask) == '0;
+  wire f_invalidated = invalidate_i && f_named(f_requester, f_page, f_translation_bits);
+  logic f_live_q;
+  always_ff @(posedge clk_i) f_live_q <= (f_live_q || f_filled) && !f_invalidated && !rst_i;
+
   // The caller's register (iommu_lookup.v): what matched, the request, and whether the translation was usable then.
   wire                 f_hold;
   logic [ENTRIES-1:0]  f_match_q;

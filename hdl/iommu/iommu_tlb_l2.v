@@ -60,7 +60,7 @@ module iommu_tlb_l2 #(
   assign invalidation = invalidation_i;
 
   // Set of a page number: its low bits, folded once.
-  function [SET_W-1:0] set_of;
+  function automatic [SET_W-1:0] set_of;
     input [2*SET_W-1:0] page;
     begin
       set_of = page[SET_W-1:0] ^ page[2*SET_W-1:SET_W];
@@ -68,7 +68,7 @@ module iommu_tlb_l2 #(
   endfunction
 
   // Exclusive-or of the parts of a key.
-  function [HASH_W-1:0] hash_of;
+  function automatic [HASH_W-1:0] hash_of;
     input [KEY_W-1:0] key;
     begin
       hash_of = key[15:0] ^ key[31:16] ^ key[47:32] ^ key[63:48] ^ key[79:64] ^ key[95:80] ^ {14'd0, key[97:96]};
@@ -215,6 +215,88 @@ module iommu_tlb_l2 #(
     if (!rst_i) begin
       assert ($countones(match_o) <= 1) else $error("iommu_tlb_l2: match is not one-hot");
       assert (!write_one || $countones(write_way) == 1) else $error("iommu_tlb_l2: a fill must write one way");
+    end
+  end
+`endif
+
+`ifdef FORMAL
+  // Proof `iommu_tlb_l2`: a lookup answers only with a word that was filled for its requester and page (never foreign) and that no
+  // invalidation has named since (never stale), up to the cycle of the answer; one way answers, and it allows the access.
+  `include "iommu_tlb_formal.vh"
+
+  wire [WAYS-1:0] f_stale, f_dropped;
+
+  generate
+    for (genvar i = 0; i < WAYS; i++) begin : g_f_way
+      // Filled and not named since: each place of the RAM, the word at its output, the word in the register.
+      logic [SETS-1:0] f_live_q, f_live_d;
+      logic            f_read_q, f_word_q;
+      wire [SETS-1:0]  f_names, f_in_place;
+      wire f_read_named = invalidate_i && f_named(g_way[i].word[WORD_W-1 -: 46], g_way[i].word[WORD_W-47 -: 52],
+                                                  g_way[i].word[iommu_spec_pkg::TRANSLATION_W-1:0]);
+      wire f_word_named = invalidate_i && f_named(g_way[i].word_q[WORD_W-1 -: 46], g_way[i].word_q[WORD_W-47 -: 52],
+                                                  g_way[i].word_q[iommu_spec_pkg::TRANSLATION_W-1:0]);
+
+      for (genvar s = 0; s < SETS; s++) begin : g_f_set
+        wire [WORD_W-1:0] f_content = g_way[i].u_words.memory_q[s];
+        translation_t     f_entry;
+        assign f_entry = f_content[iommu_spec_pkg::TRANSLATION_W-1:0];
+        assign f_names[s] = invalidate_i && f_named(f_content[WORD_W-1 -: 46], f_content[WORD_W-47 -: 52],
+                                                    f_content[iommu_spec_pkg::TRANSLATION_W-1:0]);
+        // A word lies in the set of its page, holds one page of 4 KiB, and is known to be of a larger one where it is.
+        assign f_in_place[s] = set_of(f_content[iommu_spec_pkg::TRANSLATION_W +: 2*SET_W]) == SET_W'(s) &&
+            f_entry.page == iommu_spec_pkg::PAGE_4K && (f_entry.first_page == iommu_spec_pkg::PAGE_4K || fractured_q);
+      end
+
+      always_comb begin
+        f_live_d = f_live_q & ~f_names;
+        if (g_way[i].write) f_live_d[fill_set] = 1'b1;
+      end
+
+      always_ff @(posedge clk_i) begin
+        f_live_q <= f_live_d;
+        // What is written over while it is read does not count: the answer would be of the word before.
+        if (read_i) f_read_q <= f_live_q[read_set] && !f_names[read_set];
+        else if (f_read_named) f_read_q <= 1'b0;
+        if (advance_i) f_word_q <= f_read_q && !f_read_named;
+        else if (f_word_named) f_word_q <= 1'b0;
+        if (rst_i) {f_live_q, f_read_q, f_word_q} <= '0;
+      end
+
+      // The words on their way are of the sets that the registers name.
+      wire f_read_in_place = set_of(g_way[i].word[iommu_spec_pkg::TRANSLATION_W +: 2*SET_W]) == set1_q;
+      wire f_word_in_place = set_of(g_way[i].word_q[iommu_spec_pkg::TRANSLATION_W +: 2*SET_W]) == set2_q;
+      translation_t f_read_entry;
+      assign f_read_entry = g_way[i].word[iommu_spec_pkg::TRANSLATION_W-1:0];
+
+      always_comb
+        if (f_started_q) begin
+          stored_in_place: assert ((g_way[i].valid_q & ~f_in_place) == '0);
+          stored_is_live: assert ((g_way[i].valid_q & ~f_live_q) == '0);
+          read_in_place: assert (!g_way[i].seen1_q ||
+              (f_read_in_place && (f_read_entry.first_page == iommu_spec_pkg::PAGE_4K || fractured_q)));
+          read_is_live: assert (!g_way[i].seen1_q || f_read_q);
+          word_in_place: assert (!g_way[i].seen2_q ||
+              (f_word_in_place && (g_way[i].entry.first_page == iommu_spec_pkg::PAGE_4K || fractured_q)));
+          word_is_live: assert (!g_way[i].seen2_q || f_word_q);
+          never_foreign: assert (!match_o[i] || g_way[i].word_q[WORD_W-1 -: KEY_W] == compare_key);
+          answer_allows: assert (!match_o[i] ||
+              (compare.wr ? g_way[i].entry.w : compare.exec ? g_way[i].entry.x : g_way[i].entry.r));
+        end
+      assign f_stale[i] = match_o[i] && !f_word_q;
+      assign f_dropped[i] = f_word_named && match_o[i] && !advance_i;
+    end
+  endgenerate
+
+  logic f_dropped_q;
+  always_ff @(posedge clk_i) f_dropped_q <= f_dropped != '0;
+
+  always_comb begin
+    if (f_started_q) begin
+      never_stale: assert (f_stale == '0);
+      one_way_answers: assert ((match_o & (match_o - 1'b1)) == '0);
+      hit_of_the_last_way: cover (match_o[WAYS-1] && !invalidate_i);
+      dropped_after_the_read: cover (f_dropped_q && match_o == '0);
     end
   end
 `endif
