@@ -122,9 +122,10 @@ def sources(project: Project, module: str) -> tuple[list[Path], list[Path]]:
     def visit(path: Path) -> None:
         text = COMMENT.sub("", path.read_text())
         included.update((headers[name], None) for name in re.findall(r'`include "([^"]+)"', text) if name in headers)
-        for name in sorted(set(re.findall(r"\w+", text)) & files.keys() - seen):
-            seen.add(name)
-            visit(files[name])
+        for name in sorted(set(re.findall(r"\w+", text)) & files.keys()):
+            if name not in seen:
+                seen.add(name)
+                visit(files[name])
         (packages if PACKAGE.search(text) else modules).append(path)
 
     visit(files[module])

@@ -75,5 +75,61 @@ module tlp_ordering_guard #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `tlp_ordering_guard`: no TLP that has to wait leaves before the posted TLPs that arrived before it (PCIe ordering), although
+  // the counts are modulo and the queue may stand still; and one whose turn it is does not wait longer. Any TLP (f_watch says which).
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  localparam int F_COUNT_W = $clog2(HEADERS + 1) + 1;
+  wire                   f_watch;
+  formal_free u_f_watch (.value_o(f_watch));
+  logic [F_COUNT_W-1:0]  f_stored_q;    // TLPs of the guarded queue
+  logic [POSITION_W-1:0] f_left_q;      // posted_left_i of the last cycle
+  logic                  f_watching_q;
+  logic [F_COUNT_W-1:0]  f_ahead_q;     // TLPs of the guarded queue before the watched one
+  logic [POSITION_W-1:0] f_owed_q;      // posted TLPs that must leave before it, of the last cycle
+  logic [2:0]            f_ready_q;     // cycles for which it was the head and nothing was owed
+
+  wire [POSITION_W-1:0] f_leaves = posted_left_i - f_left_q;
+  wire [POSITION_W-1:0] f_needs = arrive_wait_i ? arrive_barrier_i - posted_left_i : '0;
+  wire [POSITION_W-1:0] f_owed = f_owed_q > f_leaves ? f_owed_q - f_leaves : '0;
+  wire                  f_take = arrive_i && f_watch && !f_watching_q;
+  wire                  f_head = f_watching_q && f_ahead_q == '0;
+
+  always_ff @(posedge clk_i) begin
+    f_stored_q <= f_stored_q + F_COUNT_W'(arrive_i) - F_COUNT_W'(take_i);
+    f_left_q <= posted_left_i;
+    f_owed_q <= f_take ? f_needs : f_owed;
+    if (f_take) f_ahead_q <= f_stored_q - F_COUNT_W'(take_i);
+    else if (take_i) f_ahead_q <= f_ahead_q - 1'b1;
+    f_watching_q <= f_take || (f_watching_q && !(f_head && take_i));
+    f_ready_q <= f_head && f_owed == '0 && !take_i ? f_ready_q + 3'(f_ready_q != '1) : '0;
+    if (rst_i) begin
+      f_stored_q <= '0;
+      f_left_q <= '0;
+      f_watching_q <= 1'b0;
+      f_ready_q <= '0;
+    end
+  end
+
+  always_comb begin
+    // The queues (tlp_receive_buffer): a TLP arrives where there is room; the head leaves once it is released; posted TLPs leave one
+    // in a cycle, and a barrier names posted TLPs that are in their queue or have just left.
+    assume (!arrive_i || 32'(f_stored_q) < HEADERS);
+    assume (!take_i || (released_o && f_stored_q != '0));
+    assume (!f_started_q || rst_i || f_leaves <= POSITION_W'(1));
+    if (rst_i) assume (posted_left_i == '0 && !arrive_i && !take_i);
+    assume (!(arrive_i && arrive_wait_i) || 32'(f_needs) <= POSTED_HEADERS + 1);
+    if (f_started_q && !rst_i) begin
+      never_passes_a_posted: assert (!(f_head && take_i) || f_owed == '0);
+      never_waits_for_nothing: assert (32'(f_ready_q) <= HEADERS + 1 || released_o);
+      waits_and_leaves: cover (f_head && take_i && f_leaves == POSITION_W'(1) && f_owed_q == POSITION_W'(1));
+      stands_still: cover (f_head && 32'(f_ready_q) == 7);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

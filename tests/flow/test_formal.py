@@ -174,6 +174,16 @@ def test_mistakes_end_in_a_sentence(project: Project, file: str, old: str, new: 
         formal.run(project)
 
 
+def test_module_below_two_others_is_read_once(project: Project) -> None:
+    below = {"top": ("left", "right", "shared"), "left": ("shared",), "right": ("shared",), "shared": ()}
+    for name, modules in below.items():
+        instances = " ".join(f"{module} u_{module} ();" for module in modules)
+        (project.root / "hdl" / f"{name}.v").write_text(f"module {name}; {instances} endmodule\n")
+    files, headers = proofs.sources(project, "top")
+    assert [path.stem for path in files] == ["shared", "left", "right", "top"]
+    assert headers == []
+
+
 def test_unknown_name_is_a_sentence(project: Project) -> None:
     with pytest.raises(UserError, match=r"There is no proof 'evem': did you mean even\?"):
         formal.run(project, ["evem"])
