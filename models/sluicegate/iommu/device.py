@@ -203,6 +203,9 @@ class IommuDevice:
     def receive_page_request(self, message: PageRequest) -> PageRequestGroupResponse | None:
         """Handle a page request message: queue it, or answer it (the response is also sent) where the rules demand."""
         verdict = examine_page_request(message, self._configuration, self._memory)
+        source = EventSource(message.device_id, message.process_id if message.pasid_valid else None)
+        if self.performance.count(HpmEvent.DIRECTORY_WALK, source, verdict.trace.directory_reads):
+            self.interrupts.raise_causes(Ipsr.PMIP)
         if verdict.fault is not None:
             self.report_fault(verdict.fault)
         code = verdict.code

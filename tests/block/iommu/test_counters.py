@@ -19,6 +19,7 @@ from sluicegate.driver.iommu import IommuDriver
 from sluicegate.driver.iommu_diagnostics import EventFilter, read_counter, start_counter
 from sluicegate.iommu.capabilities import Capabilities, IommuConfiguration
 from sluicegate.iommu.performance import EventSource, PerformanceMonitor
+from sluicegate.iommu.pri import PageRequest
 from sluicegate.iommu.registers import HpmEvent, Ipsr, Offset, counter_offset, event_offset
 from sluicegate.iommu.request import AddressType, Request
 from sluicegate.iommu.translate import Translation
@@ -33,6 +34,7 @@ from tests.block.iommu.address_spaces import CAPABILITIES, DIRECTORY_ROOT, Addre
 from tests.block.iommu.bench import IommuBench, LoggedRead
 from tests.block.iommu.command_ring import DROP_EVERYTHING, CommandRing
 from tests.block.iommu.random_requests import RequestGenerator
+from tests.block.iommu.rtl_under_test import PAGE_REQUEST_CYCLES
 from tests.block.iommu.table_pages import TablePage, table_pages
 
 COMMAND_PAGE = 0x7100_0000
@@ -137,7 +139,10 @@ class CountersTest(BaseTest):
         for _ in range(int(self.settings.parameters.get("rounds", ROUNDS))):
             self.set_counters(Traffic.ALONE)
             for _ in range(ALONE):
-                self.one_request()
+                if self.choose(0, 6):
+                    self.one_request()
+                else:
+                    self.one_page_request()
             self.compare()
             self.set_counters(Traffic.ONE_REQUESTER)
             self.one_requester()
@@ -340,6 +345,25 @@ class CountersTest(BaseTest):
             self.scoreboard.compare("first-stage reads of a cold walk", *first_stage)
         self.count(_REQUEST_EVENT[request.address_type], self.source(request))
         self.count_walk(self.source_of(request, translation), reads)
+
+    def one_page_request(self) -> None:
+        """A page request by itself: its walk reads the device directory, whatever becomes of it."""
+        device, process = self.requests.requester()
+        segment = device.device_id >> 16
+        message = PageRequest(
+            device.device_id & 0xFFFF,
+            0x1000 | 5,
+            segment_valid=segment != 0,
+            segment=segment,
+            pasid_valid=process is not None,
+            process_id=process or 0,
+        )
+        self.bench.forget_reads()
+        self.bench.send_page_request(message)
+        self.bench.deliver_messages()
+        self.bench.cycles(PAGE_REQUEST_CYCLES)
+        for _, page in self.walk_reads():
+            self.count(page.event, EventSource(device.device_id, process))
 
     def count_walk(self, source: EventSource, reads: Sequence[tuple[LoggedRead, TablePage]]) -> None:
         """The reads of one walk in their order; before the last one of the process directory its PSCID is not known."""

@@ -7,6 +7,7 @@ from sluicegate.iommu import Capabilities, Cause, FaultRecord, Request, Transact
 from sluicegate.iommu.commands import Fence, InvalidateDevice, InvalidateTranslations
 from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessContext, ProcessDirectoryMode, SecondStageMode
 from sluicegate.iommu.device import IommuDevice
+from sluicegate.iommu.pri import PageRequest
 from sluicegate.iommu.queues import unpack_words
 from sluicegate.iommu.registers import (
     CommandQueueCsr,
@@ -370,6 +371,17 @@ def test_device_mask_and_guest_filter_of_events() -> None:
     assert device.read_register(counter_offset(1), 8) == 2, "0x13 with DMASK ignores bits 2:0"
     assert device.read_register(counter_offset(2), 8) == 3, "GSCID 9, one second-stage access each"
     assert device.read_register(counter_offset(3), 8) == 0, "IDT does not apply to requests"
+
+
+def test_directory_walk_of_a_page_request_counts() -> None:
+    scenario = Scenario(FULL)
+    scenario.set_context(1, DeviceContext(enable_ats=True, enable_pri=True))
+    device = IommuDevice(scenario.configuration.capabilities, scenario.memory, counters=1)
+    device.write_register(Offset.DDTP, scenario.configuration.ddtp, 8)
+    device.write_register(event_offset(1), 5 | 1 << 61 | 1 << 36, 8)
+    for requester in (1, 2, 1):
+        device.receive_page_request(PageRequest(requester, IOVA | 5))
+    assert device.read_register(counter_offset(1), 8) == 2
 
 
 def test_walk_to_the_process_context_has_no_pscid() -> None:
