@@ -29,6 +29,7 @@ module iommu_miss_queue #(
     output wire [ID_W-1:0]                          start_id_o,
     output wire                                     start_epoch_o,
     input  wire [WALKS-1:0]                         start_merge_i,
+    input  wire                                     start_hold_i,
 
     // Walker: results.
     input  wire                                     result_valid_i,
@@ -107,7 +108,7 @@ module iommu_miss_queue #(
   logic               turn_over;
 
   wire merge_wanted = first_valid && start_merge_i != '0;
-  wire merge = merge_wanted && merged_q != '1;
+  wire merge = merge_wanted && !start_hold_i && merged_q != '1;
 
   assign start_valid_o = first_valid && !merge_wanted;
   assign pass = merge_wanted && merged_q == '1;

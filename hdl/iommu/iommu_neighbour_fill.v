@@ -137,15 +137,13 @@ module iommu_neighbour_fill #(
   );
 
   wire        msi_match;
-  wire [51:0] unused_msi_index;
 
   iommu_msi_match u_msi_match (
       .capabilities_i(capabilities_i),
       .guest_i       ({8'd0, guest}),
       .mask_i        (context_q.msi_mask),
       .pattern_i     (context_q.msi_pattern),
-      .match_o       (msi_match),
-      .index_o       (unused_msi_index)
+      .match_o       (msi_match)
   );
 
   wire        pte_r = pte_q[1];

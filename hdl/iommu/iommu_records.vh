@@ -89,6 +89,7 @@ typedef struct packed {
   logic        access;        // at `address`
   logic        update;        // the access is a compare-and-set
   logic        again;
+  logic        index;         // an interrupt file number is to be computed
   logic        fault;
   logic [8:0]  cause;
   logic        guest_fault;

@@ -17,8 +17,10 @@ module iommu_second_stage_cache #(
     output wire                                       lookup_hit_o,
     output wire [43:0]                                lookup_ppn_o,
 
-    // Fill under the key of the lookup, with the context (tag) and the page of the table; replaces an entry of the same key.
+    // Fill: key as for the lookup, context (tag) and the page of the table; replaces an entry of the same key.
     input  wire                                       fill_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_i,
+    input  wire [63:0]                                fill_guest_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       fill_context_i,
     input  wire [43:0]                                fill_ppn_i,
 
@@ -32,15 +34,17 @@ module iommu_second_stage_cache #(
   localparam int INDEX_W = $clog2(ENTRIES);
   localparam int KEY_W = 24 + 43;
 
-  request_t      lookup;
+  request_t      lookup, fill;
   context_t      fill_context;
   invalidation_t invalidation;
 
   assign lookup = lookup_request_i;
+  assign fill = fill_request_i;
   assign fill_context = fill_context_i;
   assign invalidation = invalidation_i;
 
-  wire [KEY_W-1:0] key = {lookup.did, lookup_guest_i[63:21]};
+  wire [KEY_W-1:0] lookup_key = {lookup.did, lookup_guest_i[63:21]};
+  wire [KEY_W-1:0] fill_key = {fill.did, fill_guest_i[63:21]};
 
   logic [ENTRIES-1:0] valid_d, valid_q;
   logic [KEY_W-1:0]   key_q [0:ENTRIES-1];
@@ -48,23 +52,24 @@ module iommu_second_stage_cache #(
   logic [43:0]        ppn_q [0:ENTRIES-1];
   logic [INDEX_W-1:0] victim_d, victim_q;
 
-  wire [ENTRIES-1:0] match, invalidate_match, write;
+  wire [ENTRIES-1:0] lookup_match, fill_match, invalidate_match, write;
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
       wire [KEY_W-1:0] entry_key = key_q[i];
 
-      assign match[i] = valid_q[i] && entry_key == key;
+      assign lookup_match[i] = valid_q[i] && entry_key == lookup_key;
+      assign fill_match[i] = valid_q[i] && entry_key == fill_key;
       assign invalidate_match[i] = invalidation.everything ||
           (invalidation.directory
                ? !invalidation.dv || entry_key[KEY_W-1 -: 24] == invalidation.did
                : invalidation.gvma && (!invalidation.gv ||
                  (gscid_q[i] == invalidation.gscid && (!invalidation.av || invalidation.nl))));
-      assign write[i] = fill_i && (match != '0 ? match[i] : victim_q == INDEX_W'(i));
+      assign write[i] = fill_i && (fill_match != '0 ? fill_match[i] : victim_q == INDEX_W'(i));
 
       always_ff @(posedge clk_i) begin
         if (write[i]) begin
-          key_q[i] <= key;
+          key_q[i] <= fill_key;
           gscid_q[i] <= fill_context.gscid;
           ppn_q[i] <= fill_ppn_i;
         end
@@ -76,13 +81,13 @@ module iommu_second_stage_cache #(
 
   always_comb begin
     selected = '0;
-    for (int i = 0; i < ENTRIES; i++) selected = selected | ({44{match[i]}} & ppn_q[i]);
+    for (int i = 0; i < ENTRIES; i++) selected = selected | ({44{lookup_match[i]}} & ppn_q[i]);
   end
 
   always_comb begin
     valid_d = valid_q | write;
     victim_d = victim_q;
-    if (fill_i && match == '0) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
+    if (fill_i && fill_match == '0) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
     if (invalidate_i) valid_d = valid_q & ~invalidate_match & ~write;
   end
 
@@ -96,12 +101,12 @@ module iommu_second_stage_cache #(
   end
 
   assign used_o = valid_q != '0;
-  assign lookup_hit_o = match != '0;
+  assign lookup_hit_o = lookup_match != '0;
   assign lookup_ppn_o = selected;
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
-    if (!rst_i) assert ($countones(match) <= 1) else $error("iommu_second_stage_cache: two entries of one table");
+    if (!rst_i) assert ($countones(lookup_match) <= 1) else $error("iommu_second_stage_cache: two entries of one table");
   end
 `endif
 
@@ -125,7 +130,7 @@ module iommu_second_stage_cache #(
       : invalidation.gvma && (!invalidation.gv || (f_gscid == invalidation.gscid && (!invalidation.av || invalidation.nl)));
   logic f_live_q;
   always_ff @(posedge clk_i)
-    f_live_q <= (f_live_q || (fill_i && key == f_key && fill_context.gscid == f_gscid && fill_ppn_i == f_ppn)) &&
+    f_live_q <= (f_live_q || (fill_i && fill_key == f_key && fill_context.gscid == f_gscid && fill_ppn_i == f_ppn)) &&
         !(invalidate_i && (invalidation.everything || f_named)) && !rst_i;
 
   logic [ENTRIES-1:0] f_same_guest;
@@ -146,13 +151,13 @@ module iommu_second_stage_cache #(
     end
   endgenerate
 
-  wire f_hit = lookup_hit_o && key == f_key && lookup_ppn_o == f_ppn && (match & f_same_guest) != '0;
+  wire f_hit = lookup_hit_o && lookup_key == f_key && lookup_ppn_o == f_ppn && (lookup_match & f_same_guest) != '0;
 
   always_comb begin
     if (f_started_q) begin
-      one_entry_matches: assert ((match & (match - 1'b1)) == '0);
+      one_entry_matches: assert ((lookup_match & (lookup_match - 1'b1)) == '0);
       never_stale_never_foreign: assert (!f_hit || (f_live_q && used_o));
-      hit_of_the_last_entry: cover (f_hit && match[ENTRIES-1]);
+      hit_of_the_last_entry: cover (f_hit && lookup_match[ENTRIES-1]);
       survives_an_invalidation: cover (f_hit && invalidate_i && !invalidation.everything && !invalidation.directory && !f_named);
     end
   end

@@ -100,7 +100,7 @@ package iommu_spec_pkg;
   localparam [2:0] PAGE_256T = 3'd5;
   localparam [2:0] PAGE_NONE = 3'd7;
 
-  // States of a walk (iommu_walk_step.v): the access it waits for, or the decision it takes next.
+  // States of a walk (iommu_walk_event.v): the access it waits for, or the decision it takes next.
   localparam [3:0] WALK_START = 4'd0;
   localparam [3:0] WALK_DIRECTORY = 4'd1;
   localparam [3:0] WALK_CONTEXT = 4'd2;
@@ -112,6 +112,7 @@ package iommu_spec_pkg;
   localparam [3:0] WALK_GUEST = 4'd8;
   localparam [3:0] WALK_MSI = 4'd9;
   localparam [3:0] WALK_DONE = 4'd10;
+  localparam [3:0] WALK_MSI_INDEX = 4'd11;
 
   // What a second-stage translation is for.
   localparam [1:0] PURPOSE_REQUEST = 2'd0;
@@ -122,7 +123,7 @@ package iommu_spec_pkg;
   localparam int REQUEST_W = 116;
   localparam int CONTEXT_W = 318;
   localparam int WALK_W = 239;
-  localparam int DECISION_W = 143;
+  localparam int DECISION_W = 144;
   localparam int FAULT_W = 187;
   localparam int EVENT_SOURCE_W = 83;
   localparam int TRANSLATION_W = 94;
@@ -131,6 +132,17 @@ package iommu_spec_pkg;
   localparam int MRIF_W = 279;
   localparam int PAGE_REQUEST_W = 112;
   localparam int MESSAGE_W = 116;
+
+  // Bits that the page number of a guest physical address has (MGPAW - 12), as a mask, by the effective capabilities.
+  function [51:0] guest_page_bits;
+    input [63:0] capabilities;
+    begin
+      if (capabilities[CAP_SV57X4]) guest_page_bits = {5'd0, {47{1'b1}}};
+      else if (capabilities[CAP_SV48X4]) guest_page_bits = {14'd0, {38{1'b1}}};
+      else if (capabilities[CAP_SV39X4]) guest_page_bits = {23'd0, {29{1'b1}}};
+      else for (int i = 0; i < 52; i++) guest_page_bits[i] = 32'(capabilities[37:32]) > 32'(i + 12);
+    end
+  endfunction
 
   // Bits of a page number that are offset within a page of size `code`.
   function automatic [51:0] page_number_mask;

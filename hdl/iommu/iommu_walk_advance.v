@@ -1,6 +1,6 @@
 `default_nettype none
-// Second half of a step: where a walk goes after its event, up to the next memory access, the next look into a cache, or the result.
-// Combinational. The parts, in this order; each may hand on to a later one:
+// Second half of a step: where a walk goes after its event (iommu_walk_event.v), up to the next memory access, the next look into a
+// cache, or the result. Combinational. The parts, in this order; each may hand on to a later one:
 //   locate    a device context is known: transaction type checks, process directory or first stage; a message is done here
 //   first     the first stage begins: Bare, canonical check, walk cache, or its root table
 //   guest     the guest address of the request is known: MSI page table or second stage
@@ -8,7 +8,7 @@
 //   arrive    the supervisor address of `guest` is known: load what it was for, or finish
 //   access    an address to load from is known: width check, issue
 module iommu_walk_advance #(
-    // 1: entries of last-level first-stage tables are read by the line (iommu_walk_step.v).
+    // 1: entries of last-level first-stage tables are read by the line (iommu_walk_event.v).
     parameter int LINE_READS = 1
 ) (
     // Effective capabilities; iommu_qosid as {MCID, RCID}.
@@ -22,7 +22,8 @@ module iommu_walk_advance #(
     input  wire [iommu_spec_pkg::DECISION_W-1:0] decision_i,
     input  wire [3:0]                            state_i,
 
-    // Walk caches (iommu_walk_step.v).
+    // Walk cache: last-level first-stage table of the address (supervisor page number), its second-stage attributes, G so far.
+    // Second-stage walk cache: it holds something; last-level second-stage table of `walk_i.guest`.
     input  wire                                  table_hit_i,
     input  wire [43:0]                           table_ppn_i,
     input  wire [1:0]                            table_pbmt_i,
@@ -40,6 +41,7 @@ module iommu_walk_advance #(
     output wire [1:0]                            access_pbmt_o,
     output wire [23:0]                           access_qos_o,
     output wire                                  again_o,
+    output wire                                  index_o,           // the walk waits for its interrupt file number
     output wire                                  done_o,
     output wire                                  context_fill_o
 );
@@ -357,6 +359,7 @@ module iommu_walk_advance #(
       next.state == iommu_spec_pkg::WALK_FIRST_UPDATE ? next.table_pbmt : 2'd0;
   assign access_qos_o = next.state == iommu_spec_pkg::WALK_DIRECTORY ? qos_i : known.qos;
   assign again_o = again && !fault;
+  assign index_o = decision.index;
   assign done_o = fault || finish;
   assign context_fill_o = context_fill;
 

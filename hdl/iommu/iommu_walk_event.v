@@ -1,8 +1,9 @@
 `default_nettype none
 // First half of a step: what the state of a walk means for the memory response it waited for (or for none): a directory entry, a
 // context, a PTE, the result of a compare-and-set, an MSI PTE. Combinational. Checks stand in the order that decides which cause wins.
+// Source: Process to translate an IOVA (steps 1..15), Process to locate the DC / PC, Sv39..Sv57 and Sv39x4..Sv57x4.
 module iommu_walk_event #(
-    // 1: entries of last-level first-stage tables are read by the line (iommu_walk_step.v).
+    // 1: an entry of a last-level first-stage table is read with its line of 64 bytes.
     parameter int LINE_READS = 1
 ) (
     // Effective capabilities; fctl.BE; ddtp.iommu_mode and PPN.
@@ -20,6 +21,9 @@ module iommu_walk_event #(
     input  wire [511:0]                          data_i,
     input  wire [7:0]                            err_i,
     input  wire [7:0]                            poison_i,
+
+    // Interrupt file number of the guest address (state WALK_MSI_INDEX).
+    input  wire [51:0]                           msi_index_i,
 
     // Context cache: resolved context of the requester.
     input  wire                                  context_hit_i,
@@ -155,16 +159,14 @@ module iommu_walk_event #(
       !pte_u ||
       (implicit ? !pte_r : !probe && ((exec && !pte_x) || (read && !pte_r) || (write && !pte_w)));
 
-  wire        msi_match;
-  wire [51:0] msi_index;
+  wire msi_match;
 
   iommu_msi_match u_msi_match (
       .capabilities_i(capabilities_i),
       .guest_i       (walk.guest),
       .mask_i        (current.msi_mask),
       .pattern_i     (current.msi_pattern),
-      .match_o       (msi_match),
-      .index_o       (msi_index)
+      .match_o       (msi_match)
   );
 
   wire msi_basic_reserved = dword0[62:54] != '0 || dword0[9:3] != '0;
@@ -370,12 +372,17 @@ module iommu_walk_event #(
 
       iommu_spec_pkg::WALK_GUEST: begin
         if (known.msi && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST && msi_match) begin
-          meaning.access = 1'b1;
-          next.state = iommu_spec_pkg::WALK_MSI;
-          meaning.address = {current.msi_ppn, 12'd0} | {msi_index, 4'd0};
+          meaning.index = 1'b1;
+          next.state = iommu_spec_pkg::WALK_MSI_INDEX;
         end else begin
           meaning.second = 1'b1;
         end
+      end
+
+      iommu_spec_pkg::WALK_MSI_INDEX: begin
+        meaning.access = 1'b1;
+        next.state = iommu_spec_pkg::WALK_MSI;
+        meaning.address = {current.msi_ppn, 12'd0} | {msi_index_i, 4'd0};
       end
 
       iommu_spec_pkg::WALK_MSI: begin

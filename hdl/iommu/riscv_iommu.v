@@ -408,6 +408,7 @@ module riscv_iommu #(
   wire [iommu_spec_pkg::REQUEST_W-1:0]  start_request, result_request, restart_request, lookup_request;
   wire [ID_W-1:0]                       start_id, result_id, restart_id;
   wire [WALKS-1:0]                      start_merge;
+  wire                                  start_hold;
   wire                                  result_valid, result_epoch, result_squashed, result_release, result_restart, restart_epoch;
   wire [SLOT_W-1:0]                     result_slot;
   wire [iommu_spec_pkg::CONTEXT_W-1:0]  result_context, cached_context, fill_context;
@@ -440,6 +441,7 @@ module riscv_iommu #(
       .start_id_o        (start_id),
       .start_epoch_o     (start_epoch),
       .start_merge_i     (start_merge),
+      .start_hold_i      (start_hold),
       .result_valid_i    (result_valid),
       .result_slot_i     (result_slot),
       .result_request_i  (result_request),
@@ -480,9 +482,12 @@ module riscv_iommu #(
   wire [6:0]           walk_mem_size;
   wire [127:0]         walk_mem_wdata;
   wire [23:0]          walk_mem_qos;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] walk_mem_request;
-  wire [iommu_spec_pkg::CONTEXT_W-1:0] walk_mem_context;
-  wire [iommu_spec_pkg::WALK_W-1:0]    walk_mem_walk;
+  wire [63:0]          fill_guest;
+  wire                 access_valid;
+  wire [SLOT_W-1:0]    access_slot;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] walk_fill_request, access_request;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] access_context;
+  wire [iommu_spec_pkg::WALK_W-1:0]    access_walk;
 
   wire              line, line_g;
   wire [SLOT_W-1:0] line_slot;
@@ -505,6 +510,7 @@ module riscv_iommu #(
       .start_id_i       (start_id),
       .start_epoch_i    (start_epoch),
       .start_merge_o    (start_merge),
+      .start_hold_o     (start_hold),
       .result_valid_o   (result_valid),
       .result_slot_o    (result_slot),
       .result_request_o (result_request),
@@ -533,6 +539,8 @@ module riscv_iommu #(
       .context_fill_o   (context_fill),
       .table_fill_o     (table_fill),
       .second_fill_o    (second_fill),
+      .fill_request_o   (walk_fill_request),
+      .fill_guest_o     (fill_guest),
       .fill_context_o   (fill_context),
       .fill_ppn_o       (fill_ppn),
       .fill_pbmt_o      (fill_pbmt),
@@ -551,9 +559,11 @@ module riscv_iommu #(
       .mem_req_wdata_o  (walk_mem_wdata),
       .mem_req_qos_o    (walk_mem_qos),
       .mem_req_pbmt_o   (walk_mem_pbmt),
-      .mem_req_request_o(walk_mem_request),
-      .mem_req_context_o(walk_mem_context),
-      .mem_req_walk_o   (walk_mem_walk),
+      .access_valid_o   (access_valid),
+      .access_slot_o    (access_slot),
+      .access_request_o (access_request),
+      .access_context_o (access_context),
+      .access_walk_o    (access_walk),
       .mem_rsp_valid_i  (walk_rsp_valid),
       .mem_rsp_slot_i   (walk_rsp_slot),
       .mem_rsp_data_i   (mem_rsp_data_i),
@@ -570,7 +580,7 @@ module riscv_iommu #(
       .lookup_hit_o    (context_hit),
       .lookup_context_o(cached_context),
       .fill_i          (context_fill),
-      .fill_request_i  (lookup_request),
+      .fill_request_i  (walk_fill_request),
       .fill_context_i  (fill_context),
       .invalidate_i    (invalidate),
       .invalidation_i  (invalidation)
@@ -588,7 +598,7 @@ module riscv_iommu #(
       .lookup_w_o      (table_w),
       .lookup_g_o      (table_g),
       .fill_i          (table_fill),
-      .fill_request_i  (lookup_request),
+      .fill_request_i  (walk_fill_request),
       .fill_context_i  (fill_context),
       .fill_ppn_i      (fill_ppn),
       .fill_pbmt_i     (fill_pbmt),
@@ -609,6 +619,8 @@ module riscv_iommu #(
       .lookup_hit_o    (second_hit),
       .lookup_ppn_o    (second_ppn),
       .fill_i          (second_fill),
+      .fill_request_i  (walk_fill_request),
+      .fill_guest_i    (fill_guest),
       .fill_context_i  (fill_context),
       .fill_ppn_i      (fill_ppn),
       .invalidate_i    (invalidate),
@@ -668,11 +680,11 @@ module riscv_iommu #(
       .rst_i           (rst_i),
       .request_valid_i (accepted),
       .request_i       (accepted_request),
-      .access_valid_i  (walk_mem_valid && walk_mem_ready),
-      .access_slot_i   (walk_mem_slot),
-      .access_request_i(walk_mem_request),
-      .access_context_i(walk_mem_context),
-      .access_walk_i   (walk_mem_walk),
+      .access_valid_i  (access_valid),
+      .access_slot_i   (access_slot),
+      .access_request_i(access_request),
+      .access_context_i(access_context),
+      .access_walk_i   (access_walk),
       .answer_valid_i  (reply_valid && reply_ready),
       .answer_last_i   (result_release || result_restart),
       .answer_slot_i   (result_slot),
