@@ -203,7 +203,8 @@ module iommu_lookup #(
   wire rsp_epoch = choice[2] ? reply_epoch_i : choice[1] ? s3_epoch_q : s2_epoch_q;
 
   // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
-  wire          promote = s3_leave && !s3_squashed_q;
+  // The fill of a walk goes first: what is not promoted now may be at its next hit.
+  wire          promote = s3_leave && !s3_squashed_q && !fill_i;
   translation_t fill_translation;
 
   assign fill_translation = fill_translation_i;
@@ -218,8 +219,8 @@ module iommu_lookup #(
       .select_match_i      (s2_match_q),
       .select_translation_o(l1_translation),
       .fill_i              (fill_i || promote),
-      .fill_request_i      (promote ? s3_request_q : fill_request_i),
-      .fill_translation_i  (promote ? s3_translation : fill_translation_i),
+      .fill_request_i      (fill_i ? fill_request_i : s3_request_q),
+      .fill_translation_i  (fill_i ? fill_translation_i : s3_translation),
       .fill_write_o        (fill_write),
       .invalidate_i        (invalidate_i),
       .invalidation_i      (invalidation_i)
@@ -344,7 +345,6 @@ module iommu_lookup #(
     if (!rst_i) begin
       assert (!flip_i || drained_o) else $error("iommu_lookup: a new epoch before the last one drained");
       assert (!locked_q || !choice_q[0] || s2_direct) else $error("iommu_lookup: a presented hit was withdrawn");
-      assert (!(fill_i && promote)) else $error("iommu_lookup: two fills in one cycle");
     end
   end
 `endif

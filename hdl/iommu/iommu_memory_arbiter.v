@@ -1,7 +1,7 @@
 `default_nettype none
 // Shares the memory port (docs/interfaces.md section 4) among the walker and the queue engines, and returns the responses by
-// identifier: walks 0 .. WALKS-1, then the engines: command queue, fault queue, interrupt writer, page-request queue, interrupt files. Round robin; a
-// presented request is held.
+// identifier: walks 0 .. WALKS-1, then the engines: command queue, fault queue, interrupt writer, page-request queue, interrupt
+// files. Engines in turn, the walker between any two of them; a presented request is held.
 module iommu_memory_arbiter #(
     // Walks; bits of the port's identifier, at least $clog2(WALKS + ENGINES); requesters besides the walker.
     parameter int WALKS = 8,
@@ -51,42 +51,51 @@ module iommu_memory_arbiter #(
     output wire [ENGINES-1:0]          engine_rsp_valid_o
 );
 
-  wire [ENGINES:0] request = {engine_valid_i, walk_valid_i};
-  wire [ENGINES:0] grant;
-  wire [$clog2(ENGINES+1)-1:0] grant_index;
-  logic [ENGINES:0] chosen, chosen_q;
-  logic             locked_d, locked_q;
+  // Whose turn it is: one engine, or none and so the walker. Known a cycle ahead: a walk's access comes late in its cycle, and must
+  // find its way to the port open. After an engine the walker has a turn.
+  logic [ENGINES-1:0]          turn_d, turn_q;
+  wire  [ENGINES-1:0]          grant;
+  wire  [$clog2(ENGINES)-1:0]  unused_grant_index;
+  wire                         walkers = turn_q == '0;
+  wire                         open = !mem_req_valid_o || mem_req_ready_i;
 
   round_robin_arbiter #(
-      .REQUESTS(ENGINES + 1)
+      .REQUESTS(ENGINES)
   ) u_arbiter (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .request_i    (locked_q ? chosen_q : request),
-      .advance_i    (mem_req_valid_o && mem_req_ready_i),
+      .request_i    (engine_valid_i),
+      .advance_i    (open && walkers),
       .grant_o      (grant),
-      .grant_index_o(grant_index)
+      .grant_index_o(unused_grant_index)
   );
 
-  assign chosen = grant;
-  assign mem_req_valid_o = chosen != '0;
-  assign walk_ready_o = chosen[0] && mem_req_ready_i;
-  assign engine_ready_o = chosen[ENGINES:1] & {ENGINES{mem_req_ready_i}};
+  assign mem_req_valid_o = walkers ? walk_valid_i : (engine_valid_i & turn_q) != '0;
+  assign walk_ready_o = walkers && mem_req_ready_i;
+  assign engine_ready_o = turn_q & {ENGINES{mem_req_ready_i}};
 
   logic [ACCESS_W-1:0] access;
+  logic [MEM_ID_W-1:0] id;
   wire  [255:0]        access_wdata;
   wire  [31:0]         access_strobe;
 
   always_comb begin
     access = {walk_op_i, walk_addr_i, walk_size_i, 128'd0, walk_wdata_i, 32'h0000FFFF, walk_qos_i, walk_pbmt_i};
-    for (int i = 0; i < ENGINES; i++) if (chosen[i+1]) access = engine_access_i[i*ACCESS_W +: ACCESS_W];
-    locked_d = mem_req_valid_o && !mem_req_ready_i;
+    id = MEM_ID_W'(walk_slot_i);
+    for (int i = 0; i < ENGINES; i++) begin
+      if (turn_q[i]) begin
+        access = engine_access_i[i*ACCESS_W +: ACCESS_W];
+        id = MEM_ID_W'(WALKS + i);
+      end
+    end
+    turn_d = turn_q;
+    if (open) turn_d = walkers ? grant : '0;
   end
 
   assign {mem_req_op_o, mem_req_addr_o, mem_req_size_o, access_wdata, access_strobe, mem_req_qos_o, mem_req_pbmt_o} = access;
   assign mem_req_wdata_o = {256'd0, access_wdata};
   assign mem_req_strobe_o = {32'd0, access_strobe};
-  assign mem_req_id_o = chosen[0] ? MEM_ID_W'(walk_slot_i) : MEM_ID_W'(WALKS - 1) + MEM_ID_W'(grant_index);
+  assign mem_req_id_o = id;
 
   assign mem_rsp_ready_o = 1'b1;
   assign walk_rsp_valid_o = mem_rsp_valid_i && mem_rsp_id_i < MEM_ID_W'(WALKS);
@@ -103,9 +112,8 @@ module iommu_memory_arbiter #(
   endgenerate
 
   always_ff @(posedge clk_i) begin
-    locked_q <= locked_d;
-    chosen_q <= chosen;
-    if (rst_i) locked_q <= 1'b0;
+    turn_q <= turn_d;
+    if (rst_i) turn_q <= '0;
   end
 
 endmodule

@@ -1,6 +1,6 @@
 `default_nettype none
 // Second half of a step: where a walk goes after its event (iommu_walk_event.v), up to the next memory access, the next look into a
-// cache, or the result. Combinational. The parts, in this order; each may hand on to a later one:
+// cache, or the result. Combinational. The parts, each of which may hand on to a later one, are worked out side by side:
 //   locate    a device context is known: transaction type checks, process directory or first stage; a message is done here
 //   first     the first stage begins: Bare, canonical check, walk cache, or its root table
 //   guest     the guest address of the request is known: MSI page table or second stage
@@ -14,6 +14,9 @@ module iommu_walk_advance #(
     // Effective capabilities; iommu_qosid as {MCID, RCID}.
     input  wire [63:0]                           capabilities_i,
     input  wire [23:0]                           qos_i,
+
+    // Address bits beyond the physical address size.
+    input  wire [55:0]                           beyond_i,
 
     // request_t; context_t, walk_t and decision_t after the event; state before it.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
@@ -71,100 +74,58 @@ module iommu_walk_advance #(
       .guest_cause_o (guest_cause)
   );
 
-  context_t    known;
-  walk_t       next;
-  logic        fault;
-  logic [8:0]  cause;
-  logic        guest_fault;
-  logic [1:0]  guest_flags;
-  logic        first, guest, second, arrive, finish, access, update, again;
-  logic [55:0] address, s_address;
+  context_t device, known;
+  walk_t    walk, issued, next;
+
+  assign device = context_i;
+  assign walk = walk_i;
+
+  // ---- Addresses and their widths: every candidate is formed and checked beside the choice among them ---------------------------------
+  // 1: the guest address is wider than second-stage mode `mode` translates.
+  function beyond_guest;
+    input [63:0] address;
+    input [3:0]  mode;
+    begin
+      case (mode)
+        4'd8: beyond_guest = address[63:41] != '0;
+        4'd9: beyond_guest = address[63:50] != '0;
+        default: beyond_guest = address[63:59] != '0;
+      endcase
+    end
+  endfunction
+
+  // Entry of the root table of second-stage mode `mode` for a guest address.
+  function [55:0] second_root;
+    input [43:0] ppn;
+    input [58:0] address;
+    input [3:0]  mode;
+    begin
+      case (mode)
+        4'd8: second_root = {ppn[43:2], address[40:30], 3'd0};
+        4'd9: second_root = {ppn[43:2], address[49:39], 3'd0};
+        default: second_root = {ppn[43:2], address[58:48], 3'd0};
+      endcase
+    end
+  endfunction
+
   logic [2:0]  process_level;
   logic [11:0] process_offset;
-  logic        process_too_wide;
-  logic        canonical;
+  logic        process_too_wide, canonical;
   logic [8:0]  root_vpn;
-  logic [10:0] second_root_index;
-  logic        second_too_wide;
-  logic        context_fill;
-  logic        beyond;
 
   always_comb begin
-    next = walk_i;
-    known = context_i;
-    fault = decision.fault;
-    cause = decision.cause;
-    guest_fault = decision.guest_fault;
-    guest_flags = decision.guest_flags;
-    first = 1'b0;
-    guest = decision.guest;
-    second = decision.second;
-    arrive = decision.arrive;
-    finish = decision.finish;
-    access = decision.access;
-    update = decision.update;
-    again = decision.again;
-    address = decision.address;
-    s_address = decision.s_address;
-    context_fill = 1'b0;
-
-    // -- locate
-    case (known.first_mode[1:0])
+    case (device.first_mode[1:0])
       2'd1: process_too_wide = request.pid[19:8] != '0;
       2'd2: process_too_wide = request.pid[19:17] != '0;
       default: process_too_wide = 1'b0;
     endcase
-    process_level = {1'b0, known.first_mode[1:0]} - 3'd1;
+    process_level = {1'b0, device.first_mode[1:0]} - 3'd1;
     case (process_level)
       3'd0: process_offset = {request.pid[7:0], 4'd0};
       3'd1: process_offset = {request.pid[16:8], 3'd0};
       default: process_offset = {6'd0, request.pid[19:17], 3'd0};
     endcase
-    if (decision.locate) begin
-      if (message) begin
-        finish = known.en_pri;
-        fault = !known.en_pri;
-        cause = iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
-      end else if (!untranslated && !known.en_ats) begin
-        fault = 1'b1;
-        cause = iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
-      end else if (request.pv && (!known.pdtv || (!known.resolved && process_too_wide))) begin
-        fault = 1'b1;
-        cause = iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
-      end else if (translated && !known.t2gpa) begin
-        finish = 1'b1;
-        next.guest = request.iova;
-        s_address = request.iova[55:0];
-        {next.r, next.w, next.x, next.d, next.g} = 5'b11111;
-        next.page = iommu_spec_pkg::PAGE_NONE;
-        next.pbmt = 2'd0;
-      end else if (translated) begin
-        known.first_mode = 4'd0;
-        first = 1'b1;
-      end else if (known.resolved || !known.pdtv) begin
-        known.resolved = 1'b1;
-        if (request.priv && !known.supervisor) begin
-          fault = 1'b1;
-          cause = iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
-        end else begin
-          context_fill = !decision.cached;
-          first = 1'b1;
-        end
-      end else if ((!request.pv && !known.dpe) || known.first_mode == 4'd0) begin
-        known.resolved = 1'b1;
-        known.first_mode = 4'd0;
-        context_fill = 1'b1;
-        first = 1'b1;
-      end else begin
-        next.level = process_level;
-        next.purpose = iommu_spec_pkg::PURPOSE_PROCESS;
-        next.guest = {8'd0, known.first_ppn, process_offset};
-        second = 1'b1;
-      end
-    end
-
-    // -- first
-    case (known.first_mode)
+    case (device.first_mode)
       4'd8: begin
         canonical = request.iova[63:39] == {25{request.iova[38]}};
         root_vpn = request.iova[38:30];
@@ -178,149 +139,193 @@ module iommu_walk_advance #(
         root_vpn = request.iova[56:48];
       end
     endcase
-    if (first) begin
-      if (known.first_mode == 4'd0) begin
-        next.guest = request.iova;
-        {next.r, next.w, next.x, next.d, next.g} = 5'b11111;
-        next.pbmt = 2'd0;
-        next.page = iommu_spec_pkg::PAGE_NONE;
-        guest = 1'b1;
-      end else if (!canonical) begin
-        fault = 1'b1;
-        cause = page_cause;
-      end else if (table_hit_i && !next.cold) begin
-        next.reused = 1'b1;
-        next.level = 3'd0;
-        next.purpose = iommu_spec_pkg::PURPOSE_FIRST;
-        next.g = table_g_i;
-        next.table_w = table_w_i;
-        next.table_pbmt = table_pbmt_i;
-        next.state = iommu_spec_pkg::WALK_FIRST;
-        access = 1'b1;
-        address = {table_ppn_i, request.iova[20:12], 3'd0};
-      end else begin
-        next.level = known.first_mode[2:0] + 3'd2;
-        next.purpose = iommu_spec_pkg::PURPOSE_FIRST;
-        next.g = 1'b0;
-        next.guest = {8'd0, known.first_ppn, root_vpn, 3'd0};
-        second = 1'b1;
-      end
-    end
+  end
 
-    // -- guest
-    if (guest) begin
-      next.purpose = iommu_spec_pkg::PURPOSE_REQUEST;
-      if (known.msi) begin
-        next.state = iommu_spec_pkg::WALK_GUEST;
-        again = 1'b1;
-      end else begin
-        second = 1'b1;
-      end
-    end
+  wire [63:0] iova = request.iova;
+  wire [63:0] root_entry = {8'd0, device.first_ppn, root_vpn, 3'd0};
+  wire [63:0] process_entry = {8'd0, device.first_ppn, process_offset};
+  wire [55:0] table_address = {table_ppn_i, request.iova[20:12], 3'd0};
+  wire [55:0] hit_address = {second_ppn_i, walk.guest[20:12], 3'd0};
 
-    // -- second
-    case (known.second_mode)
-      4'd8: begin
-        second_too_wide = next.guest[63:41] != '0;
-        second_root_index = next.guest[40:30];
-      end
-      4'd9: begin
-        second_too_wide = next.guest[63:50] != '0;
-        second_root_index = next.guest[49:39];
-      end
-      default: begin
-        second_too_wide = next.guest[63:59] != '0;
-        second_root_index = next.guest[58:48];
-      end
-    endcase
-    if (second) begin
-      if (known.second_mode == 4'd0) begin
-        s_address = next.guest[55:0];
-        arrive = 1'b1;
-      end else if (second_too_wide) begin
-        fault = 1'b1;
-        cause = guest_cause;
-        guest_fault = 1'b1;
-        guest_flags = {1'b0, next.purpose != iommu_spec_pkg::PURPOSE_REQUEST};
-      end else if (second_used_i && state_i != iommu_spec_pkg::WALK_GUEST) begin
-        next.state = iommu_spec_pkg::WALK_GUEST;
-        again = 1'b1;
-      end else if (second_used_i && second_hit_i) begin
-        next.second_level = 3'd0;
-        next.state = iommu_spec_pkg::WALK_SECOND;
-        access = 1'b1;
-        address = {second_ppn_i, next.guest[20:12], 3'd0};
-      end else begin
-        next.second_level = known.second_mode[2:0] + 3'd2;
-        next.state = iommu_spec_pkg::WALK_SECOND;
-        access = 1'b1;
-        address = {known.second_ppn[43:2], second_root_index, 3'd0};
-      end
-    end
+  // ---- Locate and first ---------------------------------------------------------------------------------------------------------------
+  wire barred = !untranslated && !device.en_ats;
+  wire no_process = request.pv && (!device.pdtv || (!device.resolved && process_too_wide));
+  wire allowed = decision.locate && !message && !barred && !no_process;
+  // The first stage is known: no process directory has to be walked.
+  wire known_stage = device.resolved || !device.pdtv;
+  wire settled = allowed && !translated && known_stage;
+  wire unprivileged = settled && request.priv && !device.supervisor;
+  wire by_default = (!request.pv && !device.dpe) || device.first_mode == 4'd0;
+  wire direct = allowed && translated && !device.t2gpa;
+  wire defaulted = allowed && !translated && !known_stage && by_default;
+  wire to_process = allowed && !translated && !known_stage && !by_default;
+  wire guest_is_iova = allowed && translated && device.t2gpa;
+  wire answered = decision.locate && message && device.en_pri;
+  wire disallowed = (decision.locate && (message ? !device.en_pri : barred || no_process)) || unprivileged;
 
-    // -- arrive
-    if (arrive) begin
-      case (next.purpose)
-        iommu_spec_pkg::PURPOSE_FIRST: begin
-          next.table_w = decision.s_w;
-          next.table_pbmt = decision.s_pbmt;
-          next.state = iommu_spec_pkg::WALK_FIRST;
-          access = 1'b1;
-          address = s_address;
-        end
-        iommu_spec_pkg::PURPOSE_PROCESS: begin
-          next.table_pbmt = decision.s_pbmt;
-          next.state = iommu_spec_pkg::WALK_PROCESS;
-          access = 1'b1;
-          address = s_address;
-        end
-        default: finish = 1'b1;
+  wire first = settled && !unprivileged;
+  wire bare = guest_is_iova || defaulted || (first && device.first_mode == 4'd0);
+  wire paged = first && device.first_mode != 4'd0;
+  wire reuses = table_hit_i && !walk.cold;
+  wire noncanonical = paged && !canonical;
+  wire to_table = paged && canonical && reuses;
+  wire to_root = paged && canonical && !reuses;
+
+  always_comb begin
+    known = device;
+    known.resolved = device.resolved || settled || defaulted;
+    if (guest_is_iova || defaulted) known.first_mode = 4'd0;
+  end
+
+  // ---- Guest and second ---------------------------------------------------------------------------------------------------------------
+  wire to_msi = (decision.guest || bare) && device.msi;
+  wire second_iova = bare && !device.msi;
+  wire second_walk = decision.second || (decision.guest && !device.msi);
+  wire second = second_iova || second_walk || to_root || to_process;
+  wire second_bare = device.second_mode == 4'd0;
+  wire too_wide = !second_bare &&
+      ((second_iova && beyond_guest(iova, device.second_mode)) || (second_walk && beyond_guest(walk.guest, device.second_mode)) ||
+       (to_root && beyond_guest(root_entry, device.second_mode)) || (to_process && beyond_guest(process_entry, device.second_mode)));
+  wire stage = second && !second_bare && !too_wide;
+  wire looks = stage && second_used_i && state_i != iommu_spec_pkg::WALK_GUEST;
+  wire found = stage && second_used_i && state_i == iommu_spec_pkg::WALK_GUEST && second_hit_i;
+  wire descends = stage && !(second_used_i && (second_hit_i || state_i != iommu_spec_pkg::WALK_GUEST));
+
+  logic [1:0]  purpose;
+  logic [63:0] guest;
+
+  always_comb begin
+    purpose = walk.purpose;
+    if (decision.guest || bare) purpose = iommu_spec_pkg::PURPOSE_REQUEST;
+    else if (to_root || to_table) purpose = iommu_spec_pkg::PURPOSE_FIRST;
+    else if (to_process) purpose = iommu_spec_pkg::PURPOSE_PROCESS;
+    guest = (bare || direct) ? iova : to_root ? root_entry : to_process ? process_entry : walk.guest;
+  end
+
+  // ---- Arrive, finish, access -----------------------------------------------------------------------------------------------------------
+  wire        arrives = decision.arrive || (second && second_bare);
+  wire        loads_first = arrives && purpose == iommu_spec_pkg::PURPOSE_FIRST;
+  wire        loads_process = arrives && purpose == iommu_spec_pkg::PURPOSE_PROCESS;
+  wire        finish = decision.finish || answered || direct || (arrives && !loads_first && !loads_process);
+  wire [55:0] s_address = (second || direct) ? guest[55:0] : decision.s_address;
+  wire        loads = loads_first || loads_process;
+  wire        issues = decision.access || to_table || found || descends || loads;
+
+  logic [55:0] address;
+  logic        beyond;
+
+  always_comb begin
+    address = decision.access ? decision.address : to_table ? table_address : found ? hit_address : loads ? s_address
+        : second_root(device.second_ppn, guest[58:0], device.second_mode);
+    beyond =
+        (decision.access && (decision.address & beyond_i) != '0) ||
+        (to_table && (table_address & beyond_i) != '0) ||
+        (found && (hit_address & beyond_i) != '0) ||
+        (loads && decision.arrive && (decision.s_address & beyond_i) != '0) ||
+        (loads && second_walk && (walk.guest[55:0] & beyond_i) != '0) ||
+        (loads && to_root && (root_entry[55:0] & beyond_i) != '0) ||
+        (loads && to_process && (process_entry[55:0] & beyond_i) != '0) ||
+        (descends && second_iova && (second_root(device.second_ppn, iova[58:0], device.second_mode) & beyond_i) != '0) ||
+        (descends && second_walk && (second_root(device.second_ppn, walk.guest[58:0], device.second_mode) & beyond_i) != '0) ||
+        (descends && to_root && (second_root(device.second_ppn, root_entry[58:0], device.second_mode) & beyond_i) != '0) ||
+        (descends && to_process && (second_root(device.second_ppn, process_entry[58:0], device.second_mode) & beyond_i) != '0);
+  end
+
+  // ---- Faults: what each of them means, beside the choice among them ------------------------------------------------------------------
+  localparam int OUTCOME_W = 12;
+
+  // {cause, status, record} of a fault.
+  function [OUTCOME_W-1:0] outcome;
+    input [8:0] of;
+    input       asks;
+    input       dtf;
+    begin
+      if (asks && iommu_spec_pkg::untranslatable(of)) outcome = {of, iommu_pkg::RESPONSE_SUCCESS, 1'b0};
+      else
+        outcome = {of, asks && !iommu_spec_pkg::unsupported_request(of) ? iommu_pkg::RESPONSE_CA : iommu_pkg::RESPONSE_UR,
+                   !dtf || iommu_spec_pkg::reported_despite_dtf(of)};
+    end
+  endfunction
+
+  logic [8:0]           access_fault;
+  logic [OUTCOME_W-1:0] outcomes;
+
+  // Beyond the physical address size it is an access fault of what would have been loaded.
+  always_comb begin
+    access_fault = access_cause;
+    if (loads_process || ((found || descends) && purpose == iommu_spec_pkg::PURPOSE_PROCESS)) access_fault = iommu_spec_pkg::CAUSE_PDT_ACCESS;
+    if (decision.access) begin
+      case (walk.state)
+        iommu_spec_pkg::WALK_DIRECTORY: access_fault = iommu_spec_pkg::CAUSE_DDT_ACCESS;
+        iommu_spec_pkg::WALK_MSI: access_fault = iommu_spec_pkg::CAUSE_MSI_PTE_ACCESS;
+        iommu_spec_pkg::WALK_SECOND:
+          if (walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS) access_fault = iommu_spec_pkg::CAUSE_PDT_ACCESS;
+        default: ;
       endcase
     end
+    outcomes = outcome(access_fault, probe, device.dtf);
+    if (decision.fault) outcomes = outcome(decision.cause, probe, device.dtf);
+    if (disallowed) outcomes = outcome(iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED, probe, device.dtf);
+    if (noncanonical) outcomes = outcome(page_cause, probe, device.dtf);
+    if (too_wide) outcomes = outcome(guest_cause, probe, device.dtf);
+  end
 
-    // -- access: beyond the physical address size it is an access fault of what would have been loaded
-    beyond = (address >> capabilities_i[37:32]) != '0;
-    if (access) begin
-      next.address = address;
-      if (beyond) begin
-        fault = 1'b1;
-        access = 1'b0;
-        update = 1'b0;
-        case (next.state)
-          iommu_spec_pkg::WALK_DIRECTORY: cause = iommu_spec_pkg::CAUSE_DDT_ACCESS;
-          iommu_spec_pkg::WALK_PROCESS: cause = iommu_spec_pkg::CAUSE_PDT_ACCESS;
-          iommu_spec_pkg::WALK_MSI: cause = iommu_spec_pkg::CAUSE_MSI_PTE_ACCESS;
-          iommu_spec_pkg::WALK_SECOND:
-            cause = next.purpose == iommu_spec_pkg::PURPOSE_PROCESS ? iommu_spec_pkg::CAUSE_PDT_ACCESS : access_cause;
-          default: cause = access_cause;
-        endcase
-      end
-    end
+  wire fault = decision.fault || disallowed || noncanonical || too_wide || beyond;
+  wire access = issues && !beyond;
+  wire again = decision.again || to_msi || looks;
 
-    // -- result
-    if (finish) begin
-      next.state = iommu_spec_pkg::WALK_DONE;
-      next.status = iommu_pkg::RESPONSE_SUCCESS;
-      next.record = 1'b0;
-      next.cause = 9'd0;
-      next.second_r = decision.s_r;
-      next.second_w = decision.s_w && decision.s_d;
-      next.second_x = decision.s_x;
-      next.second_pbmt = decision.s_pbmt;
-      next.second_page = decision.s_page;
-      next.r = next.r && decision.s_r;
-      next.w = next.w && next.d && decision.s_w && decision.s_d;
-      next.x = next.x && decision.s_x;
-      next.final_page = known.msi ? iommu_spec_pkg::PAGE_4K : next.page < decision.s_page ? next.page : decision.s_page;
-      if (next.pbmt == 2'd0) next.pbmt = decision.s_pbmt;
-      // An ATS client of a T2GPA device is given the guest address.
-      next.address = probe && known.t2gpa ? next.guest[55:0] : s_address;
+  // ---- The record ----------------------------------------------------------------------------------------------------------------------
+  always_comb begin
+    issued = walk;
+    issued.guest = guest;
+    issued.purpose = purpose;
+    if (bare || direct) begin
+      {issued.r, issued.w, issued.x, issued.d, issued.g} = 5'b11111;
+      issued.pbmt = 2'd0;
+      issued.page = iommu_spec_pkg::PAGE_NONE;
     end
+    if (to_process) issued.level = process_level;
+    if (to_root) begin
+      issued.level = device.first_mode[2:0] + 3'd2;
+      issued.g = 1'b0;
+    end
+    if (to_table) begin
+      issued.reused = 1'b1;
+      issued.level = 3'd0;
+      issued.g = table_g_i;
+      issued.table_w = table_w_i;
+      issued.table_pbmt = table_pbmt_i;
+    end
+    if (loads_first) issued.table_w = decision.s_w;
+    if (loads) issued.table_pbmt = decision.s_pbmt;
+    if (found) issued.second_level = 3'd0;
+    if (descends) issued.second_level = device.second_mode[2:0] + 3'd2;
+    if (to_msi || looks) issued.state = iommu_spec_pkg::WALK_GUEST;
+    if (to_table || loads_first) issued.state = iommu_spec_pkg::WALK_FIRST;
+    if (loads_process) issued.state = iommu_spec_pkg::WALK_PROCESS;
+    if (found || descends) issued.state = iommu_spec_pkg::WALK_SECOND;
+    if (issues) issued.address = address;
+  end
+
+  wire [iommu_spec_pkg::WALK_W-1:0] finished;
+
+  iommu_walk_finish u_finish (
+      .probe_i   (probe),
+      .context_i (context_i),
+      .walk_i    (issued),
+      .decision_i(decision_i),
+      .address_i (s_address),
+      .walk_o    (finished)
+  );
+
+  always_comb begin
+    next = issued;
+    if (finish) next = finished;
     if (fault) begin
       next.state = iommu_spec_pkg::WALK_DONE;
-      next.cause = cause;
-      next.guest_fault = guest_fault;
-      next.guest_flags = guest_flags;
+      {next.cause, next.status, next.record} = outcomes;
+      next.guest_fault = too_wide || (decision.fault && decision.guest_fault);
+      next.guest_flags = too_wide ? {1'b0, purpose != iommu_spec_pkg::PURPOSE_REQUEST} : decision.guest_flags;
       next.r = 1'b0;
       next.w = 1'b0;
       next.x = 1'b0;
@@ -328,24 +333,18 @@ module iommu_walk_advance #(
       next.msi = 1'b0;
       next.mrif = 1'b0;
       next.pbmt = 2'd0;
-      if (probe && iommu_spec_pkg::untranslatable(cause)) begin
-        next.status = iommu_pkg::RESPONSE_SUCCESS;
-        next.record = 1'b0;
-      end else begin
-        next.status = probe && !iommu_spec_pkg::unsupported_request(cause) ? iommu_pkg::RESPONSE_CA : iommu_pkg::RESPONSE_UR;
-        next.record = !known.dtf || iommu_spec_pkg::reported_despite_dtf(cause);
-      end
     end
   end
 
+  // ---- The access ----------------------------------------------------------------------------------------------------------------------
   logic [6:0] access_size;
 
   always_comb begin
-    case (next.state)
-      iommu_spec_pkg::WALK_DIRECTORY: access_size = next.level != 3'd0 ? 7'd8 : extended ? 7'd64 : 7'd32;
-      iommu_spec_pkg::WALK_PROCESS: access_size = next.level != 3'd0 ? 7'd8 : 7'd16;
+    case (issued.state)
+      iommu_spec_pkg::WALK_DIRECTORY: access_size = issued.level != 3'd0 ? 7'd8 : extended ? 7'd64 : 7'd32;
+      iommu_spec_pkg::WALK_PROCESS: access_size = issued.level != 3'd0 ? 7'd8 : 7'd16;
       iommu_spec_pkg::WALK_MSI: access_size = 7'd16;
-      iommu_spec_pkg::WALK_FIRST: access_size = LINE_READS != 0 && next.level == 3'd0 ? 7'd64 : 7'd8;
+      iommu_spec_pkg::WALK_FIRST: access_size = LINE_READS != 0 && issued.level == 3'd0 ? 7'd64 : 7'd8;
       default: access_size = 7'd8;
     endcase
   end
@@ -353,15 +352,15 @@ module iommu_walk_advance #(
   assign context_o = known;
   assign walk_o = next;
   assign access_o = access;
-  assign access_update_o = update;
+  assign access_update_o = decision.update;
   assign access_size_o = access_size;
-  assign access_pbmt_o = next.state == iommu_spec_pkg::WALK_FIRST || next.state == iommu_spec_pkg::WALK_PROCESS ||
-      next.state == iommu_spec_pkg::WALK_FIRST_UPDATE ? next.table_pbmt : 2'd0;
-  assign access_qos_o = next.state == iommu_spec_pkg::WALK_DIRECTORY ? qos_i : known.qos;
+  assign access_pbmt_o = issued.state == iommu_spec_pkg::WALK_FIRST || issued.state == iommu_spec_pkg::WALK_PROCESS ||
+      issued.state == iommu_spec_pkg::WALK_FIRST_UPDATE ? issued.table_pbmt : 2'd0;
+  assign access_qos_o = issued.state == iommu_spec_pkg::WALK_DIRECTORY ? qos_i : device.qos;
   assign again_o = again && !fault;
   assign index_o = decision.index;
   assign done_o = fault || finish;
-  assign context_fill_o = context_fill;
+  assign context_fill_o = (first && !decision.cached) || defaulted;
 
 `ifndef SYNTHESIS
   initial begin

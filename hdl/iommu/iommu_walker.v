@@ -133,6 +133,10 @@ module iommu_walker #(
   logic                                  table_hit_q, table_w_q, table_g_q, second_used_q, second_hit_q;
   logic [43:0]                           table_ppn_q, second_ppn_q;
   logic [1:0]                            table_pbmt_q;
+  // It ends in success, whatever the caches say: the result is known early.
+  logic                                  ends_q;
+  // Address bits beyond the physical address size (capabilities_i is static).
+  logic [55:0]                           beyond_d, beyond_q;
   // It will step again, or may have to (then `step_again` says so): the next first stage takes it if nothing else is there.
   logic                                  look_q;
 
@@ -232,6 +236,9 @@ module iommu_walker #(
       ((event_decision.guest || event_decision.second) && present.state != iommu_spec_pkg::WALK_GUEST &&
        (event_known.msi || event_known.second_mode != 4'd0));
 
+  wire event_ends = (event_decision.arrive && present.purpose == iommu_spec_pkg::PURPOSE_REQUEST) ||
+      (event_decision.guest && !event_known.msi && event_known.second_mode == 4'd0);
+
   // ---- Second stage: the advance ----------------------------------------------------------------------------------------------
   wire [iommu_spec_pkg::CONTEXT_W-1:0] step_context;
   wire [iommu_spec_pkg::WALK_W-1:0]    step_walk;
@@ -251,6 +258,7 @@ module iommu_walker #(
       .walk_i         (advance_walk_q),
       .decision_i     (advance_decision_q),
       .state_i        (advance_state_q),
+      .beyond_i       (beyond_q),
       .table_hit_i    (table_hit_q),
       .table_ppn_i    (table_ppn_q),
       .table_pbmt_i   (table_pbmt_q),
@@ -387,6 +395,32 @@ module iommu_walker #(
   assign access_context_o = observed_context_q;
   assign access_walk_o = observed_walk_q;
 
+  // A result that waits is answered from its slot; one that is known early at once; any other one in the next cycle.
+  wire [iommu_spec_pkg::WALK_W-1:0] ended_walk;
+  wire                              step_ends = advance_q && ends_q;
+  wire                              unused_exec, unused_read, unused_write, advance_probe;
+  wire [8:0]                        unused_access_cause, unused_page_cause, unused_guest_cause;
+
+  iommu_access_kind u_access_kind (
+      .request_i     (advance_request_q),
+      .exec_o        (unused_exec),
+      .read_o        (unused_read),
+      .write_o       (unused_write),
+      .probe_o       (advance_probe),
+      .access_cause_o(unused_access_cause),
+      .page_cause_o  (unused_page_cause),
+      .guest_cause_o (unused_guest_cause)
+  );
+
+  iommu_walk_finish u_finish (
+      .probe_i   (advance_probe),
+      .context_i (advance_context_q),
+      .walk_i    (advance_walk_q),
+      .decision_i(advance_decision_q),
+      .address_i (advance_decision.arrive ? advance_decision.s_address : advanced.guest[55:0]),
+      .walk_o    (ended_walk)
+  );
+
   wire [SLOT_W-1:0] result_head;
   wire [SLOT_W-1:0] result_slot = result_waits ? result_head : advance_slot_q;
   wire              result_end = result_release_i || result_restart_i;
@@ -398,7 +432,7 @@ module iommu_walker #(
   ) u_results (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
-      .in_valid_i (step_done && (result_waits || !result_end)),
+      .in_valid_i (step_done && !(step_ends && !result_waits && result_end)),
       .in_ready_o (result_room),
       .in_data_i  (advance_slot_q),
       .out_valid_o(result_waits),
@@ -407,17 +441,18 @@ module iommu_walker #(
       .count_o    (unused_result_count)
   );
 
-  assign result_valid_o = result_waits || step_done;
+  assign result_valid_o = result_waits || step_ends;
   assign result_slot_o = result_slot;
   assign result_request_o = result_waits ? request_q[result_head] : advance_request_q;
   assign result_id_o = id_q[result_slot];
   assign result_epoch_o = epoch_q[result_slot];
-  assign result_context_o = result_waits ? context_q[result_head] : step_context;
-  assign result_walk_o = result_waits ? walk_q[result_head] : step_walk;
+  assign result_context_o = result_waits ? context_q[result_head] : advance_context_q;
+  assign result_walk_o = result_waits ? walk_q[result_head] : ended_walk;
   assign result_squashed_o = squashed_q[result_slot];
 
   // ---- Next state ------------------------------------------------------------------------------------------------------------
   always_comb begin
+    for (int i = 0; i < 56; i++) beyond_d[i] = 32'(capabilities_i[37:32]) <= 32'(i);
     refused_d = refused_q & ~recalled;
     if (step_index && index_busy) refused_d = refused_d | step_slot;
     index_called_d = index_done && !index_taken;
@@ -456,6 +491,8 @@ module iommu_walker #(
     advance_state_q <= present.state;
     advance_update_q <= event_update;
     look_q <= event_look;
+    ends_q <= event_ends;
+    beyond_q <= beyond_d;
     refused_q <= refused_d;
     index_called_q <= index_called_d;
     if (step_index && !index_busy) index_slot_q <= advance_slot_q;
@@ -516,6 +553,14 @@ module iommu_walker #(
   endgenerate
 
 `ifndef SYNTHESIS
+  // Its purpose was another one where the guest address has only now been found.
+  walk_t walk_now;
+
+  always_comb begin
+    walk_now = ended_walk;
+    walk_now.purpose = next.purpose;
+  end
+
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
       assert (!step_access || access_room) else $error("iommu_walker: access queue overflow");
@@ -528,6 +573,8 @@ module iommu_walker #(
       else $error("iommu_walker: a step must access memory, go on, wait, or finish");
       assert (!(take_look && step_again) || (step_walk == look && step_context == advance_context_q))
       else $error("iommu_walker: a walk goes on otherwise than it was looked at");
+      assert (!step_ends || (step_done && step_context == advance_context_q && step_walk == walk_now))
+      else $error("iommu_walker: a walk ends otherwise than was said");
       assert (!(result_restart_i && !result_waits)) else $error("iommu_walker: a result is restarted before it was held");
     end
   end

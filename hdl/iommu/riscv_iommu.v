@@ -336,6 +336,18 @@ module riscv_iommu #(
   wire                                     neighbour_valid, neighbour_ready, probe, present;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     neighbour_request, probe_request;
 
+  // The fill of a walk goes a cycle after its answer, if no invalidation comes with that.
+  logic                                     fill_q;
+  logic [iommu_spec_pkg::REQUEST_W-1:0]     fill_request_q;
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation_q;
+
+  always_ff @(posedge clk_i) begin
+    fill_q <= fill && !invalidate;
+    fill_request_q <= fill_request;
+    fill_translation_q <= fill_translation;
+    if (rst_i) fill_q <= 1'b0;
+  end
+
   iommu_lookup #(
       .L1_ENTRIES(L1_ENTRIES),
       .L2_SETS(L2_SETS),
@@ -366,9 +378,9 @@ module riscv_iommu #(
       .reply_epoch_i     (reply_epoch),
       .reply_debug_i     (reply_debug),
       .reply_response_i  (reply_response),
-      .fill_i            (fill),
-      .fill_request_i    (fill_request),
-      .fill_translation_i(fill_translation),
+      .fill_i            (fill_q),
+      .fill_request_i    (fill_request_q),
+      .fill_translation_i(fill_translation_q),
       .neighbour_valid_i (neighbour_valid),
       .neighbour_ready_o (neighbour_ready),
       .neighbour_request_i(neighbour_request),
