@@ -2,7 +2,7 @@
 // RISC-V IOMMU core: translation port, memory port, register bus, fence and events of docs/interfaces.md sections 3 to 6.
 //
 //   request -> iommu_lookup (IOTLBs) -> hit -> response
-//                     \-> miss -> iommu_miss_queue -> iommu_walker <-> caches, memory -> reply -> response, fill, fault record
+//                     \-> miss -> iommu_miss_queue -> iommu_walk_unit <-> memory -> reply -> response, fill, fault record
 //   iommu_command_queue -> invalidation of every cache and squash of every walk in flight, fence, messages to devices
 //   iommu_page_request -> walk that locates the device context -> page-request queue in memory, or response to the device
 //
@@ -417,13 +417,13 @@ module riscv_iommu #(
 
   // ---- Misses and walks -----------------------------------------------------------------------------------------------------------------
   wire                                  start_valid, start_ready, start_epoch;
-  wire [iommu_spec_pkg::REQUEST_W-1:0]  start_request, result_request, restart_request, lookup_request;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]  start_request, result_request, restart_request;
   wire [ID_W-1:0]                       start_id, result_id, restart_id;
   wire [WALKS-1:0]                      start_merge;
   wire                                  start_hold;
   wire                                  result_valid, result_epoch, result_squashed, result_release, result_restart, restart_epoch;
   wire [SLOT_W-1:0]                     result_slot;
-  wire [iommu_spec_pkg::CONTEXT_W-1:0]  result_context, cached_context, fill_context;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0]  result_context;
   wire [iommu_spec_pkg::WALK_W-1:0]     result_walk;
   wire                                  walk_fault_valid, walk_fault_ready;
   wire [iommu_spec_pkg::FAULT_W-1:0]    walk_fault, msi_fault;
@@ -481,12 +481,6 @@ module riscv_iommu #(
       .fill_translation_o(fill_translation)
   );
 
-  wire                 context_hit, table_hit, table_w, table_g, context_fill, table_fill, fill_w, fill_g;
-  wire [43:0]          table_ppn, fill_ppn;
-  wire [1:0]           table_pbmt, fill_pbmt;
-  wire                 second_used, second_hit, second_fill;
-  wire [43:0]          second_ppn;
-  wire [63:0]          lookup_guest;
   wire                 walk_mem_valid, walk_mem_ready, walk_rsp_valid;
   wire [SLOT_W-1:0]    walk_mem_slot, walk_rsp_slot;
   wire [1:0]           walk_mem_op, walk_mem_pbmt;
@@ -494,21 +488,23 @@ module riscv_iommu #(
   wire [6:0]           walk_mem_size;
   wire [127:0]         walk_mem_wdata;
   wire [23:0]          walk_mem_qos;
-  wire [63:0]          fill_guest;
   wire                 access_valid;
   wire [SLOT_W-1:0]    access_slot;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] walk_fill_request, access_request;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] access_request;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] access_context;
   wire [iommu_spec_pkg::WALK_W-1:0]    access_walk;
 
   wire              line, line_g;
   wire [SLOT_W-1:0] line_slot;
 
-  iommu_walker #(
+  iommu_walk_unit #(
       .WALKS(WALKS),
       .ID_W(ID_W),
-      .LINE_READS(NEIGHBOURS)
-  ) u_walker (
+      .LINE_READS(NEIGHBOURS),
+      .CONTEXTS(CONTEXTS),
+      .TABLES(TABLES),
+      .SECOND_TABLES(SECOND_TABLES)
+  ) u_walk_unit (
       .clk_i            (clk_i),
       .rst_i            (rst_i),
       .capabilities_i   (capabilities),
@@ -536,32 +532,11 @@ module riscv_iommu #(
       .restart_request_i(restart_request),
       .restart_id_i     (restart_id),
       .restart_epoch_i  (restart_epoch),
-      .lookup_request_o (lookup_request),
-      .context_hit_i    (context_hit),
-      .context_i        (cached_context),
-      .table_hit_i      (table_hit),
-      .table_ppn_i      (table_ppn),
-      .table_pbmt_i     (table_pbmt),
-      .table_w_i        (table_w),
-      .table_g_i        (table_g),
-      .lookup_guest_o   (lookup_guest),
-      .second_used_i    (second_used),
-      .second_hit_i     (second_hit),
-      .second_ppn_i     (second_ppn),
-      .context_fill_o   (context_fill),
-      .table_fill_o     (table_fill),
-      .second_fill_o    (second_fill),
-      .fill_request_o   (walk_fill_request),
-      .fill_guest_o     (fill_guest),
-      .fill_context_o   (fill_context),
-      .fill_ppn_o       (fill_ppn),
-      .fill_pbmt_o      (fill_pbmt),
-      .fill_w_o         (fill_w),
-      .fill_g_o         (fill_g),
       .line_o           (line),
       .line_slot_o      (line_slot),
       .line_g_o         (line_g),
       .invalidate_i     (invalidate),
+      .invalidation_i   (invalidation),
       .mem_req_valid_o  (walk_mem_valid),
       .mem_req_ready_i  (walk_mem_ready),
       .mem_req_slot_o   (walk_mem_slot),
@@ -581,62 +556,6 @@ module riscv_iommu #(
       .mem_rsp_data_i   (mem_rsp_data_i),
       .mem_rsp_err_i    (mem_rsp_err_i),
       .mem_rsp_poison_i (mem_rsp_poison_i)
-  );
-
-  iommu_context_cache #(
-      .ENTRIES(CONTEXTS)
-  ) u_context_cache (
-      .clk_i           (clk_i),
-      .rst_i           (rst_i),
-      .lookup_request_i(lookup_request),
-      .lookup_hit_o    (context_hit),
-      .lookup_context_o(cached_context),
-      .fill_i          (context_fill),
-      .fill_request_i  (walk_fill_request),
-      .fill_context_i  (fill_context),
-      .invalidate_i    (invalidate),
-      .invalidation_i  (invalidation)
-  );
-
-  iommu_walk_cache #(
-      .ENTRIES(TABLES)
-  ) u_walk_cache (
-      .clk_i           (clk_i),
-      .rst_i           (rst_i),
-      .lookup_request_i(lookup_request),
-      .lookup_hit_o    (table_hit),
-      .lookup_ppn_o    (table_ppn),
-      .lookup_pbmt_o   (table_pbmt),
-      .lookup_w_o      (table_w),
-      .lookup_g_o      (table_g),
-      .fill_i          (table_fill),
-      .fill_request_i  (walk_fill_request),
-      .fill_context_i  (fill_context),
-      .fill_ppn_i      (fill_ppn),
-      .fill_pbmt_i     (fill_pbmt),
-      .fill_w_i        (fill_w),
-      .fill_g_i        (fill_g),
-      .invalidate_i    (invalidate),
-      .invalidation_i  (invalidation)
-  );
-
-  iommu_second_stage_cache #(
-      .ENTRIES(SECOND_TABLES)
-  ) u_second_stage_cache (
-      .clk_i           (clk_i),
-      .rst_i           (rst_i),
-      .used_o          (second_used),
-      .lookup_request_i(lookup_request),
-      .lookup_guest_i  (lookup_guest),
-      .lookup_hit_o    (second_hit),
-      .lookup_ppn_o    (second_ppn),
-      .fill_i          (second_fill),
-      .fill_request_i  (walk_fill_request),
-      .fill_guest_i    (fill_guest),
-      .fill_context_i  (fill_context),
-      .fill_ppn_i      (fill_ppn),
-      .invalidate_i    (invalidate),
-      .invalidation_i  (invalidation)
   );
 
   // ---- Neighbours of a walked page ------------------------------------------------------------------------------------------------------

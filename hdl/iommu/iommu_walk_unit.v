@@ -1,0 +1,245 @@
+`default_nettype none
+// The walker and its caches: resolved contexts, last-level first-stage tables, last-level second-stage tables. Ports and cycles are
+// those of iommu_walker.v.
+module iommu_walk_unit #(
+    // Walks in flight, 2 or more.
+    parameter int WALKS = 8,
+    // Bits of a request's identifier.
+    parameter int ID_W = 8,
+    // 1: entries of last-level first-stage tables are read by the line, for their neighbours (iommu_neighbour_fill.v).
+    parameter int LINE_READS = 1,
+    // Entries of the caches: contexts; last-level tables of the first and of the second stage.
+    parameter int CONTEXTS = 8,
+    parameter int TABLES = 16,
+    parameter int SECOND_TABLES = 16,
+    // Derived: bits of a slot number.
+    parameter int SLOT_W = $clog2(WALKS)
+) (
+    input  wire                                       clk_i,
+    input  wire                                       rst_i,
+
+    // Configuration: effective capabilities, fctl.BE, ddtp, iommu_qosid.
+    input  wire [63:0]                                capabilities_i,
+    input  wire                                       big_endian_i,
+    input  wire [3:0]                                 ddtp_mode_i,
+    input  wire [43:0]                                ddtp_ppn_i,
+    input  wire [23:0]                                qos_i,
+
+    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it).
+    input  wire                                       start_valid_i,
+    output wire                                       start_ready_o,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
+    input  wire [ID_W-1:0]                            start_id_i,
+    input  wire                                       start_epoch_i,
+    output wire [WALKS-1:0]                           start_merge_o,
+    // One of them may end in this cycle: neither start nor share.
+    output wire                                       start_hold_o,
+
+    // Result of the oldest finished walk; held until released (slot free) or restarted with another request.
+    output wire                                       result_valid_o,
+    output wire [SLOT_W-1:0]                          result_slot_o,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]       result_request_o,
+    output wire [ID_W-1:0]                            result_id_o,
+    output wire                                       result_epoch_o,
+    output wire [iommu_spec_pkg::CONTEXT_W-1:0]       result_context_o,
+    output wire [iommu_spec_pkg::WALK_W-1:0]          result_walk_o,
+    // An invalidation came while the walk was in flight: answer, but do not cache.
+    output wire                                       result_squashed_o,
+    input  wire                                       result_release_i,
+    input  wire                                       result_restart_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       restart_request_i,
+    input  wire [ID_W-1:0]                            restart_id_i,
+    input  wire                                       restart_epoch_i,
+
+    // The memory response is the line of a last-level first-stage entry, for the walk of this slot; G of the pointers above it.
+    output wire                                       line_o,
+    output wire [SLOT_W-1:0]                          line_slot_o,
+    output wire                                       line_g_o,
+
+    // Invalidation (invalidation_t) of every cache; squashes the fills of every walk in flight.
+    input  wire                                       invalidate_i,
+    input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_i,
+
+    // Memory accesses (docs/interfaces.md section 4); the identifier is the slot.
+    output wire                                       mem_req_valid_o,
+    input  wire                                       mem_req_ready_i,
+    output wire [SLOT_W-1:0]                          mem_req_slot_o,
+    output wire [1:0]                                 mem_req_op_o,
+    output wire [55:0]                                mem_req_addr_o,
+    output wire [6:0]                                 mem_req_size_o,
+    output wire [127:0]                               mem_req_wdata_o,
+    output wire [23:0]                                mem_req_qos_o,
+    output wire [1:0]                                 mem_req_pbmt_o,
+    // A walk asked for an access in the cycle before: its slot and records (request_t, context_t, walk_t), for observation.
+    output wire                                       access_valid_o,
+    output wire [SLOT_W-1:0]                          access_slot_o,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]       access_request_o,
+    output wire [iommu_spec_pkg::CONTEXT_W-1:0]       access_context_o,
+    output wire [iommu_spec_pkg::WALK_W-1:0]          access_walk_o,
+    input  wire                                       mem_rsp_valid_i,
+    input  wire [SLOT_W-1:0]                          mem_rsp_slot_i,
+    input  wire [511:0]                               mem_rsp_data_i,
+    input  wire [7:0]                                 mem_rsp_err_i,
+    input  wire [7:0]                                 mem_rsp_poison_i
+);
+
+  wire [iommu_spec_pkg::REQUEST_W-1:0] lookup_request;
+  wire context_hit;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] cached_context;
+  wire table_hit;
+  wire [43:0] table_ppn;
+  wire [1:0] table_pbmt;
+  wire table_w;
+  wire table_g;
+  wire [63:0] lookup_guest;
+  wire second_used;
+  wire second_hit;
+  wire [43:0] second_ppn;
+  wire context_fill;
+  wire table_fill;
+  wire second_fill;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] fill_request;
+  wire [63:0] fill_guest;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] fill_context;
+  wire [43:0] fill_ppn;
+  wire [1:0] fill_pbmt;
+  wire fill_w;
+  wire fill_g;
+
+  iommu_walker #(
+      .WALKS(WALKS),
+      .ID_W(ID_W),
+      .LINE_READS(LINE_READS)
+  ) u_walker (
+      .clk_i            (clk_i),
+      .rst_i            (rst_i),
+      .capabilities_i   (capabilities_i),
+      .big_endian_i     (big_endian_i),
+      .ddtp_mode_i      (ddtp_mode_i),
+      .ddtp_ppn_i       (ddtp_ppn_i),
+      .qos_i            (qos_i),
+      .start_valid_i    (start_valid_i),
+      .start_ready_o    (start_ready_o),
+      .start_request_i  (start_request_i),
+      .start_id_i       (start_id_i),
+      .start_epoch_i    (start_epoch_i),
+      .start_merge_o    (start_merge_o),
+      .start_hold_o     (start_hold_o),
+      .result_valid_o   (result_valid_o),
+      .result_slot_o    (result_slot_o),
+      .result_request_o (result_request_o),
+      .result_id_o      (result_id_o),
+      .result_epoch_o   (result_epoch_o),
+      .result_context_o (result_context_o),
+      .result_walk_o    (result_walk_o),
+      .result_squashed_o(result_squashed_o),
+      .result_release_i (result_release_i),
+      .result_restart_i (result_restart_i),
+      .restart_request_i(restart_request_i),
+      .restart_id_i     (restart_id_i),
+      .restart_epoch_i  (restart_epoch_i),
+      .lookup_request_o (lookup_request),
+      .context_hit_i    (context_hit),
+      .context_i        (cached_context),
+      .table_hit_i      (table_hit),
+      .table_ppn_i      (table_ppn),
+      .table_pbmt_i     (table_pbmt),
+      .table_w_i        (table_w),
+      .table_g_i        (table_g),
+      .lookup_guest_o   (lookup_guest),
+      .second_used_i    (second_used),
+      .second_hit_i     (second_hit),
+      .second_ppn_i     (second_ppn),
+      .context_fill_o   (context_fill),
+      .table_fill_o     (table_fill),
+      .second_fill_o    (second_fill),
+      .fill_request_o   (fill_request),
+      .fill_guest_o     (fill_guest),
+      .fill_context_o   (fill_context),
+      .fill_ppn_o       (fill_ppn),
+      .fill_pbmt_o      (fill_pbmt),
+      .fill_w_o         (fill_w),
+      .fill_g_o         (fill_g),
+      .line_o           (line_o),
+      .line_slot_o      (line_slot_o),
+      .line_g_o         (line_g_o),
+      .invalidate_i     (invalidate_i),
+      .mem_req_valid_o  (mem_req_valid_o),
+      .mem_req_ready_i  (mem_req_ready_i),
+      .mem_req_slot_o   (mem_req_slot_o),
+      .mem_req_op_o     (mem_req_op_o),
+      .mem_req_addr_o   (mem_req_addr_o),
+      .mem_req_size_o   (mem_req_size_o),
+      .mem_req_wdata_o  (mem_req_wdata_o),
+      .mem_req_qos_o    (mem_req_qos_o),
+      .mem_req_pbmt_o   (mem_req_pbmt_o),
+      .access_valid_o   (access_valid_o),
+      .access_slot_o    (access_slot_o),
+      .access_request_o (access_request_o),
+      .access_context_o (access_context_o),
+      .access_walk_o    (access_walk_o),
+      .mem_rsp_valid_i  (mem_rsp_valid_i),
+      .mem_rsp_slot_i   (mem_rsp_slot_i),
+      .mem_rsp_data_i   (mem_rsp_data_i),
+      .mem_rsp_err_i    (mem_rsp_err_i),
+      .mem_rsp_poison_i (mem_rsp_poison_i)
+  );
+
+  iommu_context_cache #(
+      .ENTRIES(CONTEXTS)
+  ) u_context_cache (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .lookup_request_i(lookup_request),
+      .lookup_hit_o    (context_hit),
+      .lookup_context_o(cached_context),
+      .fill_i          (context_fill),
+      .fill_request_i  (fill_request),
+      .fill_context_i  (fill_context),
+      .invalidate_i    (invalidate_i),
+      .invalidation_i  (invalidation_i)
+  );
+
+  iommu_walk_cache #(
+      .ENTRIES(TABLES)
+  ) u_walk_cache (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .lookup_request_i(lookup_request),
+      .lookup_hit_o    (table_hit),
+      .lookup_ppn_o    (table_ppn),
+      .lookup_pbmt_o   (table_pbmt),
+      .lookup_w_o      (table_w),
+      .lookup_g_o      (table_g),
+      .fill_i          (table_fill),
+      .fill_request_i  (fill_request),
+      .fill_context_i  (fill_context),
+      .fill_ppn_i      (fill_ppn),
+      .fill_pbmt_i     (fill_pbmt),
+      .fill_w_i        (fill_w),
+      .fill_g_i        (fill_g),
+      .invalidate_i    (invalidate_i),
+      .invalidation_i  (invalidation_i)
+  );
+
+  iommu_second_stage_cache #(
+      .ENTRIES(SECOND_TABLES)
+  ) u_second_stage_cache (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .used_o          (second_used),
+      .lookup_request_i(lookup_request),
+      .lookup_guest_i  (lookup_guest),
+      .lookup_hit_o    (second_hit),
+      .lookup_ppn_o    (second_ppn),
+      .fill_i          (second_fill),
+      .fill_request_i  (fill_request),
+      .fill_guest_i    (fill_guest),
+      .fill_context_i  (fill_context),
+      .fill_ppn_i      (fill_ppn),
+      .invalidate_i    (invalidate_i),
+      .invalidation_i  (invalidation_i)
+  );
+
+endmodule
+`default_nettype wire
