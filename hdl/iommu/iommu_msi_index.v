@@ -38,10 +38,9 @@ module iommu_msi_index #(
     page_d = page_q << BITS;
     mask_d = mask_q << BITS;
     index_d = index_q;
-    if (left_q != '0) begin
-      left_d = left_q - 1'b1;
-      for (int i = 51; i >= 52 - BITS; i--) if (mask_q[i]) index_d = {index_d[50:0], page_q[i]};
-    end
+    for (int i = 51; i >= 52 - BITS; i--) if (mask_q[i]) index_d = {index_d[50:0], page_q[i]};
+    if (left_q != '0) left_d = left_q - 1'b1;
+    else index_d = index_q;
     if (release_i) busy_d = 1'b0;
     if (start_i && !busy_q) begin
       busy_d = 1'b1;

@@ -137,10 +137,10 @@ package iommu_spec_pkg;
   function [51:0] guest_page_bits;
     input [63:0] capabilities;
     begin
+      for (int i = 0; i < 52; i++) guest_page_bits[i] = 32'(capabilities[37:32]) > 32'(i + 12);
       if (capabilities[CAP_SV57X4]) guest_page_bits = {5'd0, {47{1'b1}}};
       else if (capabilities[CAP_SV48X4]) guest_page_bits = {14'd0, {38{1'b1}}};
       else if (capabilities[CAP_SV39X4]) guest_page_bits = {23'd0, {29{1'b1}}};
-      else for (int i = 0; i < 52; i++) guest_page_bits[i] = 32'(capabilities[37:32]) > 32'(i + 12);
     end
   endfunction
 
