@@ -134,7 +134,7 @@ package iommu_spec_pkg;
   localparam int MESSAGE_W = 116;
 
   // Bits that the page number of a guest physical address has (MGPAW - 12), as a mask, by the effective capabilities.
-  function [51:0] guest_page_bits;
+  function automatic [51:0] guest_page_bits;
     input [63:0] capabilities;
     begin
       for (int i = 0; i < 52; i++) guest_page_bits[i] = 32'(capabilities[37:32]) > 32'(i + 12);

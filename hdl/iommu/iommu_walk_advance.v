@@ -82,7 +82,7 @@ module iommu_walk_advance #(
 
   // ---- Addresses and their widths: every candidate is formed and checked beside the choice among them ---------------------------------
   // 1: the guest address is wider than second-stage mode `mode` translates.
-  function beyond_guest;
+  function automatic beyond_guest;
     input [63:0] address;
     input [3:0]  mode;
     begin
@@ -95,7 +95,7 @@ module iommu_walk_advance #(
   endfunction
 
   // Entry of the root table of second-stage mode `mode` for a guest address.
-  function [55:0] second_root;
+  function automatic [55:0] second_root;
     input [43:0] ppn;
     input [58:0] address;
     input [3:0]  mode;
@@ -235,7 +235,7 @@ module iommu_walk_advance #(
   localparam int OUTCOME_W = 12;
 
   // {cause, status, record} of a fault.
-  function [OUTCOME_W-1:0] outcome;
+  function automatic [OUTCOME_W-1:0] outcome;
     input [8:0] of;
     input       asks;
     input       dtf;

@@ -37,56 +37,82 @@ module iommu_walk_machine (
   logic                                 done_q;
   wire  [iommu_spec_pkg::CONTEXT_W-1:0] context_next;
   wire  [iommu_spec_pkg::WALK_W-1:0]    walk_next;
-  wire                                  access, update, again, done;
+  walk_t                                walk;
+  wire  [iommu_spec_pkg::CONTEXT_W-1:0] context_event;
+  wire  [iommu_spec_pkg::WALK_W-1:0]    walk_event;
+  wire  [iommu_spec_pkg::DECISION_W-1:0] decision;
+  wire                                  access, update, steps_again, index, done;
   wire  [6:0]                           unused_size;
   wire  [127:0]                         unused_data;
   wire  [1:0]                           unused_pbmt;
   wire  [23:0]                          unused_qos;
-  wire  [43:0]                          unused_ppn;
-  wire                                  unused_context_fill, unused_table_fill, unused_second_fill, unused_g;
+  wire                                  unused_context_fill, unused_table_fill, unused_second_fill;
 
-  iommu_walk_step u_step (
+  assign walk = walk_q;
+
+  // A walk that waits for its interrupt file number goes on without memory too.
+  wire again = steps_again || index;
+
+  iommu_walk_event u_event (
       .capabilities_i  (capabilities_i),
       .big_endian_i    (big_endian_i),
       .ddtp_mode_i     (ddtp_mode_i),
       .ddtp_ppn_i      (ddtp_ppn_i),
-      .qos_i           (qos_i),
       .request_i       (request),
       .context_i       (context_q),
       .walk_i          (walk_q),
       .data_i          (data_i),
       .err_i           (err_i),
       .poison_i        (poison_i),
+      .msi_index_i     (data_i[511:460]),
       .context_hit_i   (context_hit_i),
       .context_cached_i(context_cached_i),
-      .table_hit_i     (table_hit_i),
-      .table_ppn_i     (table_ppn_i),
-      .table_pbmt_i    (table_pbmt_i),
-      .table_w_i       (table_w_i),
-      .table_g_i       (table_g_i),
-      .second_used_i   (second_used_i),
-      .second_hit_i    (second_hit_i),
-      .second_ppn_i    (second_ppn_i),
-      .context_o       (context_next),
-      .walk_o          (walk_next),
-      .access_o        (access),
-      .access_update_o (update),
-      .access_size_o   (unused_size),
-      .access_data_o   (unused_data),
-      .access_pbmt_o   (unused_pbmt),
-      .access_qos_o    (unused_qos),
-      .again_o         (again),
-      .done_o          (done),
-      .context_fill_o  (unused_context_fill),
+      .context_o       (context_event),
+      .walk_o          (walk_event),
+      .decision_o      (decision),
+      .update_data_o   (unused_data),
       .table_fill_o    (unused_table_fill),
-      .second_fill_o   (unused_second_fill),
-      .table_fill_ppn_o(unused_ppn),
-      .table_fill_g_o  (unused_g)
+      .second_fill_o   (unused_second_fill)
   );
 
-  walk_t    walk, next;
+  logic [55:0] beyond;
+
+  always_comb begin
+    for (int i = 0; i < 56; i++) beyond[i] = 32'(capabilities_i[37:32]) <= 32'(i);
+  end
+
+  iommu_walk_advance u_advance (
+      .capabilities_i (capabilities_i),
+      .qos_i          (qos_i),
+      .beyond_i       (beyond),
+      .request_i      (request),
+      .context_i      (context_event),
+      .walk_i         (walk_event),
+      .decision_i     (decision),
+      .state_i        (walk.state),
+      .table_hit_i    (table_hit_i),
+      .table_ppn_i    (table_ppn_i),
+      .table_pbmt_i   (table_pbmt_i),
+      .table_w_i      (table_w_i),
+      .table_g_i      (table_g_i),
+      .second_used_i  (second_used_i),
+      .second_hit_i   (second_hit_i),
+      .second_ppn_i   (second_ppn_i),
+      .context_o      (context_next),
+      .walk_o         (walk_next),
+      .access_o       (access),
+      .access_update_o(update),
+      .access_size_o  (unused_size),
+      .access_pbmt_o  (unused_pbmt),
+      .access_qos_o   (unused_qos),
+      .again_o        (steps_again),
+      .index_o        (index),
+      .done_o         (done),
+      .context_fill_o (unused_context_fill)
+  );
+
+  walk_t    next;
   context_t known, known_next, cached;
-  assign walk = walk_q;
   assign next = walk_next;
   assign known = context_q;
   assign known_next = context_next;
@@ -156,6 +182,7 @@ module iommu_walk_machine (
         iommu_spec_pkg::WALK_SECOND: f_way = 5'd3 + 5'(2 * second_level);
         iommu_spec_pkg::WALK_SECOND_UPDATE: f_way = 5'd2 + 5'(2 * second_level);
         iommu_spec_pkg::WALK_FIRST_UPDATE: f_way = 5'd0;
+        iommu_spec_pkg::WALK_MSI_INDEX: f_way = 5'd2;
         default: f_way = 5'd1;
       endcase
     end
@@ -191,6 +218,7 @@ module iommu_walk_machine (
         iommu_spec_pkg::WALK_PROCESS: f_left = 7'd35 + 7'(6 * level);
         iommu_spec_pkg::WALK_FIRST, iommu_spec_pkg::WALK_FIRST_UPDATE: f_left = 7'd5 + 7'(6 * level);
         iommu_spec_pkg::WALK_GUEST: f_left = 7'd5 + after;
+        iommu_spec_pkg::WALK_MSI_INDEX: f_left = 7'd1;
         iommu_spec_pkg::WALK_SECOND, iommu_spec_pkg::WALK_SECOND_UPDATE: f_left = 7'(second_level) + after;
         default: f_left = 7'd0;
       endcase
