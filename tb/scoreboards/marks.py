@@ -42,6 +42,8 @@ class MarkKind(IntEnum):
     """address = DMA address"""
     BROKEN = 11
     """address = physical; first operand = status code; second operand = bytes"""
+    IOMMU_RESTART = 12
+    """The IOMMU of a block testbench was reset; address = capabilities that it offers"""
 
 
 class MarkWriter(Protocol):

@@ -47,6 +47,7 @@ from tb.bridge.event_log import (
 from tb.bridge.memory import NativeMemory
 from tb.bridge.native import TRANSLATION_DTYPE, ActionKind, CpuOperation, WakeKind
 from tb.bridge.simulation import Simulation
+from tb.scoreboards.marks import MarkKind
 from tb.scoreboards.translation_pairs import TranslationPairer, TranslationPairs
 
 IDENTIFIERS = 64
@@ -172,6 +173,7 @@ class IommuBench:
     def restart(self, capabilities: int) -> None:
         """Reset the core; caches and registers are as after power-up."""
         self._restart(capabilities)
+        self._native.act(ActionKind.MARK, MarkKind.IOMMU_RESTART, capabilities & ~FIXED_BIG_ENDIAN)
 
     def statistic(self, name: str) -> int:
         """A counter of the testbench top; it counts on through resets of the core."""

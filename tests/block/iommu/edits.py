@@ -71,6 +71,8 @@ class Editor:
         self._machine = machine
         self._reads = reads
         self._count = 0
+        self._repairs: list[Callable[[], Edit]] = []
+        """What makes good again what earlier edits have broken."""
 
     def new(self, kind: str, cures: list[list[Command]]) -> Edit:
         """The edit that was written since the last one."""
@@ -80,6 +82,8 @@ class Editor:
 
     def edit(self, target: Target) -> Edit:
         """A random edit near ``target``."""
+        if self._repairs and self._random.randrange(5) < 3:
+            return self._repairs.pop(0)()
         draw = self._random.randrange(100)
         if draw < 34 and target.space is not None and target.space.stage.mode:
             return self._leaf(target.space.stage, target.slot, self._first_stage_cures(target.space))
@@ -196,6 +200,7 @@ class Editor:
             stage.tables.write(pointer, right, stage.big_endian)
         elif level or self._random.randrange(2):
             stage.tables.write(pointer, malformed_pointer(self._random, right), stage.big_endian)
+            self._repairs.append(lambda: self._pointer(stage, slot, level, cures_of))
         else:
             fresh = stage.tables.page() if stage.guest is None else stage.guest.table_page()
             for index in range(512):
@@ -209,6 +214,17 @@ class Editor:
         edit.words = {pointer: edit.words[pointer]}
         return edit
 
+    def _pointer(
+        self, stage: Stage, slot: Slot, level: int, cures_of: Callable[[int, int, int, bool], list[list[Command]]]
+    ) -> Edit:
+        """The right pointer to a table."""
+        pointer = stage.entry(slot.address, level + 1)
+        old = stage.tables.read(pointer)
+        right = stage.place(stage.pages[level, self._prefix(stage, slot.address, level)]) >> 2 | V
+        stage.tables.write(pointer, right | (G if stage.global_tables else 0), stage.big_endian)
+        size = 1 << 21 + 9 * level
+        return self.new("table", cures_of(slot.address & ~(size - 1), size, old, False) if old & V else [])
+
     @staticmethod
     def _prefix(stage: Stage, address: int, level: int) -> int:
         bits = 12 + 9 * stage.levels + (2 if stage.guest is None else 0)
@@ -217,12 +233,15 @@ class Editor:
     def _table_page(self, guest: Guest) -> Edit:
         """The second-stage entry of a page that holds first-stage tables: without W, U or D, not valid, or good again."""
         page = self._random.choice(guest.table_pages)
+        flags = self._random.choice((R | W | U, R | U | A | D, R | X | U, X | U | A | D, R | W | A | D, W | U))
+        return self._map_table_page(guest, page, flags, repair=True)
+
+    def _map_table_page(self, guest: Guest, page: int, flags: int, repair: bool) -> Edit:
         entry = guest.stage.entry(guest.place(page), 0)
         old = guest.stage.tables.read(entry)
-        flags = self._random.choice(
-            (R | W | X | U | A | D, R | W | U, R | U | A | D, R | X | U, X | U | A | D, R | W | A | D, W | U)
-        )
         guest.map_table_page(page, flags)
+        if repair:
+            self._repairs.append(lambda: self._map_table_page(guest, page, guest.table_flags(), repair=False))
         if not old & V:
             return self.new("table page", [])
         address = guest.place(page)
@@ -246,12 +265,7 @@ class Editor:
         levels = self._machine.configuration.mode.levels
         draw = self._random.randrange(10)
         if draw == 0 and levels > 1:
-            level = self._random.randrange(1, levels)
-            pointer = self._machine.directory_entry(device.device_id, level)
-            old = tables.read(pointer)
-            right = self._machine.directory_page(device.device_id, level - 1) >> 2 | V
-            tables.write(pointer, malformed_directory_pointer(self._random, right) if old == right else right, big_endian)
-            return self.new("directory pointer", [[(INVALIDATE_DDT, 0)]] if old & V else [])
+            return self._directory_pointer(device, self._random.randrange(1, levels))
         valid = tables.read(device.context) & V
         if draw < 5 or not valid:
             if draw & 1:
@@ -259,12 +273,34 @@ class Editor:
             if self._machine.capabilities.ats and draw & 2:
                 device.control = device.control ^ DC_ATS if not device.control & DC_T2GPA else device.control & ~DC_T2GPA
             self._machine.write_context(device)
-        elif draw < 7:
-            tables.write(device.context, device.control, big_endian)
         else:
-            self._spoil_context(device)
+            if draw < 7:
+                tables.write(device.context, device.control, big_endian)
+            else:
+                self._spoil_context(device)
+            self._repairs.append(lambda: self._restore(device))
+        return self._context_edit(device, valid)
+
+    def _directory_pointer(self, device: Device, level: int) -> Edit:
+        """The pointer to a page of the device directory: malformed, or right again."""
+        pointer = self._machine.directory_entry(device.device_id, level)
+        old = self._machine.tables.read(pointer)
+        right = self._machine.directory_page(device.device_id, level - 1) >> 2 | V
+        word = malformed_directory_pointer(self._random, right) if old == right else right
+        self._machine.tables.write(pointer, word, self._machine.big_endian)
+        if old == right:
+            self._repairs.append(lambda: self._directory_pointer(device, level))
+        return self.new("directory pointer", [[(INVALIDATE_DDT, 0)]] if old & V else [])
+
+    def _context_edit(self, device: Device, valid: int) -> Edit:
         cures = [[(INVALIDATE_DDT, 0)], [(INVALIDATE_DDT | GV | device.device_id << 40, 0)]]
         return self.new("context", cures if valid else [])
+
+    def _restore(self, device: Device) -> Edit:
+        """A good device context."""
+        valid = self._machine.tables.read(device.context) & V
+        self._machine.write_context(device)
+        return self._context_edit(device, valid)
 
     def _spoil_context(self, device: Device) -> None:
         """One thing wrong in a device context."""
@@ -292,24 +328,43 @@ class Editor:
         tables, big_endian = self._machine.tables, device.guest.big_endian
         process_id = self._random.choice(list(device.spaces))
         if directory.mode > 1 and self._random.randrange(5) == 0:
-            level = self._random.randrange(1, directory.mode)
-            pointer = directory.entry(process_id, level)
-            old = tables.read(pointer)
-            right = device.guest.place(directory.page(process_id, level - 1)) >> 2 | V
-            tables.write(pointer, malformed_directory_pointer(self._random, right) if old == right else right, big_endian)
-            return self.new("process pointer", [[(INVALIDATE_DDT, 0)], self._whole(device)] if old & V else [])
+            return self._process_pointer(device, process_id, self._random.randrange(1, directory.mode))
         context = directory.entry(process_id)
         old = tables.read(context)
         draw = self._random.randrange(6)
         if draw < 4 or not old & V:
-            spaces = [space for space in self._machine.spaces if space.guest is device.guest]
-            device.spaces[process_id] = self._random.choice(spaces)
-            self._machine.write_process_context(device, process_id, device.spaces[process_id])
-        elif draw == 4:
+            return self._new_process(device, process_id)
+        self._repairs.append(lambda: self._new_process(device, process_id))
+        if draw == 4:
             tables.write(context, old & ~V, big_endian)
         else:
             word, bit = self._random.choice(((0, 3), (0, 11), (0, 32), (0, 63), (1, 44), (1, 59), (1, 62)))
             tables.write(context + 8 * word, tables.read(context + 8 * word) ^ 1 << bit, big_endian)
+        return self._process_edit(device, process_id, old)
+
+    def _process_pointer(self, device: Device, process_id: int, level: int) -> Edit:
+        """The pointer to a page of a process directory: malformed, or right again."""
+        directory = device.directory
+        assert directory is not None
+        pointer = directory.entry(process_id, level)
+        old = self._machine.tables.read(pointer)
+        right = device.guest.place(directory.page(process_id, level - 1)) >> 2 | V
+        word = malformed_directory_pointer(self._random, right) if old == right else right
+        self._machine.tables.write(pointer, word, device.guest.big_endian)
+        if old == right:
+            self._repairs.append(lambda: self._process_pointer(device, process_id, level))
+        return self.new("process pointer", [[(INVALIDATE_DDT, 0)], self._whole(device)] if old & V else [])
+
+    def _new_process(self, device: Device, process_id: int) -> Edit:
+        """A good process context, of some space."""
+        assert device.directory is not None
+        old = self._machine.tables.read(device.directory.entry(process_id))
+        spaces = [space for space in self._machine.spaces if space.guest is device.guest]
+        device.spaces[process_id] = self._random.choice(spaces)
+        self._machine.write_process_context(device, process_id, device.spaces[process_id])
+        return self._process_edit(device, process_id, old)
+
+    def _process_edit(self, device: Device, process_id: int, old: int) -> Edit:
         one = [(INVALIDATE_PDT | process_id << 12 | GV | device.device_id << 40, 0)]
         return self.new("process context", [one, one, self._whole(device)] if old & V else [])
 
@@ -324,11 +379,12 @@ class Editor:
         """Some dword that walks read refuses access or returns poison; or one that did is healthy again."""
         tables = self._machine.tables
         reads = self._reads()
-        if tables.states and (self._random.randrange(2) or not reads):
+        if tables.states:
             tables.mark(self._random.choice(list(tables.states)), HEALTHY)
             return self.new("healthy", [])
         if not reads:
             return self.new("nothing", [])
         address = self._random.choice(reads)
         tables.mark(address, self._random.choice((REFUSED, POISONED)))
+        self._repairs.append(self._memory_state)
         return self.new("memory state", [self.flush()])

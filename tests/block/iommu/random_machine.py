@@ -196,8 +196,10 @@ class RandomMachine:
         random = self._random
         if guest.msi is not None and slot.level == 0 and random.randrange(5) == 0:
             return guest.msi.page(random.randrange(guest.msi.files)) << 12
-        other = random.choice(guest.stage.slots)
-        if random.randrange(16) == 0:
+        # Often something as large as the page, so that the answer holds for all of it.
+        large = [other for other in guest.stage.slots if other.bytes >= slot.bytes]
+        other = random.choice(large if large and random.randrange(3) else guest.stage.slots)
+        if random.randrange(24) == 0:
             return random.getrandbits(min(44, 2 + 9 * guest.stage.levels)) << 12
         inside = random.randrange(0, other.bytes, 4096) if random.randrange(3) else 0
         return (other.address + inside) // slot.bytes * slot.bytes

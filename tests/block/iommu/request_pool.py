@@ -13,7 +13,7 @@ from tb.bridge.native import TRANSLATION_DTYPE
 from tests.block.iommu.bench import request_bits
 from tests.block.iommu.edits import Target
 from tests.block.iommu.page_tables import Slot
-from tests.block.iommu.random_machine import DC_DPE, Device, RandomMachine, Space
+from tests.block.iommu.random_machine import DC_ATS, DC_DPE, Device, RandomMachine, Space
 from tests.block.iommu.table_entries import PPN_SHIFT
 
 ADDRESS_MASK = (1 << 64) - 1
@@ -63,10 +63,11 @@ class RequestPool:
     def _make(self, device: Device, process_id: int | None, space: Space | None) -> None:
         random = self._random
         slots = space.slots if space is not None else device.guest.stage.slots if device.guest.stage.mode else []
-        slot = slots[min(random.randrange(len(slots)), random.randrange(len(slots)))] if slots else None
+        slot = self._slot(slots) if slots else None
         self.targets.append(Target(device, process_id, space, slot))
         kind = AddressType.UNTRANSLATED
-        draw = random.randrange(20)
+        # Without EN_ATS both are merely disallowed.
+        draw = random.randrange(20 if device.control & DC_ATS else 100)
         if draw < 4:
             kind = AddressType.TRANSLATION_REQUEST
         elif draw == 4:
@@ -78,7 +79,7 @@ class RequestPool:
         valid = process_id is not None
         if device.directory is None:
             valid = random.randrange(30) == 0
-        elif random.randrange(16) == 0:
+        elif random.randrange(24) == 0:
             process_id = random.getrandbits(20)
             valid = True
         probe = kind is AddressType.TRANSLATION_REQUEST
@@ -90,11 +91,16 @@ class RequestPool:
             address_type=kind,
             process_id=(process_id or 0) if valid else 0,
             pasid_valid=valid,
-            priv=valid and random.randrange(3) == 0,
+            priv=valid and random.randrange(4) == 0,
             exec=not write and random.randrange(4) == 0,
             no_write=probe and random.randrange(2) == 0,
         )
         self.requests.append(request)
+
+    def _slot(self, slots: list[Slot]) -> Slot:
+        """One of ``slots``: single pages as often as all larger sizes together, of which each is as likely."""
+        size = self._random.choice((12, 12, 12, *sorted({slot.bytes.bit_length() - 1 for slot in slots})))
+        return self._random.choice([slot for slot in slots if slot.bytes == 1 << size] or slots)
 
     def _iova(self, device: Device, space: Space | None, slot: Slot | None, kind: AddressType) -> int:
         random, guest = self._random, device.guest
@@ -109,7 +115,7 @@ class RequestPool:
         if not first_stage and guest.stage.mode:
             if guest.msi is not None and draw < 8:
                 return guest.msi.page(random.randrange(guest.msi.files)) << 12
-            slot = random.choice(guest.stage.slots)
+            slot = self._slot(guest.stage.slots)
             if guest.msi is not None and slot.level == 1 and draw < 20:
                 return (guest.msi.pattern << 12) + random.randrange(-8, 24) * 4096
         elif guest.stage.mode and space is not None and draw < 24 and slot.bytes > 4096:

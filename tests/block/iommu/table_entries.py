@@ -10,21 +10,21 @@ V, R, W, X, U, G, A, D = (1 << bit for bit in range(8))
 NAPOT = 1 << 63
 PPN_SHIFT = 10
 PBMT_SHIFT = 61
-_RIGHTS = (R, R | W, R | W, R | W | X, R | W | X, R | X, X)
+_RIGHTS = (R, R | W, R | W, R | W | X, R | W | X, R | W | X, R | W | X, R | X, X)
 
 
 def leaf_entry(random: Random, capabilities: Capabilities, target: int, level: int, napot: bool, second: bool) -> int:
-    """A leaf that maps ``target`` (aligned to its size); one in eight is not valid, one in twelve is malformed."""
-    if random.randrange(8) == 0:
+    """A leaf that maps ``target`` (aligned to its size); one in twelve is not valid, one in 24 is malformed."""
+    if random.randrange(12) == 0:
         return random.choice((0, random.getrandbits(63) << 1))
     flags = V | random.choice(_RIGHTS) | A | D | random.getrandbits(2) << 8
-    if second or random.randrange(8):
+    if second or random.randrange(10):
         flags |= U
     if not second and random.randrange(6) == 0:
         flags |= G
-    if random.randrange(6) == 0:
-        flags &= ~D
     if random.randrange(10) == 0:
+        flags &= ~D
+    if random.randrange(16) == 0:
         flags &= ~(A | D)
     if capabilities.svpbmt:
         flags |= random.choice((0, 0, 1, 2)) << PBMT_SHIFT
@@ -33,7 +33,7 @@ def leaf_entry(random: Random, capabilities: Capabilities, target: int, level: i
     word = target >> 2 | flags
     if napot:
         word = word & ~(0xF << 10) | 8 << 10 | NAPOT
-    return malformed_leaf(random, word, level, napot, second) if random.randrange(12) == 0 else word
+    return malformed_leaf(random, word, level, napot, second) if random.randrange(24) == 0 else word
 
 
 def malformed_leaf(random: Random, word: int, level: int, napot: bool, second: bool) -> int:

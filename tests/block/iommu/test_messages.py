@@ -80,6 +80,7 @@ class MessageTest(QueueTest):
     """All directed cases, each from reset."""
 
     def prepare(self) -> None:
+        self.environment.translates = False
         self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.scoreboard = MessageScoreboard(self.bench)
         self.environment.add_scoreboard(self.scoreboard)

@@ -99,6 +99,7 @@ class RegistersTest(BaseTest):
 
     def prepare(self) -> None:
         self.random = np.random.default_rng(self.settings.seed)
+        self.environment.translates = False
         self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.scoreboard = RegistersScoreboard(self.bench)
         self.environment.add_scoreboard(self.scoreboard)
