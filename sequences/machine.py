@@ -17,13 +17,15 @@ from sluicegate.dma.masks import dma_set_mask_and_coherent
 from sluicegate.driver.endpoint import EndpointDriver, InterruptTarget
 from sluicegate.driver.enumerate import PciFunction, PciTree
 from sluicegate.driver.iommu import IommuDriver
-from sluicegate.driver.iommu_domain import PageTableDomain
+from sluicegate.driver.iommu_domain import TranslationDomain
 from sluicegate.driver.observer import SilentObserver, TransferObserver
 from sluicegate.iommu.capabilities import DirectoryMode
 from sluicegate.iommu.context import FirstStageMode
 from sluicegate.memory import PAGE_SIZE
 from sluicegate.p2pdma.api import pci_p2pdma_add_resource, pci_p2pmem_publish
 from sluicegate.platform import Bdf, Platform, Region
+
+from sequences.address_space import AddressSpace, Contexts, open_address_space
 
 DMA_MASK: Final = (1 << 38) - 1
 """The positive half of Sv39: every IOVA is canonical."""
@@ -76,13 +78,14 @@ class Endpoint:
 
     function: PciFunction
     device: Device
-    domain: PageTableDomain
+    domain: TranslationDomain
     backend: DmaIommu
     driver: EndpointDriver
     local: LocalMemory
     observer: TransferObserver
     interrupt: InterruptTarget
     log2_entries: int
+    space: AddressSpace
 
     @property
     def bdf(self) -> Bdf:
@@ -109,6 +112,7 @@ def bring_up(
     log2_entries: int = 7,
     mode: FirstStageMode = FirstStageMode.SV39,
     directory: DirectoryMode = DirectoryMode.TWO_LEVEL,
+    contexts: Contexts = Contexts.FIRST_STAGE,
 ) -> Machine:
     """From an enumerated machine to one whose endpoints run behind the IOMMU, each in a domain of its own.
 
@@ -120,23 +124,26 @@ def bring_up(
     iommu.enable()
     machine = Machine(platform, host, tree, iommu, [], told)
     machine.endpoints = [
-        _start_endpoint(machine, function, mode, FIRST_IDENTITY + index, log2_entries)
+        _start_endpoint(machine, function, mode, contexts, FIRST_IDENTITY + index, log2_entries)
         for index, function in enumerate(tree.endpoints)
     ]
     return machine
 
 
-def _start_endpoint(machine: Machine, function: PciFunction, mode: FirstStageMode, identity: int, log2_entries: int) -> Endpoint:
-    host, imsic = machine.host, machine.platform.address_map.imsic
-    domain = PageTableDomain(machine.iommu, mode)
-    reserved = [machine.platform.address_map.mmio32, machine.platform.address_map.mmio64, imsic]
+def _start_endpoint(
+    machine: Machine, function: PciFunction, mode: FirstStageMode, contexts: Contexts, identity: int, log2_entries: int
+) -> Endpoint:
+    host, address_map = machine.host, machine.platform.address_map
+    imsic = address_map.imsic
+    space = open_address_space(machine.iommu, host, address_map, function.bdf, mode, contexts)
+    domain = space.domain
+    reserved = [address_map.mmio32, address_map.mmio64, imsic]
     backend = DmaIommu(host, domain, reserved=reserved)
     device = Device(host, str(function.bdf), backend=backend, pci=function.device)
     if dma_set_mask_and_coherent(device, DMA_MASK):
         raise RuntimeError(f"{function.bdf} does not take a mask of {DMA_MASK:#x}")
     device.ledger.observers.append(MappingReporter(machine.observer, function.bdf))
     domain.map(imsic.base, imsic.base, PAGE_SIZE, IommuProt.WRITE | IommuProt.MMIO)
-    domain.attach(function.bdf)
     shared = function.device.bars[LOCAL_MEMORY_BAR].size // 2
     if pci_p2pdma_add_resource(device, LOCAL_MEMORY_BAR, shared, shared):
         raise RuntimeError(f"{function.bdf}: {shared:#x} bytes of local memory cannot become peer memory")
@@ -146,7 +153,9 @@ def _start_endpoint(machine: Machine, function: PciFunction, mode: FirstStageMod
     driver.probe()
     interrupt = InterruptTarget(DmaAddress(imsic.base), imsic.base, identity)
     driver.start(log2_entries, interrupt)
-    return Endpoint(function, device, domain, backend, driver, LocalMemory(shared), machine.observer, interrupt, log2_entries)
+    return Endpoint(
+        function, device, domain, backend, driver, LocalMemory(shared), machine.observer, interrupt, log2_entries, space
+    )
 
 
 def restart(machine: Machine, endpoint: Endpoint) -> None:
@@ -164,6 +173,5 @@ def shut_down(machine: Machine) -> None:
         endpoint.driver.stop()
         endpoint.device.assert_clean()
         endpoint.domain.unmap(imsic.base, PAGE_SIZE)
-        endpoint.domain.detach(endpoint.bdf)
-        endpoint.domain.free()
+        endpoint.space.close()
     machine.iommu.disable()

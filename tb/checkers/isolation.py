@@ -3,8 +3,8 @@
 Every memory request that leaves the IOMMU's adapter must use one grant: a successful answer at the translation port for its
 requester, address and access, given before. That the grant follows from tables in force is the translation scoreboard's affair;
 that its age is bounded is checked here. When an IOFENCE.C with PW (PR) completes, every write (read) translated before the fence
-began has reached memory. A command begins when the one before it has completed, at the earliest.
-Source: RISC-V IOMMU specification, *Command-Queue*, IOFENCE.C.
+began has reached memory, and of such a read the last completion has gone down to the device. A command begins when the one before
+it has completed, at the earliest. Source: RISC-V IOMMU specification, *Command-Queue*, IOFENCE.C.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 from sluicegate.iommu.commands import Opcode
 
 from tb.bridge.event_log import EventKind, LogBatch, RequestBit
+from tb.scoreboards.answered_reads import AnsweredReads
 from tb.scoreboards.fabric import FabricLinks
 from tb.scoreboards.flow_matcher import first_in_first_out
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
-from tb.scoreboards.tlp_batch import U64, Bool, TlpBatch
+from tb.scoreboards.tlp_batch import I64, U64, Bool, TlpBatch
 from tb.scoreboards.tlp_types import AddressType, Kind
 from tb.scoreboards.translation_pairs import TranslationPairer
 
@@ -26,17 +27,20 @@ _READS, _WRITES = 1 << 12, 1 << 13
 
 
 class IsolationChecker(Scoreboard):
-    """Watches the memory link of the root complex, and what it loops down to peers."""
+    """Watches the memory link of the root complex, and what it loops down to peers. ``losses``: memory may not answer a read."""
 
     name = "isolation"
     block = "iommu"
 
-    def __init__(self, links: FabricLinks | None = None) -> None:
+    def __init__(self, links: FabricLinks | None = None, losses: bool = False) -> None:
         self._links = FabricLinks() if links is None else links
         self._pairer = TranslationPairer(self.name)
         self._granted: U64 = np.zeros(0, np.uint64)
         """Key of each unused grant, oldest first."""
         self._granted_at: U64 = np.zeros(0, np.uint64)
+        # Each read is known by the record of its grant.
+        self._answers = AnsweredReads({self._links.memory_request: self._links.switch_down})
+        self._losses = losses
         self._last_command = 0
         self._fences: dict[bool, tuple[list[int], list[int]]] = {True: ([0], [0]), False: ([0], [0])}
         """Begin and end of the fences of writes (True) and of reads, as sequence numbers, oldest first."""
@@ -72,6 +76,8 @@ class IsolationChecker(Scoreboard):
         rows = np.flatnonzero(found >= 0)
         for is_write in (True, False):
             self._judge_fences(accesses, rows[write[rows] == is_write], found, granted_at, is_write)
+        reads = np.flatnonzero((found >= 0) & ~write & (accesses.link == self._links.memory_request))
+        self._judge_delivery(accesses.take(reads), granted_at[found[reads]].astype(np.int64), tlps)
         self._compared += rows.size
         self._granted, self._granted_at = granted[~used], granted_at[~used]
         for begins, ends in self._fences.values():
@@ -101,6 +107,32 @@ class IsolationChecker(Scoreboard):
             grant = int(granted_at[found[row]])
             message = f"translated in record {grant}, before the fence that completed in record {fence}, this came after it"
             self._fail(accesses, row, f"{message}: {accesses.describe(row)}")
+
+    def _judge_delivery(self, reads: TlpBatch, granted_at: I64, tlps: TlpBatch) -> None:
+        """The last completion of a read granted before a fence began has gone down before the fence completes."""
+        grants, delivered_at = self._answers.ingest(reads, granted_at, tlps)
+        begins, ends = (np.array(column, np.int64) for column in self._fences[False])
+        following = np.searchsorted(begins, grants, side="right")
+        late = following < begins.size
+        late[late] = ends[following[late]] < delivered_at[late].astype(np.int64)
+        for grant, delivered in zip(grants[late].tolist(), delivered_at[late].tolist(), strict=True):
+            end = int(ends[int(np.searchsorted(begins, grant, side="right"))])
+            raise self.error(
+                f"a read translated in record {grant} had its last completion in record {delivered}, after the fence that "
+                f"completed in record {end} had waited for it",
+                sequence=end,
+            )
+        if self._losses:
+            return
+        open_grants = self._answers.waiting
+        if open_grants.size and int(open_grants.min()) < int(begins[-1]):
+            grant = int(open_grants.min())
+            end = int(ends[int(np.searchsorted(begins, grant, side="right"))])
+            raise self.error(
+                f"a read translated in record {grant} was not answered when the fence that completed in record {end} had "
+                "waited for it",
+                sequence=end,
+            )
 
     def _fail(self, tlps: TlpBatch, row: int, message: str) -> NoReturn:
         name = self._links.names[int(tlps.link[row])]

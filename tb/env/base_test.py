@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any, ClassVar
 
 import cocotb
@@ -12,6 +13,9 @@ from tb.bridge.tops import Top
 from tb.env.environment import Environment
 from tb.env.run_settings import RunSettings
 from tb.scoreboards.scoreboard import ScoreboardError
+
+GARBAGE_THRESHOLD = 100_000
+"""Objects more than before that start a collection."""
 
 
 class BaseTest(uvm_test):
@@ -54,5 +58,8 @@ class BaseTest(uvm_test):
 
 async def run_test(test: type[BaseTest]) -> None:
     """Run a test class in this simulation: the body of each cocotb test."""
+    # What has been imported stays until the end, and a run makes little garbage in cycles: the collector may look more rarely.
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
     root: Any = uvm_root()
     await root.run_test(test)

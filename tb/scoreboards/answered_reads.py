@@ -1,7 +1,7 @@
 """When the reads of endpoints were answered: no transfer may complete before the last completion of each of its reads.
 
-A read and its last completion meet by endpoint and tag: the first completion in the log that ends a request and comes after the
-read. Source: PCI Express Base, completion rules: Byte Count is what is still to come, an error status ends the request.
+A read and its last completion meet by link, requester and tag: the first completion in the log that ends a request and comes
+after the read. Source: PCI Express Base, completion rules: Byte Count is what is still to come, an error status ends the request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tb.checkers.tlp_rules import SOURCES
 from tb.scoreboards.tlp_batch import I64, U64, Bool, TlpBatch
 from tb.scoreboards.tlp_types import CompletionStatus
 
-_TAG_BITS = np.uint64(16)
+_TRANSACTION_BITS = np.uint64(26)
 
 
 class AnsweredReads:
@@ -59,7 +59,7 @@ class AnsweredReads:
 
 
 def _key(up: U64, tlps: TlpBatch) -> U64:
-    key: U64 = up << _TAG_BITS | tlps.tag.astype(np.uint64)
+    key: U64 = up << _TRANSACTION_BITS | tlps.transaction
     return key
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from sluicegate.driver.observer import TransferObserver
 from sluicegate.iommu.capabilities import Capabilities
 from sluicegate.pci.topology import AcsControl
 
+from sequences.address_space import Contexts
 from sequences.machine import Machine, bring_up, shut_down
 from tb.bridge.native import ActionKind, Knob
 from tb.checkers.isolation import IsolationChecker
@@ -32,7 +34,8 @@ class SequenceTest(SystemTest):
     """Subclasses say what happens on the running machine in :meth:`exercise`.
 
     Parameters: ``race`` (false): the sequence provokes answers that may be old or new, and both have to be seen; ``acs``: name of
-    an ACS setting of all downstream ports (none, isolated); ``losses`` (false): host memory may leave reads without an answer.
+    an ACS setting of all downstream ports (none, isolated); ``contexts`` (first_stage): name of a
+    :class:`~sequences.address_space.Contexts`; ``losses`` (false): host memory may leave reads without an answer.
     """
 
     def prepare(self) -> None:
@@ -76,15 +79,20 @@ class SequenceTest(SystemTest):
         self.environment.add_scoreboard(
             TranslationScoreboard(capabilities, race=bool(self.settings.parameters.get("race", False)))
         )
-        self.environment.add_scoreboard(IsolationChecker())
+        self.environment.add_scoreboard(IsolationChecker(losses=bool(self.settings.parameters.get("losses", False))))
         self.environment.add_scoreboard(TransferScoreboard(rules))
 
         def write_mark(kind: int, address: int, first: int, second: int, payload: bytes) -> None:
             simulation.native.act(ActionKind.MARK, kind, address, first, second, payload)
 
-        machine = bring_up(self.platform, self.tree, MarkingObserver(write_mark))
+        contexts = Contexts(self.settings.parameters.get("contexts", Contexts.FIRST_STAGE.value))
+        machine = bring_up(self.platform, self.tree, self.observer(MarkingObserver(write_mark)), contexts=contexts)
         self.exercise(machine)
         shut_down(machine)
+
+    def observer(self, judge: TransferObserver) -> TransferObserver:
+        """Who is told what the driver does: the judge, and whoever else wants to know."""
+        return judge
 
     def exercise(self, machine: Machine) -> None:
         """The sequence, on a machine that runs."""

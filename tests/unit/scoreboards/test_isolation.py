@@ -8,7 +8,7 @@ from sluicegate.iommu.commands import Fence, InvalidateTranslations
 from tb.bridge.event_log import EventKind
 from tb.checkers.isolation import IsolationChecker
 from tb.scoreboards.scoreboard import ScoreboardError
-from tests.unit.scoreboards.log_builder import Header, LogBuilder, memory_request
+from tests.unit.scoreboards.log_builder import Header, LogBuilder, completion, memory_request
 from tests.unit.scoreboards.machine_log import IOVA, LINKS, LOW, PEER, REQUESTER, MachineLog, rewritten
 
 
@@ -38,10 +38,14 @@ def granted(log: MachineLog, write: bool, iova: int = IOVA) -> tuple[Header, byt
     return rewritten(header, spa), bytes(8 * write)
 
 
+ANSWER = completion(REQUESTER[0], byte_count=8, length=8), bytes(8)
+
+
 def test_accesses_before_their_fence_pass() -> None:
     whole, single, log = IsolationChecker(), IsolationChecker(), machine()
     for write in (True, False):
         log.tlp(LINKS.memory_request, *granted(log, write))
+    log.tlp(LINKS.switch_down, *ANSWER)
     unmap(log)
     log.tlp(LINKS.switch_down, *granted(log, True, IOVA + 0x1000))
     log.tlp(LINKS.switch_down, memory_request(True, PEER[0].base, 4, 0), bytes(4))
@@ -106,3 +110,39 @@ def test_an_access_without_a_grant_is_caught(requester: int) -> None:
     log.tlp(LINKS.memory_request, memory_request(True, LOW, 8, requester), bytes(8))
     with pytest.raises(ScoreboardError, match="no translation granted"):
         judge.ingest(log.batch())
+
+
+@pytest.mark.parametrize("stepwise", [True, False])
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_fence_waits_until_the_device_has_its_completion(answered: bool, stepwise: bool) -> None:
+    judge, log = IsolationChecker(), machine()
+    log.tlp(LINKS.memory_request, *granted(log, False))
+    unmap(log)
+    if answered:
+        log.tlp(LINKS.switch_down, *ANSWER)
+    batches = [LogBuilder(records=[record], data=log.data).batch() for record in log.records] if stepwise else [log.batch()]
+
+    def judge_all() -> None:
+        for batch in batches:
+            judge.ingest(batch)
+
+    with pytest.raises(ScoreboardError, match="a read translated in record") as caught:
+        judge_all()
+    assert (caught.value.checker, caught.value.block) == ("isolation", "iommu")
+
+
+def test_a_fence_of_writes_does_not_wait_for_completions() -> None:
+    judge, log = IsolationChecker(), machine()
+    log.tlp(LINKS.memory_request, *granted(log, False))
+    unmap(log, reads=False)
+    log.tlp(LINKS.switch_down, *ANSWER)
+    judge.ingest(log.batch())
+    assert judge.finish().compared == 1
+
+
+def test_memory_that_never_answers_is_tolerated_only_where_it_is_known_to() -> None:
+    judge, log = IsolationChecker(losses=True), machine()
+    log.tlp(LINKS.memory_request, *granted(log, False))
+    unmap(log)
+    judge.ingest(log.batch())
+    assert judge.finish().compared == 1

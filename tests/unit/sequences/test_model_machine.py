@@ -10,6 +10,7 @@ from sluicegate.driver.enumerate import EnumerationSettings, enumerate_pci
 from sluicegate.machine.model_platform import ModelPlatform
 from sluicegate.pci.topology import AcsControl
 
+from sequences.address_space import Contexts
 from sequences.bulk_transfers import bulk_transfers
 from sequences.churn import churn
 from sequences.directory_faults import directory_faults
@@ -30,9 +31,9 @@ ISOLATED = (
 )
 
 
-def machine(acs: AcsControl = AcsControl.NONE) -> Machine:
+def machine(acs: AcsControl = AcsControl.NONE, contexts: Contexts = Contexts.FIRST_STAGE) -> Machine:
     platform = ModelPlatform()
-    return bring_up(platform, enumerate_pci(platform, EnumerationSettings(acs=acs)))
+    return bring_up(platform, enumerate_pci(platform, EnumerationSettings(acs=acs)), contexts=contexts)
 
 
 @pytest.fixture
@@ -112,4 +113,13 @@ def test_peer_reads(random: np.random.Generator, acs: AcsControl) -> None:
 def test_mutual_peer_reads(random: np.random.Generator, acs: AcsControl) -> None:
     running = machine(acs)
     mutual_peer_reads(running, random)
+    shut_down(running)
+
+
+@pytest.mark.parametrize("contexts", [Contexts.NESTED, Contexts.PROCESS])
+def test_other_address_spaces(random: np.random.Generator, contexts: Contexts) -> None:
+    running = machine(contexts=contexts)
+    single_transfers(running, random, batches=1)
+    unmap_access(running, random, rounds=1)
+    churn(running, random, rounds=1)
     shut_down(running)
