@@ -42,6 +42,8 @@ class Figure:
     target: float | None
     """None: measured and shown, with no target."""
     better: Better
+    anchor: str = ""
+    """What the public design that is the measure here reaches, as measured; empty: not known, or it has nothing like it."""
 
     @property
     def met(self) -> bool | None:
@@ -153,12 +155,14 @@ def render(figures: list[Figure]) -> str:
     if not figures:
         return "no figure is measured yet"
     width = max(len(figure.name) for figure in figures)
-    lines = [f"{'figure':<{width}}  {'value':>12}  {'target':>14}  unit"]
+    reach = max([len("anchor"), *(len(figure.anchor) for figure in figures)])
+    lines = [f"{'figure':<{width}}  {'value':>12}  {'target':>14}  {'anchor':>{reach}}  unit"]
     for figure in figures:
         sign = ">=" if figure.better == "higher" else "<="
         target = "-" if figure.target is None else f"{sign} {figure.target:,.6g}"
         verdict_word = {None: "", True: "met", False: "MISSED"}[figure.met]
-        lines.append(f"{figure.name:<{width}}  {figure.value:>12,.6g}  {target:>14}  {figure.unit:<24} {verdict_word}".rstrip())
+        cells = f"{figure.value:>12,.6g}  {target:>14}  {figure.anchor:>{reach}}  {figure.unit:<24}"
+        lines.append(f"{figure.name:<{width}}  {cells} {verdict_word}".rstrip())
     missed = sum(figure.met is False for figure in figures)
     lines.append(f"{len(figures)} figures, {sum(figure.met is True for figure in figures)} met, {missed} missed")
     return "\n".join(lines)

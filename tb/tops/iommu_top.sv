@@ -16,6 +16,7 @@ module iommu_top #(
     output bit [31:0] stat_l2_hits,
     output bit [31:0] stat_misses,
     output bit [31:0] stat_walks,
+    output bit [31:0] stat_most_walks,   // in flight together since reset
     output bit [31:0] stat_invalidate_unexpected,
     output bit [31:0] stat_invalidate_timeouts,
     output bit [31:0] stat_neighbours
@@ -169,6 +170,8 @@ module iommu_top #(
       .stat_walk_start_o(stat_walk_start), .stat_walk_end_o(stat_walk_end), .stat_invalidate_unexpected_o(stat_unexpected),
       .stat_invalidate_timeout_o(stat_timeout), .stat_neighbour_o(stat_neighbour));
 
+  bit [31:0] walks;
+
   // Nothing is behind the translation port, so whatever was released is done: acknowledge in the next cycle, once per fence.
   always @(posedge clk) begin
     drain_ack <= drain_req && (drain_reads || drain_writes) && !drain_ack;
@@ -176,6 +179,8 @@ module iommu_top #(
     stat_l2_hits <= stat_l2_hits + 32'(stat_l2_hit);
     stat_misses <= stat_misses + 32'(stat_miss);
     stat_walks <= stat_walks + 32'(stat_walk_end);
+    walks <= restart ? 32'd0 : walks + 32'(stat_walk_start) - 32'(stat_walk_end);
+    if (walks > stat_most_walks) stat_most_walks <= walks;
     stat_invalidate_unexpected <= stat_invalidate_unexpected + 32'(stat_unexpected);
     stat_invalidate_timeouts <= stat_invalidate_timeouts + 32'(stat_timeout);
     stat_neighbours <= stat_neighbours + 32'(stat_neighbour);

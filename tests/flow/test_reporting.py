@@ -163,13 +163,16 @@ def test_durations_are_readable() -> None:
 def test_figures_know_whether_they_met_their_target(project: Project) -> None:
     figures = [
         Figure("speed", 0.6, "ratio", 0.5, "higher"),
-        Figure("latency", 5, "cycles", 4, "lower"),
+        Figure("latency", 5, "cycles", 4, "lower", "3 L + 6"),
         Figure("rate", 9, "TLP/s", None, "higher"),
     ]
-    assert bench.render(figures).splitlines()[-1] == "3 figures, 1 met, 1 missed"
+    lines = bench.render(figures).splitlines()
+    assert lines[-1] == "3 figures, 1 met, 1 missed"
+    assert "anchor" in lines[0]
+    assert "3 L + 6" in lines[2]
     data = json.loads(bench.write(project, figures).read_text())
     assert [entry["met"] for entry in data] == [True, False, None]
-    assert set(data[0]) == {"name", "value", "unit", "target", "better", "met"}
+    assert set(data[0]) == {"name", "value", "unit", "target", "better", "anchor", "met"}
 
 
 def test_figures_of_one_name_are_refused(project: Project) -> None:

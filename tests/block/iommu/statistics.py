@@ -35,6 +35,13 @@ class StatisticsReader:
         dut = self._simulation.dut
         return IommuStatistics(*(int(getattr(dut, f"stat_{each.name}").value) for each in fields(IommuStatistics)))
 
+    async def _read_most_walks(self) -> int:
+        return int(self._simulation.dut.stat_most_walks.value)
+
+    def most_walks(self) -> int:
+        """Walks that were in flight together, at most; exact while no merged request had to walk again."""
+        return int(resume(self._read_most_walks)())
+
     def read(self) -> IommuStatistics:
         """The counters now."""
         return self._read()

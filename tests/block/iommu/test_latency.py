@@ -20,6 +20,7 @@ from tb.bridge.tops import IOMMU
 from tb.env.base_test import BaseTest, run_test
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
 from tests.block.iommu.bench import IommuBench
+from tests.block.iommu.statistics import StatisticsReader
 
 CAPABILITIES = Capabilities(0x10 | 1 << 9 | 1 << 17 | 1 << 28 | 56 << 32)
 V, LEAF = 0x01, 0xDF
@@ -32,6 +33,8 @@ LINE = 8
 """Pages whose entries share a line. The test uses the first of each; its neighbours are mapped in the last line only."""
 LATENCIES = (2, 10, 40)
 HITS = 400
+SETTLED = 200
+"""Cycles after which nothing of a walk is under way."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class LatencyTest(BaseTest):
 
     def prepare(self) -> None:
         self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
+        self.statistics = StatisticsReader(self.environment.simulation)
         self.scoreboard = LatencyScoreboard(self.bench)
         self.environment.add_scoreboard(self.scoreboard)
 
@@ -122,6 +126,7 @@ class LatencyTest(BaseTest):
             self.measure(latency, True)
         for figure in self.scoreboard.figures:
             self.environment.add_figure(figure.name, figure.measured, "cycles")
+        self.environment.add_figure("walks in flight", self.statistics.most_walks(), "walks")
 
     def measure(self, latency: int, nested: bool) -> None:
         """Figures of one configuration."""
@@ -154,13 +159,27 @@ class LatencyTest(BaseTest):
         self.command(0, 0x1 | (1 << 33 | 5 << 44 if nested else 0))
         self.command(1, 0x81)
         record("miss cold", self.latency(0), cycles(15, 18) if nested else cycles(3, 6), 3)
+        before = self.statistics.read()
         misses = bench.translate([self.request(2, offset) for offset in range(8)])
+        bench.cycles(SETTLED)
+        walks = (self.statistics.read() - before).walks
+        if latency > 8:
+            # The walk outlasts the requests.
+            self.scoreboard.figures.append(Figure(f"L{latency} {stage} walks of 8 misses to one page", walks, 1, 1))
         parallel = bench.translate([self.request(3 + index) for index in range(8)])
         # The walker takes one step a cycle: a start and one for each response, and a look into the second-stage walk cache.
         steps = 4 if nested else 2
         one = cycles(2, 6) if nested else cycles(1, 4)
         record("8 walks", parallel[-1].answered - parallel[0].requested, one + 7 * steps)
         record("merged misses", misses[-1].answered - misses[0].requested, one + 16)
+        bench.cycles(SETTLED)
+        behind = bench.translate([self.request(PAGES + 1), self.request(2)])
+        record("miss before a hit", behind[0].latency, cycles(15, 18) if nested else cycles(3, 6), 1)
+        record("hit behind a miss", behind[1].latency, 2)
+        self.latency(2 * PAGES - 1)
+        bench.cycles(SETTLED)
+        (neighbour,) = bench.translate([Request(DEVICE, self.request(2 * PAGES - 1).iova + (1 << 12))])
+        record("neighbour of a walked page", neighbour.latency, 4)
 
     @staticmethod
     def request(page: int, offset: int = 0) -> Request:
