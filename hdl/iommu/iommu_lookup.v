@@ -133,6 +133,7 @@ module iommu_lookup #(
   logic [SOURCES*iommu_spec_pkg::TRANSLATION_W-1:0] s3_sources_q;
   logic [SOURCES-1:0]                       s3_select_q;
   logic [iommu_spec_pkg::TRANSLATION_W-1:0] s3_translation;
+  logic                                     s3_loaded_q;   // in the first cycle of an entry
   // An invalidation came after the second level was read: answer, but do not promote.
   logic                                     s3_squashed_d, s3_squashed_q;
   wire                                      s3_leave;
@@ -258,7 +259,10 @@ module iommu_lookup #(
       .compare_request_i (s2_request_q),
       .match_o           (l2_match),
       .ways_o            (l2_ways),
+      .used_i            (s3_loaded_q),
+      .used_way_i        (s3_select_q[L2_WAYS-1:0]),
       .fill_i            (fill_i || neighbour_valid_i),
+      .fill_neighbour_i  (!fill_i),
       .fill_request_i    (fill_i ? fill_request_i : neighbour_request_i),
       .fill_translation_i(fill_i ? fill_translation_i : neighbour_translation_i),
       .probe_i           (probe_i),
@@ -295,6 +299,7 @@ module iommu_lookup #(
     accepted_q <= accept;
     s2_valid_q <= s2_valid_d;
     s3_valid_q <= s3_valid_d;
+    s3_loaded_q <= s3_load;
     s2_match_q <= s2_match_d;
     s2_super_q <= s2_super_d;
     s3_squashed_q <= s3_squashed_d;
@@ -325,6 +330,7 @@ module iommu_lookup #(
       accepted_q <= 1'b0;
       s2_valid_q <= 1'b0;
       s3_valid_q <= 1'b0;
+      s3_loaded_q <= 1'b0;
       s2_match_q <= '0;
       s2_super_q <= '0;
       locked_q <= 1'b0;

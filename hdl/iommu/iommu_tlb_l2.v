@@ -2,10 +2,12 @@
 // Second-level IOTLB: set-associative block RAM, translations of 4 KiB. Same key as the first level.
 // A lookup takes three cycles: `read_i` names the set, `advance_i` moves the words of its ways from the RAM into registers, where they
 // are compared with `compare_request_i`; the caller registers `match_o` and the words and selects in the cycle after.
-// IOTINVAL.VMA of single pages clears their set; every other invalidation clears all sets, and so does that one while an entry may be
-// part of a larger first-stage page, whose invalidation names another set. All take one cycle.
+// Four groups of sets, chosen by the requester, keep requesters with the same addresses apart. IOTINVAL.VMA of single pages clears their
+// set in every group; every other invalidation clears all sets, and so does that one while an entry may be part of a larger first-stage
+// page, whose invalidation names another set. All take one cycle.
+// A neighbour that was filled and not yet used is the first to be replaced in its set, before entries that were asked for.
 module iommu_tlb_l2 #(
-    // Sets, a power of two, 2 or more; ways per set, 2 or more. 64 x 4 are 256 entries, 128 x 4 are 512.
+    // Sets, a power of two, 8 or more; ways per set, 2 or more. 64 x 4 are 256 entries, 128 x 4 are 512.
     parameter int SETS = 64,
     parameter int WAYS = 4
 ) (
@@ -25,8 +27,13 @@ module iommu_tlb_l2 #(
     output wire [WAYS-1:0]                                 match_o,
     output wire [WAYS*iommu_spec_pkg::TRANSLATION_W-1:0]   ways_o,
 
-    // Fill, ignored unless the page is 4 KiB.
+    // The match of the last comparison, a cycle later: the entry is used.
+    input  wire                                            used_i,
+    input  wire [WAYS-1:0]                                 used_way_i,
+
+    // Fill, ignored unless the page is 4 KiB; of a neighbour: nobody has asked for it yet.
     input  wire                                            fill_i,
+    input  wire                                            fill_neighbour_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]            fill_request_i,
     input  wire [iommu_spec_pkg::TRANSLATION_W-1:0]        fill_translation_i,
 
@@ -47,6 +54,7 @@ module iommu_tlb_l2 #(
   localparam int KEY_W = 46 + 52;
   localparam int WORD_W = KEY_W + iommu_spec_pkg::TRANSLATION_W;
   localparam int HASH_W = 16;
+  localparam int GROUP_SETS = SETS / 4;
 
   request_t      read, compare, fill, probe;
   translation_t  fill_translation;
@@ -59,11 +67,17 @@ module iommu_tlb_l2 #(
   assign fill_translation = fill_translation_i;
   assign invalidation = invalidation_i;
 
-  // Set of a page number: its low bits, folded once.
+  // Set of a key {requester, page number}: the low bits of the page, folded with those above and with the same reversed, so that
+  // neither strides nor streams that are a power of two apart share few sets; the requester's group in the upper two bits.
   function automatic [SET_W-1:0] set_of;
-    input [2*SET_W-1:0] page;
+    input [KEY_W-1:0] key;
+    logic [1:0] group;
     begin
-      set_of = page[SET_W-1:0] ^ page[2*SET_W-1:SET_W];
+      group = 2'd0;
+      for (int i = 52; i < KEY_W; i = i + 2) group = group ^ key[i +: 2];
+      set_of = key[SET_W-1:0] ^ key[2*SET_W-1:SET_W];
+      for (int i = 0; i < SET_W; i++) set_of[i] = set_of[i] ^ key[2*SET_W-1-i];
+      set_of[SET_W-1 -: 2] = set_of[SET_W-1 -: 2] ^ group;
     end
   endfunction
 
@@ -75,13 +89,13 @@ module iommu_tlb_l2 #(
     end
   endfunction
 
-  wire [SET_W-1:0] read_set = set_of(read.iova[12 +: 2*SET_W]);
-  wire [SET_W-1:0] fill_set = set_of(fill.iova[12 +: 2*SET_W]);
-  wire [SET_W-1:0] probe_set = set_of(probe.iova[12 +: 2*SET_W]);
-  wire [SET_W-1:0] invalid_set = set_of(invalidation.vpn[0 +: 2*SET_W]);
   wire [KEY_W-1:0] compare_key = {compare.did, compare.pv, compare.pid, compare.priv, compare.iova[63:12]};
   wire [KEY_W-1:0] fill_key = {fill.did, fill.pv, fill.pid, fill.priv, fill.iova[63:12]};
   wire [KEY_W-1:0] probe_key = {probe.did, probe.pv, probe.pid, probe.priv, probe.iova[63:12]};
+  wire [SET_W-1:0] read_set = set_of({read.did, read.pv, read.pid, read.priv, read.iova[63:12]});
+  wire [SET_W-1:0] fill_set = set_of(fill_key);
+  wire [SET_W-1:0] probe_set = set_of(probe_key);
+  wire [SET_W-1:0] invalid_set = set_of({46'd0, invalidation.vpn});
   wire             compare_exec = !compare.wr && compare.exec;
 
   // An entry may be here that is part of a larger first-stage page.
@@ -90,18 +104,19 @@ module iommu_tlb_l2 #(
   wire write_one = fill_i && !invalidate_i && fill_translation.page == iommu_spec_pkg::PAGE_4K;
   wire one_set = !invalidation.everything && !invalidation.directory && !invalidation.gvma && invalidation.av &&
       invalidation.vpn_mask == '0 && !fractured_q;
-  wire [SETS-1:0] clear_set = !invalidate_i ? '0 : one_set ? SETS'(1) << invalid_set : '1;
+  wire [GROUP_SETS-1:0] clear_of_group = GROUP_SETS'(1) << invalid_set[SET_W-3:0];
+  wire [SETS-1:0]       clear_set = !invalidate_i ? '0 : one_set ? {4{clear_of_group}} : '1;
 
   // ---- Ways ---------------------------------------------------------------------------------------------------------------------
-  logic [SET_W-1:0]  set1_q, set2_q;
+  logic [SET_W-1:0]  set1_q, set2_q, set3_q;
   logic [HASH_W-1:0] probe_hash_q;
   logic [WAYS-1:0]   write_way;
-  wire  [WAYS-1:0]   fill_valid;
+  wire  [WAYS-1:0]   fill_valid, fill_unused;
   wire  [WAYS-1:0]   match, present;
 
   generate
     for (genvar i = 0; i < WAYS; i++) begin : g_way
-      logic [SETS-1:0]   valid_d, valid_q;
+      logic [SETS-1:0]   valid_d, valid_q, unused_d, unused_q;
       logic              seen1_d, seen1_q, seen2_d, seen2_q, probed_q;
       logic [WORD_W-1:0] word_q;
       wire  [WORD_W-1:0] word;
@@ -143,10 +158,14 @@ module iommu_tlb_l2 #(
           (compare_exec ? entry.x : compare.wr ? entry.w : entry.r) && compare.at == iommu_spec_pkg::AT_UNTRANSLATED;
       assign present[i] = probed_q && hash == probe_hash_q;
       assign fill_valid[i] = valid_q[fill_set];
+      assign fill_unused[i] = unused_q[fill_set];
 
       // `seen` belongs to the word that was read: a later write or invalidation of its place must not revive or keep it.
       always_comb begin
         valid_d = (valid_q | write_set) & ~clear_set;
+        unused_d = unused_q;
+        if (used_i && used_way_i[i]) unused_d[set3_q] = 1'b0;
+        if (write) unused_d[fill_set] = fill_neighbour_i;
         if (read_i) seen1_d = valid_q[read_set] && !lost_set[read_set];
         else seen1_d = seen1_q && !lost_set[set1_q];
         if (advance_i) seen2_d = seen1_q && !lost_set[set1_q];
@@ -155,12 +174,14 @@ module iommu_tlb_l2 #(
 
       always_ff @(posedge clk_i) begin
         valid_q <= valid_d;
+        unused_q <= unused_d;
         seen1_q <= seen1_d;
         seen2_q <= seen2_d;
         if (advance_i) word_q <= word;
         if (probe_i) probed_q <= valid_q[probe_set];
         if (rst_i) begin
           valid_q <= '0;
+          unused_q <= '0;
           seen1_q <= 1'b0;
           seen2_q <= 1'b0;
         end
@@ -172,13 +193,14 @@ module iommu_tlb_l2 #(
   assign match_o = match & (~match + 1'b1);
   assign present_o = present != '0;
 
-  // ---- Replacement: a free way, else round robin in each set ------------------------------------------------------------------------
+  // ---- Replacement: a free way, else a neighbour that nobody used, else round robin in each set ------------------------------------------------------------------------
   logic [WAY_W-1:0] victim_q [0:SETS-1];
   wire  [WAY_W-1:0] victim = victim_q[fill_set];
 
   always_comb begin
-    if (fill_valid == '1) write_way = WAYS'(1) << victim;
-    else write_way = ~fill_valid & (fill_valid + 1'b1);
+    if (fill_valid != '1) write_way = ~fill_valid & (fill_valid + 1'b1);
+    else if (fill_unused != '0) write_way = fill_unused & (~fill_unused + 1'b1);
+    else write_way = WAYS'(1) << victim;
     fractured_d = fractured_q || (write_one && fill_translation.first_page != iommu_spec_pkg::PAGE_4K);
     if (invalidate_i && !one_set) fractured_d = 1'b0;
   end
@@ -186,7 +208,7 @@ module iommu_tlb_l2 #(
   generate
     for (genvar i = 0; i < SETS; i++) begin : g_set
       always_ff @(posedge clk_i) begin
-        if (write_one && fill_valid == '1 && fill_set == SET_W'(i))
+        if (write_one && fill_valid == '1 && fill_unused == '0 && fill_set == SET_W'(i))
           victim_q[i] <= victim_q[i] == WAY_W'(WAYS - 1) ? '0 : victim_q[i] + 1'b1;
         if (rst_i) victim_q[i] <= '0;
       end
@@ -197,13 +219,14 @@ module iommu_tlb_l2 #(
     fractured_q <= fractured_d;
     if (read_i) set1_q <= read_set;
     if (advance_i) set2_q <= set1_q;
+    set3_q <= set2_q;
     if (probe_i) probe_hash_q <= hash_of(probe_key);
     if (rst_i) fractured_q <= 1'b0;
   end
 
   generate
-    if (SETS < 2 || (SETS & (SETS - 1)) != 0) begin : g_check_sets
-      initial $fatal(1, "iommu_tlb_l2: SETS must be a power of two, 2 or more");
+    if (SETS < 8 || (SETS & (SETS - 1)) != 0) begin : g_check_sets
+      initial $fatal(1, "iommu_tlb_l2: SETS must be a power of two, 8 or more");
     end
     if (WAYS < 2) begin : g_check_ways
       initial $fatal(1, "iommu_tlb_l2: WAYS must be 2 or more");
@@ -243,8 +266,8 @@ module iommu_tlb_l2 #(
         assign f_entry = f_content[iommu_spec_pkg::TRANSLATION_W-1:0];
         assign f_names[s] = invalidate_i && f_named(f_content[WORD_W-1 -: 46], f_content[WORD_W-47 -: 52],
                                                     f_content[iommu_spec_pkg::TRANSLATION_W-1:0]);
-        // A word lies in the set of its page, holds one page of 4 KiB, and is known to be of a larger one where it is.
-        assign f_in_place[s] = set_of(f_content[iommu_spec_pkg::TRANSLATION_W +: 2*SET_W]) == SET_W'(s) &&
+        // A word lies in the set of its requester and page, holds one page of 4 KiB, and is known to be of a larger one where it is.
+        assign f_in_place[s] = set_of(f_content[WORD_W-1 -: KEY_W]) == SET_W'(s) &&
             f_entry.page == iommu_spec_pkg::PAGE_4K && (f_entry.first_page == iommu_spec_pkg::PAGE_4K || fractured_q);
       end
 
@@ -264,8 +287,8 @@ module iommu_tlb_l2 #(
       end
 
       // The words on their way are of the sets that the registers name.
-      wire f_read_in_place = set_of(g_way[i].word[iommu_spec_pkg::TRANSLATION_W +: 2*SET_W]) == set1_q;
-      wire f_word_in_place = set_of(g_way[i].word_q[iommu_spec_pkg::TRANSLATION_W +: 2*SET_W]) == set2_q;
+      wire f_read_in_place = set_of(g_way[i].word[WORD_W-1 -: KEY_W]) == set1_q;
+      wire f_word_in_place = set_of(g_way[i].word_q[WORD_W-1 -: KEY_W]) == set2_q;
       translation_t f_read_entry;
       assign f_read_entry = g_way[i].word[iommu_spec_pkg::TRANSLATION_W-1:0];
 
