@@ -18,9 +18,9 @@ def collectors_of(top: Top) -> list[Collector]:
     """New collectors for one run of ``top``."""
     made: list[Collector] = [LinkCollector(top)] if top.links else []
     if top.name in WITH_DESCRIPTORS:
-        made.append(DescriptorCollector(top.name))
+        made.append(DescriptorCollector(top.name, rings=top.name in WITH_RINGS))
     if top.name in WITH_RINGS:
-        made.append(RingCollector(top.name))
+        made.append(RingCollector(top.name, wires=top.name in WITH_IOMMU))
     if top.name in WITH_IOMMU:
         made.append(CommandCollector())
     return made

@@ -55,9 +55,9 @@ COMPLETION_ERRORS: Final = ["unsupported request", "completer abort", "poisoned"
 
 
 class DescriptorCollector(Collector):
-    """Samples every descriptor of a run; groups are named ``<top>: ...``."""
+    """Samples every descriptor of a run; groups are named ``<top>: ...``. ``rings``: they come from rings, also in chains."""
 
-    def __init__(self, top: str) -> None:
+    def __init__(self, top: str, rings: bool) -> None:
         self._opcodes = CoverGroup(f"{top}: descriptors by spaces", (OPCODE, SOURCE_SPACE, DESTINATION_SPACE), block="dma")
         self._copies = CoverGroup(
             f"{top}: copies by length and offsets", (DIRECTION, LENGTH, BUS_OFFSET, LOCAL_OFFSET), block="dma"
@@ -90,7 +90,8 @@ class DescriptorCollector(Collector):
         self._attributes = CoverGroup(
             f"{top}: copies by attributes", (DIRECTION, ATTRIBUTES, PASID, FLUSH, INTERRUPT), block="dma"
         )
-        self._statuses = CoverGroup(f"{top}: descriptors by status", (ENDED, STATUS), _STATUS_RULES, block="dma")
+        rules = _STATUS_RULES if rings else (*_STATUS_RULES, _NO_CHAIN)
+        self._statuses = CoverGroup(f"{top}: descriptors by status", (ENDED, STATUS), rules, block="dma")
         self.groups: Sequence[CoverGroup] = (self._opcodes, self._copies, self._pages, self._attributes, self._statuses)
         self._ended: dict[tuple[int, int], int] = {}
         """How a descriptor would end, by port or function and by id or cookie, until its status comes."""
@@ -217,3 +218,4 @@ _STATUS_RULES: Final = (
     ),
     Illegal("a flush touches no local memory", lambda of: (of["ended as"] == "flush") & (of["status"] == "local range")),
 )
+_NO_CHAIN: Final = Illegal("the descriptor port takes one descriptor at a time", lambda of: of["ended as"] == "chain")

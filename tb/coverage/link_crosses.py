@@ -84,8 +84,8 @@ def _enables_sent(traffic: Traffic, of: Values) -> Mask:
 
 
 def _spaces_sent(traffic: Traffic, of: Values) -> Mask:
-    plain = (of["address type"] == "untranslated") & (of["PASID"] == "none")
-    found: Mask = plain | traffic.prefixed
+    found: Mask = (of["PASID"] == "none") | traffic.prefixed
+    found &= (of["address type"] == "untranslated") | traffic.translates
     return found
 
 

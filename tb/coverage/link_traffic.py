@@ -32,7 +32,7 @@ class Traffic:
 
     ``kinds``: of :data:`tb.coverage.tlp_axes.KIND`; ``statuses``: of its completions; ``longest_write``, ``longest_read``,
     ``longest_completion`` in DW; ``gaps``: byte enables that skip bytes; ``zero_length``: operations on no bytes; ``prefixed``:
-    PASID prefixes and address types other than untranslated; ``attributes``: any of RO, IDO, NS.
+    PASID prefixes; ``translates``: address types other than untranslated; ``attributes``: any of RO, IDO, NS.
     """
 
     kinds: frozenset[str]
@@ -44,6 +44,7 @@ class Traffic:
     gaps: bool = True
     zero_length: frozenset[str] = frozenset({"read", "write"})
     prefixed: bool = True
+    translates: bool = True
     attributes: bool = True
 
 
@@ -51,9 +52,16 @@ _FLUSH: Final = frozenset({"read"})
 _STIMULUS: Final = Traffic(ANYTHING, "testbench")
 # The testbench completes with 512 bytes at a time at most; engines take Max_Payload_Size up to 1024, endpoints up to 512.
 _HOST_COMPLETIONS: Final = Traffic(COMPLETIONS, "testbench", STATUSES - {"SC"}, longest_completion=128)
-_ENGINE: Final = Traffic(MEMORY, "dma", longest_write=256, gaps=False, zero_length=_FLUSH)
+_ENGINE: Final = Traffic(MEMORY, "dma", longest_write=256, gaps=False, zero_length=_FLUSH, translates=False)
 _ENDPOINT: Final = Traffic(
-    MEMORY | COMPLETIONS, "endpoint", STATUSES, longest_write=128, longest_completion=128, gaps=False, zero_length=_FLUSH
+    MEMORY | COMPLETIONS,
+    "endpoint",
+    STATUSES,
+    longest_write=128,
+    longest_completion=128,
+    gaps=False,
+    zero_length=_FLUSH,
+    translates=False,
 )
 _CPU: Final = Traffic(
     MEMORY | CONFIGURATION,
@@ -63,6 +71,7 @@ _CPU: Final = Traffic(
     gaps=False,
     zero_length=frozenset(),
     prefixed=False,
+    translates=False,
     attributes=False,
 )
 _TO_ENDPOINT: Final = Traffic(
@@ -73,6 +82,7 @@ _TO_ENDPOINT: Final = Traffic(
     longest_completion=128,
     gaps=False,
     zero_length=_FLUSH,
+    translates=False,
 )
 _TO_CPU: Final = Traffic(COMPLETIONS, "root_complex", STATUSES, longest_completion=2, attributes=False)
 
@@ -98,7 +108,7 @@ _LINKS: Final[Mapping[str, Mapping[str, Traffic]]] = {
     "root_complex": {
         "switch_up": _STIMULUS,
         "switch_down": Traffic(ANYTHING - IO, "root_complex"),
-        "memory_request": Traffic(ADDRESSED, "root_complex", prefixed=False),
+        "memory_request": Traffic(ADDRESSED, "root_complex", prefixed=False, translates=False),
         "memory_completion": _HOST_COMPLETIONS,
         "cpu_request": _STIMULUS,
         "cpu_completion": Traffic(COMPLETIONS, "root_complex"),

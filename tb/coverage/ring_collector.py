@@ -25,6 +25,11 @@ SIGNAL: Final = Axis("signal", ("message", "wire"))
 ANNOUNCED: Final = Axis("completions since the last", ("none", "1", "2 to 4", "5 to 16", "more"))
 _ANNOUNCED_ENDS: Final = np.array([0, 1, 4, 16])
 
+_WIRES: Final = Illegal(
+    "wires belong to the IOMMU, which writes no completion records",
+    lambda of: (of["signal"] == "wire") & (of["completions since the last"] != "none"),
+)
+
 
 @dataclass
 class _Rings:
@@ -39,9 +44,9 @@ class _Rings:
 
 
 class RingCollector(Collector):
-    """Samples rings and interrupts of all endpoints of a top; groups are named ``<top>: ...``."""
+    """Samples rings and interrupts of all endpoints of a top; groups are named ``<top>: ...``. ``wires``: there is an IOMMU."""
 
-    def __init__(self, top: str) -> None:
+    def __init__(self, top: str, wires: bool) -> None:
         self._steps = CoverGroup(
             f"{top}: ring indices",
             (RING, COUNT, PLACE, FILL),
@@ -56,12 +61,7 @@ class RingCollector(Collector):
         self._interrupts = CoverGroup(
             f"{top}: interrupts",
             (SIGNAL, ANNOUNCED),
-            (
-                Illegal(
-                    "wires belong to the IOMMU, which writes no completion records",
-                    lambda of: (of["signal"] == "wire") & (of["completions since the last"] != "none"),
-                ),
-            ),
+            (_WIRES if wires else Illegal("nothing there has wires", lambda of: of["signal"] == "wire"),),
             block="endpoint",
         )
         self.groups: Sequence[CoverGroup] = (self._steps, self._interrupts)

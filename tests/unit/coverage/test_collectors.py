@@ -131,7 +131,7 @@ def test_configuration_accesses() -> None:
 
 
 def test_descriptors_and_how_they_ended() -> None:
-    log, collector = LogBuilder(), DescriptorCollector("dma")
+    log, collector = LogBuilder(), DescriptorCollector("dma", rings=False)
     read = Descriptor(source=0x1FF0, destination=0x40, length=0x20, cookie=1, interrupt=True)
     peer = Descriptor(
         source_space=Space.LOCAL, source=3, destination_space=Space.PEER, destination=0x3000, length=4096, cookie=2, flush=True
@@ -158,7 +158,7 @@ def test_descriptors_and_how_they_ended() -> None:
 
 
 def test_rings_chains_and_interrupts() -> None:
-    log, rings, descriptors = LogBuilder(), RingCollector("system"), DescriptorCollector("system")
+    log, rings, descriptors = LogBuilder(), RingCollector("system", wires=True), DescriptorCollector("system", rings=True)
     fields = np.array([0x1000, 0x1000, 4, 0x8000, 0x8000, 4], "<u8")
     log.add(EventKind.MARK, header=(ENDPOINT, 0, 0, 0), payload=fields.tobytes(), argument=MarkKind.RINGS)
     log.add(EventKind.MARK, header=(ENDPOINT, 0, 7, 0), payload=bytes(8), argument=MarkKind.INTERRUPT_TARGET)
