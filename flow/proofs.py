@@ -29,6 +29,7 @@ TYPES: Mapping[str, type] = {
     "depth": int,
     "reach": int,
     "parameters": dict,
+    "abstract": list,
 }
 
 

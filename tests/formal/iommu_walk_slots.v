@@ -1,0 +1,231 @@
+`default_nettype none
+// Proofs of the walker's slots, whatever a step does (iommu_walk_event and iommu_walk_advance are left free): the result of a walk
+// that was in flight at an invalidation is marked, so that it fills nothing (RISC-V IOMMU, Caching in-memory data structures); no
+// walk is lost and none answers twice: a slot that holds one has exactly one thing under way.
+module iommu_walk_slots #(
+    // Walks in flight; bits of an identifier.
+    parameter int WALKS = 2,
+    parameter int ID_W = 2,
+    // Derived: bits of a slot number.
+    parameter int SLOT_W = $clog2(WALKS)
+) (
+    input  wire                                       clk_i,
+    input  wire                                       rst_i,
+
+    // Inputs of the walker: free.
+    input  wire [63:0]                                 capabilities_i,
+    input  wire                                        big_endian_i,
+    input  wire [3:0]                                  ddtp_mode_i,
+    input  wire [43:0]                                 ddtp_ppn_i,
+    input  wire [23:0]                                 qos_i,
+    input  wire                                        start_valid_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]        start_request_i,
+    input  wire [ID_W-1:0]                             start_id_i,
+    input  wire                                        start_epoch_i,
+    input  wire                                        result_release_i,
+    input  wire                                        result_restart_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]        restart_request_i,
+    input  wire [ID_W-1:0]                             restart_id_i,
+    input  wire                                        restart_epoch_i,
+    input  wire                                        context_hit_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]        context_i,
+    input  wire                                        table_hit_i,
+    input  wire [43:0]                                 table_ppn_i,
+    input  wire [1:0]                                  table_pbmt_i,
+    input  wire                                        table_w_i,
+    input  wire                                        table_g_i,
+    input  wire                                        second_used_i,
+    input  wire                                        second_hit_i,
+    input  wire [43:0]                                 second_ppn_i,
+    input  wire                                        invalidate_i,
+    input  wire                                        mem_req_ready_i,
+    input  wire                                        mem_rsp_valid_i,
+    input  wire [SLOT_W-1:0]                           mem_rsp_slot_i,
+    input  wire [511:0]                                mem_rsp_data_i,
+    input  wire [7:0]                                  mem_rsp_err_i,
+    input  wire [7:0]                                  mem_rsp_poison_i
+);
+
+  wire start_ready;
+  wire [WALKS-1:0] unused_start_merge;
+  wire unused_start_hold;
+  wire result_valid;
+  wire [SLOT_W-1:0] result_slot;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_result_request;
+  wire [ID_W-1:0] result_id;
+  wire unused_result_epoch;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_result_context;
+  wire [iommu_spec_pkg::WALK_W-1:0] unused_result_walk;
+  wire result_squashed;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_lookup_request;
+  wire [63:0] unused_lookup_guest;
+  wire context_fill;
+  wire table_fill;
+  wire second_fill;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_fill_request;
+  wire [63:0] unused_fill_guest;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_fill_context;
+  wire [43:0] unused_fill_ppn;
+  wire [1:0] unused_fill_pbmt;
+  wire unused_fill_w;
+  wire unused_fill_g;
+  wire unused_line;
+  wire [SLOT_W-1:0] unused_line_slot;
+  wire unused_line_g;
+  wire mem_req_valid;
+  wire [SLOT_W-1:0] mem_req_slot;
+  wire [1:0] unused_mem_req_op;
+  wire [55:0] unused_mem_req_addr;
+  wire [6:0] unused_mem_req_size;
+  wire [127:0] unused_mem_req_wdata;
+  wire [23:0] unused_mem_req_qos;
+  wire [1:0] unused_mem_req_pbmt;
+  wire unused_access_valid;
+  wire [SLOT_W-1:0] unused_access_slot;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_access_request;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_access_context;
+  wire [iommu_spec_pkg::WALK_W-1:0] unused_access_walk;
+
+  iommu_walker #(
+      .WALKS(WALKS),
+      .ID_W (ID_W)
+  ) u_walker (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .capabilities_i(capabilities_i),
+      .big_endian_i(big_endian_i),
+      .ddtp_mode_i(ddtp_mode_i),
+      .ddtp_ppn_i(ddtp_ppn_i),
+      .qos_i(qos_i),
+      .start_valid_i(start_valid_i),
+      .start_request_i(start_request_i),
+      .start_id_i(start_id_i),
+      .start_epoch_i(start_epoch_i),
+      .result_release_i(result_release_i),
+      .result_restart_i(result_restart_i),
+      .restart_request_i(restart_request_i),
+      .restart_id_i(restart_id_i),
+      .restart_epoch_i(restart_epoch_i),
+      .context_hit_i(context_hit_i),
+      .context_i(context_i),
+      .table_hit_i(table_hit_i),
+      .table_ppn_i(table_ppn_i),
+      .table_pbmt_i(table_pbmt_i),
+      .table_w_i(table_w_i),
+      .table_g_i(table_g_i),
+      .second_used_i(second_used_i),
+      .second_hit_i(second_hit_i),
+      .second_ppn_i(second_ppn_i),
+      .invalidate_i(invalidate_i),
+      .mem_req_ready_i(mem_req_ready_i),
+      .mem_rsp_valid_i(mem_rsp_valid_i),
+      .mem_rsp_slot_i(mem_rsp_slot_i),
+      .mem_rsp_data_i(mem_rsp_data_i),
+      .mem_rsp_err_i(mem_rsp_err_i),
+      .mem_rsp_poison_i(mem_rsp_poison_i),
+      .start_ready_o(start_ready),
+      .start_merge_o(unused_start_merge),
+      .start_hold_o(unused_start_hold),
+      .result_valid_o(result_valid),
+      .result_slot_o(result_slot),
+      .result_request_o(unused_result_request),
+      .result_id_o(result_id),
+      .result_epoch_o(unused_result_epoch),
+      .result_context_o(unused_result_context),
+      .result_walk_o(unused_result_walk),
+      .result_squashed_o(result_squashed),
+      .lookup_request_o(unused_lookup_request),
+      .lookup_guest_o(unused_lookup_guest),
+      .context_fill_o(context_fill),
+      .table_fill_o(table_fill),
+      .second_fill_o(second_fill),
+      .fill_request_o(unused_fill_request),
+      .fill_guest_o(unused_fill_guest),
+      .fill_context_o(unused_fill_context),
+      .fill_ppn_o(unused_fill_ppn),
+      .fill_pbmt_o(unused_fill_pbmt),
+      .fill_w_o(unused_fill_w),
+      .fill_g_o(unused_fill_g),
+      .line_o(unused_line),
+      .line_slot_o(unused_line_slot),
+      .line_g_o(unused_line_g),
+      .mem_req_valid_o(mem_req_valid),
+      .mem_req_slot_o(mem_req_slot),
+      .mem_req_op_o(unused_mem_req_op),
+      .mem_req_addr_o(unused_mem_req_addr),
+      .mem_req_size_o(unused_mem_req_size),
+      .mem_req_wdata_o(unused_mem_req_wdata),
+      .mem_req_qos_o(unused_mem_req_qos),
+      .mem_req_pbmt_o(unused_mem_req_pbmt),
+      .access_valid_o(unused_access_valid),
+      .access_slot_o(unused_access_slot),
+      .access_request_o(unused_access_request),
+      .access_context_o(unused_access_context),
+      .access_walk_o(unused_access_walk)
+  );
+
+`ifdef FORMAL
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  // One request, any: in flight from its start (alone or in the place of another walk) to its result; an invalidation came since.
+  wire [ID_W-1:0] f_id;
+  formal_constant #(.WIDTH(ID_W)) u_f_id (.value_o(f_id));
+  logic f_flight_q, f_named_q;
+  wire  f_ends = result_valid && (result_release_i || result_restart_i);
+  wire  f_begins = start_valid_i && start_ready && start_id_i == f_id;
+  wire  f_replaces = f_ends && result_restart_i && restart_id_i == f_id;
+  wire  f_starts = f_begins || f_replaces;
+  always_ff @(posedge clk_i) begin
+    if (f_ends && result_id == f_id) f_flight_q <= 1'b0;
+    if (f_starts) f_flight_q <= 1'b1;
+    f_named_q <= f_starts ? invalidate_i : f_named_q || invalidate_i;
+    if (rst_i) f_flight_q <= 1'b0;
+  end
+
+  // Accesses that memory has taken and not answered.
+  logic [WALKS-1:0] f_out_q;
+  wire  [WALKS-1:0] f_taken = mem_req_valid && mem_req_ready_i ? WALKS'(1) << mem_req_slot : '0;
+  wire  [WALKS-1:0] f_answered = mem_rsp_valid_i ? WALKS'(1) << mem_rsp_slot_i : '0;
+  always_ff @(posedge clk_i) f_out_q <= rst_i ? '0 : (f_out_q | f_taken) & ~f_answered;
+
+  // What is under way for each slot: an access, the number of an interrupt file, a step at once, a step in its second stage, a result.
+  logic [WALKS-1:0] f_asked_q, f_index_q;
+  wire  [WALKS-1:0] f_step = WALKS'(1) << u_walker.advance_slot_q;
+  always_ff @(posedge clk_i) begin
+    f_asked_q <= rst_i ? '0 : (f_asked_q | (u_walker.step_access ? f_step : '0)) & ~f_answered;
+    f_index_q <= rst_i ? '0 : (f_index_q | (u_walker.step_index ? f_step : '0)) & ~(u_walker.recalled | u_walker.index_call);
+  end
+  wire  [WALKS-1:0] f_advance = u_walker.advance_q ? f_step : '0;
+  logic [WALKS-1:0] f_one_thing;
+  always_comb
+    for (int i = 0; i < WALKS; i++)
+      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) ==
+          3'(u_walker.busy_q[i]);
+
+  always_comb begin
+    // Identifiers are of one request at a time; a result ends once, one that is restarted was held before (iommu_miss_queue.v);
+    // memory answers what it has taken.
+    assume (!f_starts || (!f_flight_q && !(f_begins && f_replaces)));
+    assume (!(result_release_i && result_restart_i));
+    assume (!(result_release_i || result_restart_i) || result_valid);
+    assume (!result_restart_i || u_walker.result_waits);
+    assume ((f_answered & ~f_out_q) == '0);
+    // What a step is (iommu_walk_machine: one of these; iommu_walker.v: what the first stage says of it holds).
+    assume (3'(u_walker.advance_access) + 3'(u_walker.advance_again) + 3'(u_walker.advance_index) + 3'(u_walker.advance_done) == 3'd1);
+    assume (!u_walker.ends_q || u_walker.advance_done);
+    assume (!u_walker.advance_again || u_walker.look_q);
+    if (f_started_q && !rst_i) begin
+      one_thing_under_way: assert (f_one_thing == '1);
+      squashed_if_named: assert (!(result_valid && result_id == f_id && f_flight_q && f_named_q) || result_squashed);
+      nobody_else_answers: assert (!(result_valid && result_id == f_id) || f_flight_q);
+      fills_nothing_in_its_cycle: assert (!invalidate_i || !(context_fill || table_fill || second_fill));
+      squashed_result: cover (result_valid && result_id == f_id && f_flight_q && f_named_q);
+      restarted_result: cover (f_ends && result_restart_i && restart_id_i == f_id && u_walker.squashed_q != '0);
+    end
+  end
+`endif
+
+endmodule
+`default_nettype wire
