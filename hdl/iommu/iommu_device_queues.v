@@ -46,7 +46,7 @@ module iommu_device_queues #(
 
   always_comb begin
     shared_index = '0;
-    for (int i = 0; i + QUEUE_W <= 24; i = i + QUEUE_W) shared_index = shared_index ^ entry_device_q[i +: QUEUE_W];
+    for (int i = 0; i < 24 / QUEUE_W; i++) shared_index = shared_index ^ entry_device_q[QUEUE_W*i +: QUEUE_W];
     for (int i = 0; i < QUEUES; i++) begin
       waiting[i] = count_q[i] != '0;
       several[i] = count_q[i] > COUNT_W'(1);

@@ -113,7 +113,6 @@ module iommu_lookup #(
   request_t                                 s2_request, s3_request;
 
   assign s2_request = s2_request_q;
-  assign s3_request = s3_request_q;
   assign s1_advance = s1_valid_q && (!s2_valid_q || s2_leave);
 
   wire levels = ddtp_mode_i != iommu_spec_pkg::MODE_OFF && ddtp_mode_i != iommu_spec_pkg::MODE_BARE;
@@ -129,6 +128,9 @@ module iommu_lookup #(
   logic [iommu_spec_pkg::REQUEST_W-1:0]     s3_request_q;
   logic [ID_W-1:0]                          s3_id_q;
   logic                                     s3_epoch_q;
+
+  assign s3_request = s3_request_q;
+
   // What may have hit, a superpage last, and which of them did: one-hot.
   logic [SOURCES*iommu_spec_pkg::TRANSLATION_W-1:0] s3_sources_q;
   logic [SOURCES-1:0]                       s3_select_q;
@@ -204,7 +206,9 @@ module iommu_lookup #(
   wire rsp_epoch = choice[2] ? reply_epoch_i : choice[1] ? s3_epoch_q : s2_epoch_q;
 
   // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
-  // The fill of a walk goes first: what is not promoted now may be at its next hit.
+  // The fill of a walk goes first: what is not promoted now may be at its next hit. While a first-level hit is presented and not taken
+  // its entry must stay, so a fill then goes to the second level only.
+  wire          fill_l1 = fill_i && !(locked_q && choice_q[0]);
   wire          promote = s3_leave && !s3_squashed_q && !fill_i;
   translation_t fill_translation;
 
@@ -219,9 +223,9 @@ module iommu_lookup #(
       .lookup_match_o      (s1_match),
       .select_match_i      (s2_match_q),
       .select_translation_o(l1_translation),
-      .fill_i              (fill_i || promote),
-      .fill_request_i      (fill_i ? fill_request_i : s3_request_q),
-      .fill_translation_i  (fill_i ? fill_translation_i : s3_translation),
+      .fill_i              (fill_l1 || promote),
+      .fill_request_i      (promote ? s3_request_q : fill_request_i),
+      .fill_translation_i  (promote ? s3_translation : fill_translation_i),
       .fill_write_o        (fill_write),
       .invalidate_i        (invalidate_i),
       .invalidation_i      (invalidation_i)

@@ -70,7 +70,10 @@ module iommu_mrif #(
     sent_d = sent_q;
     cause_d = cause_q;
     case (state_q)
-      IDLE: if (write_valid_i) state_d = legal ? SET : DONE;
+      IDLE: begin
+        if (write_valid_i && legal) state_d = SET;
+        else if (write_valid_i) state_d = DONE;
+      end
       FAULT: if (!reported || fault_ready_i) state_d = DONE;
       DONE: state_d = IDLE;
       default: begin
@@ -82,7 +85,9 @@ module iommu_mrif #(
           cause_d = iommu_spec_pkg::CAUSE_MRIF_CORRUPTION;
           state_d = FAULT;
         end else if (mem_rsp_valid_i) begin
-          state_d = state_q == SET ? READ : state_q == READ && enabled ? NOTICE : DONE;
+          if (state_q == SET) state_d = READ;
+          else if (state_q == READ && enabled) state_d = NOTICE;
+          else state_d = DONE;
         end
         if (state_d != state_q) sent_d = 1'b0;
       end

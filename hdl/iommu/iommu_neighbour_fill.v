@@ -127,7 +127,7 @@ module iommu_neighbour_fill #(
       .capabilities_i(capabilities_i),
       .pte_i         (pte_q),
       .level_i       (3'd0),
-      .address_i     ('0),
+      .address_i     (64'd0),
       .malformed_o   (malformed),
       .leaf_o        (leaf),
       .bad_pointer_o (unused_bad_pointer),

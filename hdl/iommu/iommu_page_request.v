@@ -159,14 +159,16 @@ module iommu_page_request #(
         if (walked_i) begin
           prpr_d = walked_prpr_i;
           code_d = walked_cause_i == iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED ? CODE_INVALID : CODE_FAILURE;
-          state_d = walked_allowed_i ? RECORD : RESPOND;
+          if (walked_allowed_i) state_d = RECORD;
+          else state_d = RESPOND;
         end
       end
       RECORD: begin
         if (record_ready) begin
           // A full queue or an overflow before: the device may ask again. Queue off, a refused write now or before: it may not.
           code_d = !on_i || !enable_i || memory_fault_i || error_o ? CODE_FAILURE : CODE_SUCCESS;
-          state_d = written_o ? IDLE : RESPOND;
+          if (written_o) state_d = IDLE;
+          else state_d = RESPOND;
           take = written_o;
         end
       end

@@ -83,13 +83,13 @@ module iommu_walk_advance #(
   // ---- Addresses and their widths: every candidate is formed and checked beside the choice among them ---------------------------------
   // 1: the guest address is wider than second-stage mode `mode` translates.
   function automatic beyond_guest;
-    input [63:0] address;
+    input [63:0] target;
     input [3:0]  mode;
     begin
       case (mode)
-        4'd8: beyond_guest = address[63:41] != '0;
-        4'd9: beyond_guest = address[63:50] != '0;
-        default: beyond_guest = address[63:59] != '0;
+        4'd8: beyond_guest = target[63:41] != '0;
+        4'd9: beyond_guest = target[63:50] != '0;
+        default: beyond_guest = target[63:59] != '0;
       endcase
     end
   endfunction
@@ -97,13 +97,13 @@ module iommu_walk_advance #(
   // Entry of the root table of second-stage mode `mode` for a guest address.
   function automatic [55:0] second_root;
     input [43:0] ppn;
-    input [58:0] address;
+    input [58:0] target;
     input [3:0]  mode;
     begin
       case (mode)
-        4'd8: second_root = {ppn[43:2], address[40:30], 3'd0};
-        4'd9: second_root = {ppn[43:2], address[49:39], 3'd0};
-        default: second_root = {ppn[43:2], address[58:48], 3'd0};
+        4'd8: second_root = {ppn[43:2], target[40:30], 3'd0};
+        4'd9: second_root = {ppn[43:2], target[49:39], 3'd0};
+        default: second_root = {ppn[43:2], target[58:48], 3'd0};
       endcase
     end
   endfunction
