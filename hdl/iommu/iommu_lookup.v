@@ -208,7 +208,7 @@ module iommu_lookup #(
   // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
   // The fill of a walk goes first: what is not promoted now may be at its next hit. While a first-level hit is presented and not taken
   // its entry must stay, so a fill then goes to the second level only.
-  wire          fill_l1 = fill_i && !(locked_q && choice_q[0]);
+  wire          fill_l1 = fill_i && !(choice[0] && !rsp_ready_i);
   wire          promote = s3_leave && !s3_squashed_q && !fill_i;
   translation_t fill_translation;
 

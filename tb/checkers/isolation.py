@@ -39,7 +39,10 @@ class IsolationChecker(Scoreboard):
         """Key of each unused grant, oldest first."""
         self._granted_at: U64 = np.zeros(0, np.uint64)
         # Each read is known by the record of its grant.
-        self._answers = AnsweredReads({self._links.memory_request: self._links.switch_down})
+        # A read that the IOMMU refuses may reuse the tag of one that memory never answered.
+        self._answers = AnsweredReads(
+            {self._links.memory_request: self._links.switch_down}, {self._links.memory_request: self._links.switch_up}
+        )
         self._losses = losses
         self._last_command = 0
         self._fences: dict[bool, tuple[list[int], list[int]]] = {True: ([0], [0]), False: ([0], [0])}

@@ -20,7 +20,7 @@ from sluicegate.iommu.translate import translate
 from sluicegate.platform import ADDRESS_MAP, AddressMap
 
 from tb.bridge.event_log import Actor, EventFlag, EventKind, LogBatch, RequestBit
-from tb.scoreboards.fault_log import FAULT_RECORD_BYTES, ExpectedFault, FaultLog, describe
+from tb.scoreboards.fault_log import FAULT_RECORD_BYTES, ExpectedFault, FaultKey, FaultLog, describe
 from tb.scoreboards.iommu_state import COMMAND_BYTES, IommuState
 from tb.scoreboards.replica import Replica
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
@@ -246,17 +246,23 @@ class TranslationScoreboard(Scoreboard):
         if len(pairs) == 0:
             return
         self._compared += len(pairs)
+        found: list[tuple[FaultKey, ExpectedFault]] = []
         special = self._affected(pairs) | (pairs.address_type != AddressType.UNTRANSLATED)
         for ending in self._endings:
             special |= pairs.requested_at < np.uint64(ending.sequence)
         rows = np.flatnonzero(~special)
         if rows.size:
-            wrong = self._judge_batch(pairs.take(rows))
+            wrong = self._judge_batch(pairs.take(rows), found)
             special[rows[wrong]] = True
         if special.any():
             history = self._history.by_address()
             for row in np.flatnonzero(special).tolist():
-                self._judge_one(pairs, row, history)
+                self._judge_one(pairs, row, history, found)
+        # Faults of one key meet their records in order, whichever way their requests were judged.
+        for key, fault in sorted(found, key=lambda pair: pair[1].sequence):
+            difference = self._faults.expect(key, fault)
+            if difference is not None:
+                raise self.error(difference, fault.cycle, fault.sequence)
 
     def _affected(self, pairs: TranslationPairs) -> Bool:
         """Requests for which some entry on their way may be seen with more than the value that it has now."""
@@ -278,8 +284,8 @@ class TranslationScoreboard(Scoreboard):
                         affected[rows[seen & (pairs.device_id[rows] == device)]] = True
         return affected
 
-    def _judge_batch(self, pairs: TranslationPairs) -> Bool:
-        """Judge requests with one answer each; returns those that differ from it, mask of shape ``[n]``."""
+    def _judge_batch(self, pairs: TranslationPairs, found: list[tuple[FaultKey, ExpectedFault]]) -> Bool:
+        """Judge requests with one answer each, faults into ``found``; returns those that differ from it, mask of shape ``[n]``."""
         if not self._translator_is_current:
             self._translator.invalidate()
             self._translator_is_current = True
@@ -306,7 +312,7 @@ class TranslationScoreboard(Scoreboard):
             request = request_of(pairs, row)
             cause = int(answer.cause[row])
             if self._is_recorded(request, cause):
-                self._expect_fault(pairs, row, request, {cause})
+                found.append(_expected_fault(pairs, row, request, {cause}))
             self._faulted += 1
         return np.asarray(wrong)
 
@@ -318,7 +324,13 @@ class TranslationScoreboard(Scoreboard):
             self._recorded[request.device_id, cause] = known
         return known
 
-    def _judge_one(self, pairs: TranslationPairs, row: int, history: dict[int, list[Change]]) -> None:
+    def _judge_one(
+        self,
+        pairs: TranslationPairs,
+        row: int,
+        history: dict[int, list[Change]],
+        found: list[tuple[FaultKey, ExpectedFault]],
+    ) -> None:
         asked, answered = int(pairs.requested_at[row]), int(pairs.answered_at[row])
         request = request_of(pairs, row)
         choices = {}
@@ -343,13 +355,8 @@ class TranslationScoreboard(Scoreboard):
             self._exempt += 1
         if all(answer.fault is not None for answer in fitting):
             self._faulted += 1
-            self._expect_fault(pairs, row, request, {int(answer.fault.cause) for answer in fitting if answer.fault is not None})
-
-    def _expect_fault(self, pairs: TranslationPairs, row: int, request: Request, causes: set[int]) -> None:
-        fault = ExpectedFault(causes, int(pairs.answered_at[row]), int(pairs.cycle[row]))
-        wrong = self._faults.expect(fault_key(request), fault)
-        if wrong is not None:
-            raise self.error(wrong, fault.cycle, fault.sequence)
+            causes = {int(answer.fault.cause) for answer in fitting if answer.fault is not None}
+            found.append(_expected_fault(pairs, row, request, causes))
 
     def _fail_answer(self, pairs: TranslationPairs, row: int, request: Request, answers: list[Response]) -> NoReturn:
         expected = sorted({describe_answer(answer) for answer in answers})
@@ -394,6 +401,10 @@ class TranslationScoreboard(Scoreboard):
             "translated_exempt": self._exempt,
         }
         return ScoreboardResult(self.name, self.block, self._compared, figures=figures)
+
+
+def _expected_fault(pairs: TranslationPairs, row: int, request: Request, causes: set[int]) -> tuple[FaultKey, ExpectedFault]:
+    return fault_key(request), ExpectedFault(causes, int(pairs.answered_at[row]), int(pairs.cycle[row]))
 
 
 # Plain integers: the enums are slow, and these are compared once for each record.

@@ -50,6 +50,7 @@ class StarvationTest(SwitchTest):
                 0: [*self.requests(one, FLOWING, write=False), *self.completions(one)],
             },
         )
+        await self.environment.simulation.cycles(CREDIT_DELAY)
         self.check_statistics()
 
     async def starve(self, port: int, starved: int, traffic: dict[int, list[StimulusTlp]]) -> None:

@@ -146,3 +146,16 @@ def test_memory_that_never_answers_is_tolerated_only_where_it_is_known_to() -> N
     unmap(log)
     judge.ingest(log.batch())
     assert judge.finish().compared == 1
+
+
+@pytest.mark.parametrize("stepwise", [True, False])
+def test_a_refused_read_that_reuses_the_tag_of_a_lost_one_does_not_answer_it(stepwise: bool) -> None:
+    judge, log = IsolationChecker(losses=True), machine()
+    log.tlp(LINKS.memory_request, *granted(log, False))
+    unmap(log)
+    log.up(0, memory_request(False, IOVA + 0x2000, 8, REQUESTER[0]))
+    assert log.translate(0, IOVA + 0x2000, False) is None
+    log.tlp(LINKS.switch_down, completion(REQUESTER[0], status=1))
+    for batch in [LogBuilder(records=[record], data=log.data).batch() for record in log.records] if stepwise else [log.batch()]:
+        judge.ingest(batch)
+    assert judge.finish().compared == 1

@@ -295,6 +295,18 @@ def test_faults_of_a_device_with_reporting_disabled_leave_no_record() -> None:
     assert judged(play)["fault_records"] == 0
 
 
+def test_faults_of_one_page_meet_their_records_in_order_across_a_change_of_the_context() -> None:
+    def play(log: TableLog) -> None:
+        log.dword(CONTEXTS, 0)
+        log.invalidate_device()
+        log.fault(cause=258)
+        log.dword(CONTEXTS, 1 | 1 << 2)
+        log.fault(cause=259)
+
+    assert judged(play)["fault_records"] == 2
+    assert judged(play, stepwise=True)["fault_records"] == 2
+
+
 def test_superpages_and_tables_outside_of_memory() -> None:
     def play(log: TableLog) -> None:
         entry = MIDDLE + 8 * ((IOVA >> 21 & 511) + 1)
