@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flow import conformance, coverage, lint, model_coverage, regress, report, summary, testlist, testplan, unit_tests
+from flow import conformance, coverage, formal, lint, model_coverage, regress, report, summary, testlist, testplan, unit_tests
 from flow.errors import UserError
 from flow.progress import duration
 from flow.project import Project
@@ -95,4 +95,5 @@ STAGES: Final[tuple[tuple[str, Stage], ...]] = (
     ("block simulations", lambda p: _simulations(p, "blocks", system=False)),
     ("system regression", lambda p: _simulations(p, "short", system=True)),
     ("conformance", _conformance),
+    ("proofs", lambda p: Count(*formal.run(p))),
 )
