@@ -11,7 +11,7 @@ help:
 	@echo 'make setup                            make .venv from the locked requirements (every target does it when needed)'
 	@echo 'make regress [SET=default|nightly]    run the regression; also JOBS= SEED= TESTS="a b" WAVES=1 COVERAGE=1 RESUME=1'
 	@echo '             [LAUNCHER=local|slurm]   MAIN=fast|stock|unmodified; report in build/report/index.html'
-	@echo 'make test                             all tests of the project: lint, units, flow, blocks, system, conformance'
+	@echo 'make test                             all tests of the project: lint, units, flow, blocks, system, conformance, proofs'
 	@echo 'make sim TEST= SEED= [WAVES=1]        run one test with one seed'
 	@echo 'make conformance [VECTORS=dir]        replay the recorded truth; DUT=model or DUT=iommu_rtl'
 	@echo 'make model-coverage                   branch coverage of the golden DMA API by its unit tests'

@@ -285,7 +285,7 @@ class TranslationScoreboard(Scoreboard):
         return affected
 
     def _judge_batch(self, pairs: TranslationPairs, found: list[tuple[FaultKey, ExpectedFault]]) -> Bool:
-        """Judge requests with one answer each, faults into ``found``; returns those that differ from it, mask of shape ``[n]``."""
+        """Judge requests with one answer each, faults into ``found``; returns those that differ, mask of shape ``[n]``."""
         if not self._translator_is_current:
             self._translator.invalidate()
             self._translator_is_current = True
