@@ -98,6 +98,9 @@ def run(project: Project, folder: Path, names: Sequence[str] = (), main: Main = 
         raise UserError(f"{folder} holds none of the faults {', '.join(names)}.")
     tests = testlist.load(project)
     chosen = {fault.name: tests_for(project, fault, tests) for fault in faults}
+    # A patch that does not apply is said before the first of many builds.
+    for fault in faults:
+        plant(project, fault)
     outcomes = []
     for fault in faults:
         outcome = hunt(project, fault, chosen[fault.name], main)

@@ -75,6 +75,14 @@ def test_patch_of_something_else_is_a_sentence(project: Project, tmp_path: Path)
         planted(project, tmp_path, PATCH.replace("hdl/", "tb/"))
 
 
+@pytest.mark.parametrize("folder", [faults.FOLDER, f"{faults.FOLDER}/formal"])
+def test_every_patch_of_the_project_applies(folder: str, tmp_path: Path) -> None:
+    patches = sorted((CHECKOUT / folder).glob("*.patch"))
+    assert patches
+    for path in patches:
+        faults.plant(Project(build=tmp_path), faults.read(path))
+
+
 def test_every_patch_of_the_project_names_tests_that_exist() -> None:
     project = Project()
     tests = testlist.load(project)
