@@ -78,6 +78,7 @@ class QueueTest(BaseTest):
             self.directory_off_in_flight,
             self.register_halves,
             self.invalidation_forms,
+            self.replaced_table,
         )
         for case in cases:
             case()
@@ -244,6 +245,26 @@ class QueueTest(BaseTest):
                 self.check(f"{name}: head", self.command_state(), (2, CommandQueueCsr(0)))
                 (answer,) = self.bench.translate([Request(GOOD, page)])
                 self.check(f"{name}, evicted {evicted}", answer.response.spa, 0x20_0005 << 12)
+
+    def replaced_table(self) -> None:
+        """Each form of IOTINVAL.VMA that covers non-leaf entries drops the pointer to a last-level table that was replaced."""
+        page, pointer, table = IOVA + (5 << 12), TABLE + 0x1000, TABLE + 0x3000
+        forms = {
+            "everything": (FLUSH, 0),
+            "process": (FLUSH | 1 << 32 | 7 << 12, 0),
+            "page with NL": (FLUSH | AV | 1 << 34, page >> 12 << 10),
+        }
+        for name, words in forms.items():
+            self.begin()
+            self.bench.store(table + 8 * 5, (0x20_0005 << 10 | 0xDF,))
+            self.bench.translate([Request(GOOD, page)])
+            self.bench.store(pointer, (table >> 2 | 1,))
+            self.bench.store(COMMANDS, (*words, FENCE, 0))
+            self.bench.write_register(Offset.CQT, 2, 4)
+            self.bench.cycles(WAIT)
+            self.check(f"{name}: head", self.command_state(), (2, CommandQueueCsr(0)))
+            (answer,) = self.bench.translate([Request(GOOD, page)])
+            self.check(f"{name}: page of the new table", answer.response.spa, 0x20_0005 << 12)
 
     # ---- interrupts ----
 
