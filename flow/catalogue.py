@@ -17,7 +17,7 @@ from flow.errors import UserError
 from flow.project import Project, near_matches
 
 PACKAGE = re.compile(r"^\s*package\s+\w+", re.MULTILINE)
-LIST_KEYS = ("sources", "include", "native", "native_exclude", "native_include", "verilator_flags")
+LIST_KEYS = ("sources", "include", "native", "native_exclude", "native_include", "verilator_flags", "required_checkers")
 TEXT_KEYS = ("name", "extends", "top", "toplevel", "vlt", "fast_main", "bare_main", "timescale")
 
 
@@ -44,6 +44,8 @@ class Dut:
     """Verilator control file that makes public what the testbench touches (not given to the `unmodified` main)."""
     verilator_flags: tuple[str, ...] = ()
     timescale: str = "1ns/1ps"
+    required_checkers: tuple[str, ...] = ()
+    """Checkers that must have compared something in every run, whatever the test."""
     parameters: Mapping[str, int | str] = field(default_factory=dict)
 
     def rtl_files(self, project: Project) -> list[Path]:

@@ -43,6 +43,7 @@ class Job:
     env: Mapping[str, str]
     cwd: str
     expected_testcases: int
+    required_checkers: tuple[str, ...]
     timeout_s: int
     reproduce: str
 
@@ -64,7 +65,7 @@ def read(folder: Path) -> Job:
         data = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):
         raise UserError(f"{folder} is not a run folder: it has no readable {MANIFEST}.") from None
-    return Job(**{**data, "command": tuple(data["command"])})
+    return Job(**{**data, **{key: tuple(data[key]) for key in ("command", "required_checkers")}})
 
 
 def make_job(
@@ -120,6 +121,7 @@ def make_job(
         env=environment,
         cwd=cwd,
         expected_testcases=test.testcases,
+        required_checkers=build.dut.required_checkers,
         timeout_s=test.timeout_s,
         reproduce=f"make sim TEST={test.name} SEED={seed}",
     )
@@ -135,7 +137,15 @@ def execute(project: Project, job: Job, simulations: Simulations) -> verdict.Res
     command = [_expand(project, part) for part in job.command]
     ended = simulations.run(command, environment, folder, folder / verdict.LOG, job.timeout_s)
     result = verdict.judge(
-        folder, job.test, job.seed, job.dut, job.expected_testcases, ended.exit_code, ended.timed_out, job.reproduce
+        folder,
+        job.test,
+        job.seed,
+        job.dut,
+        job.expected_testcases,
+        ended.exit_code,
+        ended.timed_out,
+        job.reproduce,
+        job.required_checkers,
     )
     timing: dict[str, Any] = {
         "wall_s": round(ended.wall_s, 3),

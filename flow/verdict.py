@@ -2,8 +2,8 @@
 
 PASS = exit code 0, AND a results file with exactly the expected number of test cases, all passed, AND no `%Error`, `ERROR` or
 `CRITICAL` in the log, AND a `test_result.json` left by the testbench for this test and seed, AND observed = expected = compared
-on every link, AND something compared. A failing run lists every reason; the signature is the one the testbench gave, else it is
-made from the first reason.
+on every link, AND something compared, by each checker that the DUT demands too. A failing run lists every reason; the signature
+is the one the testbench gave, else it is made from the first reason.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,20 @@ def from_json(data: dict[str, Any]) -> Result:
 
 
 def judge(
-    folder: Path, test: str, seed: int, dut: str, expected_testcases: int, exit_code: int, timed_out: bool, reproduce: str
+    folder: Path,
+    test: str,
+    seed: int,
+    dut: str,
+    expected_testcases: int,
+    exit_code: int,
+    timed_out: bool,
+    reproduce: str,
+    required_checkers: Sequence[str] = (),
 ) -> Result:
-    """Applies the pass rule to a run folder after the simulator has ended."""
+    """Applies the pass rule to a run folder after the simulator has ended.
+
+    ``required_checkers`` are those that must have compared something, by their names among the comparisons of the run.
+    """
     causes: list[tuple[str, Signature]] = []
 
     def add(reason: str, checker: str, block: str = dut) -> None:
@@ -117,6 +129,9 @@ def judge(
         add(f"the simulator ended with {what}", "simulator")
     for reason in evidence_faults:
         add(reason, "evidence")
+    for checker in required_checkers if reported is None and evidence else ():
+        if not evidence["comparisons"].get(checker):
+            add(f"the checker '{checker}' judged nothing, and every run of this DUT needs it", checker, "testbench")
     if not causes and reported is not None:
         add("the testbench reports a failure", reported.checker, reported.block)
     signature = reported if causes and reported is not None else (causes[0][1] if causes else None)

@@ -30,6 +30,7 @@ from tb.scoreboards.translation_pairs import TranslationPairer, TranslationPairs
 MOST_WALKS = 400
 """Walks tried for one request before it is counted as undecided."""
 _BUSY = 1 << 4
+_OFFSET = np.uint64(0xFFF)
 _AV, _PSCV, _GV, _NL, _S, _G = 1 << 10, 1 << 32, 1 << 33, 1 << 34, 1 << 9, 1 << 5
 
 
@@ -59,6 +60,16 @@ class Done:
     high: int
     submitted: int
     completed: int
+
+
+@dataclass(slots=True)
+class Period:
+    """A configuration of the core: written at ``since``; no longer in force at ``until``, when a later one was seen in force."""
+
+    configuration: IommuConfiguration
+    since: int
+    replaced: bool = False
+    until: int | None = None
 
 
 @dataclass
@@ -136,16 +147,17 @@ class WalkView(SparseMemory):
 
 
 class GrantChecker(Scoreboard):
-    """Watches the translation port of one IOMMU. It starts to judge when the log has told the capabilities."""
+    """Watches the translation port of one IOMMU, from its reset on. It judges once it knows the capabilities: given here, or told
+    by the log."""
 
     name = "grants"
     block = "iommu"
 
-    def __init__(self) -> None:
+    def __init__(self, capabilities: Capabilities | None = None) -> None:
         self._pairer = TranslationPairer(self.name)
-        self._compared = self._granted = self._old = self._undecided = 0
+        self._requests = self._granted = self._old = self._undecided = 0
         self.tables = Tables()
-        self._restart(None)
+        self._restart(capabilities)
 
     def _restart(self, capabilities: Capabilities | None) -> None:
         """The core is empty; memory stays."""
@@ -154,7 +166,7 @@ class GrantChecker(Scoreboard):
         self._view = WalkView(self)
         self._done: list[Done] = []
         self._fences: list[int] = []
-        self._configurations: list[tuple[IommuConfiguration, int, int | None]] = []
+        self._periods = [] if self._state is None else [Period(self._state.configuration, 0)]
         self._submitted: dict[int, int] = {}
 
     # ---- the log ----
@@ -192,13 +204,15 @@ class GrantChecker(Scoreboard):
         elif self._state is None:
             return
         elif kind == EventKind.REGISTER_WRITE:
-            before = self._state.configuration
             if self._state.write(record):
-                self._configurations.append((before, sequence, None))
+                self._periods[-1].replaced = True
+                self._periods.append(Period(self._state.configuration, sequence))
         elif kind == EventKind.REGISTER_READ:
             data = int(record["header"][0])
             if address & ~7 == DDTP and int(record["argument"]) & 1 and not data & _BUSY:
-                self._configurations = [(old, at, end or sequence) for old, at, end in self._configurations]
+                for period in self._periods:
+                    if period.replaced and period.until is None:
+                        period.until = sequence
         else:
             self._command(record, sequence)
 
@@ -257,17 +271,24 @@ class GrantChecker(Scoreboard):
         if self._state is None or not len(pairs):
             return
         # A refusal grants nothing, and is right here.
-        self._compared += len(pairs)
+        self._requests += len(pairs)
         granted = (pairs.status == 0) & ((pairs.address_type != AddressType.TRANSLATION_REQUEST) | (pairs.permissions & 3 != 0))
         rows = np.flatnonzero(granted)
         if not rows.size:
             return
         kept = pairs.take(rows)
+        # Translation requests ask for pages; a file is reached at its own address.
+        inside = (kept.address_type == AddressType.TRANSLATION_REQUEST) | kept.mrif | ((kept.spa ^ kept.iova) & _OFFSET == 0)
+        if not inside.all():
+            row = int(np.argmin(inside))
+            message = f"{request_of(kept, row)} was granted {int(kept.spa[row]):#x}, another place in the page"
+            raise self.error(message, int(kept.cycle[row]), int(kept.answered_at[row]))
         page = np.where(kept.mrif, kept.spa, kept.spa >> np.uint64(12))
         # Between two fences nothing goes out of force, and what is new may be seen: the first of equal requests stands for all.
         fences = np.searchsorted(np.array(self._fences, np.uint64), kept.requested_at)
-        ends = sorted(end for _, _, end in self._configurations if end is not None)
+        ends = sorted(period.until for period in self._periods if period.until is not None)
         settled = np.searchsorted(np.array(ends, np.uint64), kept.requested_at)
+        begun = np.searchsorted(np.array([period.since for period in self._periods], np.uint64), kept.answered_at)
         columns = (
             kept.iova >> np.uint64(12),
             kept.device_id,
@@ -277,6 +298,7 @@ class GrantChecker(Scoreboard):
             kept.permissions,
             fences,
             settled,
+            begun,
         )
         key = np.stack([np.asarray(column, np.uint64) for column in columns])
         _, first = np.unique(key, axis=1, return_index=True)
@@ -289,13 +311,12 @@ class GrantChecker(Scoreboard):
         window = int(pairs.requested_at[row]), int(pairs.answered_at[row])
         answer = (int(pairs.spa[row]), bool(pairs.mrif[row]), int(pairs.permissions[row]) & 7)
         tried = 0
-        assert self._state is not None
-        current = self._state.configuration
-        configurations = [
-            current,
-            *(old for old, _, end in self._configurations if end is None or end > window[0]),
+        in_force = [
+            period.configuration
+            for period in reversed(self._periods)
+            if period.since < window[1] and (period.until is None or period.until > window[0])
         ]
-        for configuration in configurations:
+        for configuration in in_force:
             waiting: list[dict[tuple[int, int], int]] = [{}]
             while waiting:
                 decided = waiting.pop()
@@ -319,8 +340,8 @@ class GrantChecker(Scoreboard):
         raise self.error(message, int(pairs.cycle[row]), window[1])
 
     def finish(self) -> ScoreboardResult:
-        figures = {"granted": self._granted, "granted_by_older_tables": self._old, "undecided": self._undecided}
-        return ScoreboardResult(self.name, self.block, self._compared, figures=figures)
+        figures = {"requests": self._requests, "granted_by_older_tables": self._old, "undecided": self._undecided}
+        return ScoreboardResult(self.name, self.block, self._granted, figures=figures)
 
 
 def _grants(response: Response, request: Request, answer: tuple[int, bool, int]) -> bool:

@@ -10,7 +10,6 @@ from pyuvm import uvm_env
 from tb.agents.descriptor_port.agent import DescriptorPortAgent
 from tb.agents.tlp_link.agent import TlpLinkAgent
 from tb.agents.translation_port.agent import TranslationPortAgent
-from tb.bridge.event_log import EventKind, LogBatch
 from tb.bridge.simulation import Simulation
 from tb.bridge.tops import Top
 from tb.checkers.grants import GrantChecker
@@ -40,8 +39,6 @@ class Environment(uvm_env):
         self.agents: dict[str, TlpLinkAgent] = {}
         self.suite = ScoreboardSuite(GATHERED_RECORDS)
         self.coverage = FunctionalCoverage()
-        self.translates = True
-        """The test makes translation requests; set it to False before :meth:`start` where it makes none."""
         self._figures: list[dict[str, Any]] = []
         for collector in collectors_of(top):
             self.coverage.add(collector)
@@ -80,11 +77,8 @@ class Environment(uvm_env):
         """Connect host memory and CPU, and let the clock run."""
         self.top.attach(self.simulation.native)
         if self.top.translation_port:
-            # No test of an IOMMU can forget it; one that says it makes no request is held to that.
-            if self.translates:
-                self.add_scoreboard(GrantChecker())
-            else:
-                self.simulation.add_consumer(_refuse_translations)
+            # No test of an IOMMU can forget it.
+            self.add_scoreboard(GrantChecker())
         self.simulation.start()
 
     async def finish(self) -> None:
@@ -127,9 +121,3 @@ class Environment(uvm_env):
         (self.settings.folder / "distinct.json").write_text(json.dumps(distinct) + "\n")
         text = json.dumps(result, indent=1, sort_keys=True) + "\n"
         (self.settings.folder / "test_result.json").write_text(text)
-
-
-def _refuse_translations(batch: LogBatch) -> None:
-    """Fails a run whose test said that it makes no translation requests."""
-    if len(batch.of_kind(EventKind.TRANSLATION_REQUEST)):
-        raise ScoreboardError("grants", "testbench", "a translation request in a test that said it makes none")

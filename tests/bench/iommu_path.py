@@ -16,6 +16,7 @@ import cocotb.task
 from tb.agents.tlp_link.item import StimulusTlp, TlpBatch
 from tb.bridge.event_log import EventKind, LogBatch
 from tb.bridge.native import Knob, WakeKind
+from tb.checkers.isolation import IsolationChecker
 from tb.env.base_test import run_test
 from tests.block.root_complex.test_traffic import ATTACHED, PAGE, TrafficTest
 
@@ -77,6 +78,7 @@ class PathTest(TrafficTest):
         await simulation.cycles(64)
         simulation.drain()
         self.environment.add_scoreboard(self.flow)
+        self.environment.add_scoreboard(IsolationChecker())
         await self.measure(Cell("warm", 32, 2 * len(PAGES), True))
         for cell in CELLS:
             tlps = await self.measure(cell)

@@ -50,11 +50,15 @@ def run_example(example: Project, counter: Build, tmp_path: Path) -> RunExample:
     """Runs one cocotb test of the example in a process of its own and returns the verdict."""
 
     def run(
-        testcase: str, module: str = "tests.flow.example.hazards", plusargs: Sequence[str] = (), timeout_s: int = 60
+        testcase: str,
+        module: str = "tests.flow.example.hazards",
+        plusargs: Sequence[str] = (),
+        timeout_s: int = 60,
+        required_checkers: tuple[str, ...] = (),
     ) -> Result:
         test = ListedTest(name=testcase, dut="counter", module=module, testcase=testcase, timeout_s=timeout_s)
         entry = job.make_job(example, test, 3, counter, tmp_path / testcase)
-        entry = replace(entry, command=(*entry.command, *plusargs))
+        entry = replace(entry, command=(*entry.command, *plusargs), required_checkers=required_checkers)
         entry.write(example)
         return job.execute(example, entry, Simulations())
 

@@ -80,6 +80,12 @@ def test_scoreboard_that_compared_nothing(run_example: RunExample, tmp_path: Pat
     assert result.reasons == ("nothing was compared",)
 
 
+def test_isolation_checker_that_was_forgotten(run_example: RunExample, tmp_path: Path) -> None:
+    result = run_example("counts", module="tests.flow.example.test_counter", required_checkers=("isolation",))
+    assert framework_says_pass(tmp_path / "counts")
+    assert result.reasons == ("the checker 'isolation' judged nothing, and every run of this DUT needs it",)
+
+
 def test_item_that_was_expected_and_never_seen(run_example: RunExample, tmp_path: Path) -> None:
     result = run_example("lost_item")
     assert framework_says_pass(tmp_path / "lost_item")

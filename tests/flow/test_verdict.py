@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from flow import verdict
+from flow import catalogue, verdict
+from flow.project import Project
 from flow.verdict import Result
 
 PASSING_XML = '<testsuites><testsuite><testcase name="copy" classname="m"/></testsuite></testsuites>'
@@ -17,6 +18,7 @@ FAILING_XML = (
     '<testsuites><testsuite><testcase name="copy"><failure error_type="AssertionError" error_msg="byte 7 of /a/b/buffer.py"/>'
     "</testcase></testsuite></testsuites>"
 )
+ISOLATION_CHECKERS = {"grants", "isolation"}
 EVIDENCE: dict[str, Any] = {
     "schema": 1,
     "test": "copy",
@@ -38,6 +40,7 @@ def judged(
     log: str = "0.00ns INFO cocotb all well\n",
     exit_code: int = 0,
     timed_out: bool = False,
+    required: tuple[str, ...] = (),
 ) -> Result:
     """The verdict on a run folder with these files."""
     if evidence is not None:
@@ -46,7 +49,7 @@ def judged(
     if xml is not None:
         (folder / verdict.RESULTS_XML).write_text(xml)
     (folder / verdict.LOG).write_text(log)
-    return verdict.judge(folder, "copy", 5, "dma", 1, exit_code, timed_out, "make sim TEST=copy SEED=5")
+    return verdict.judge(folder, "copy", 5, "dma", 1, exit_code, timed_out, "make sim TEST=copy SEED=5", required)
 
 
 def test_everything_in_order_passes(tmp_path: Path) -> None:
@@ -88,6 +91,29 @@ def test_one_thing_wrong_fails(tmp_path: Path, changes: dict[str, Any], reason: 
     assert not result.passed
     assert any(reason in given for given in result.reasons), result.reasons
     assert result.signature is not None
+
+
+@pytest.mark.parametrize("counts", [{}, {"isolation": 0}, {"isolation.fences": 4, "translation": 9}])
+def test_a_required_checker_that_judged_nothing_fails_the_run(tmp_path: Path, counts: dict[str, int]) -> None:
+    result = judged(tmp_path, evidence={**EVIDENCE, "comparisons": counts}, required=("isolation",))
+    assert result.reasons == ("the checker 'isolation' judged nothing, and every run of this DUT needs it",)
+    assert result.signature is not None
+    assert result.signature.bucket == "isolation in testbench"
+
+
+def test_a_required_checker_that_judged_something_passes(tmp_path: Path) -> None:
+    assert judged(tmp_path, evidence={**EVIDENCE, "comparisons": {"isolation": 1}}, required=("isolation",)).passed
+
+
+def test_every_device_with_an_iommu_requires_an_isolation_checker() -> None:
+    project = Project()
+    required = {
+        name: set(dut.required_checkers) & ISOLATION_CHECKERS
+        for name, dut in catalogue.load(project).items()
+        if any(path.name == "riscv_iommu.v" for path in dut.rtl_files(project))
+    }
+    assert {"iommu", "root_complex", "system", "system_wide"} <= required.keys()
+    assert all(required.values()), required
 
 
 def test_kernel_error_names_in_the_log_are_no_errors(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The CPU finds the machine by configuration requests, sets it up, and reaches registers and local memory of both endpoints."""
+"""The CPU finds the machine by configuration requests, sets it up, and reaches registers and local memory of both endpoints.
+
+Then both endpoints reach host memory, through the IOMMU."""
 
 from __future__ import annotations
 
@@ -7,18 +9,27 @@ import numpy as np
 from sluicegate.platform import ADDRESS_MAP
 from sluicegate.registers import endpoint
 
+from sequences.machine import Machine
+from sequences.single_transfers import single_transfers
 from tb.env.base_test import run_test
-from tests.system.system_test import SystemTest
+from tests.system.sequence_test import SequenceTest
 
 MAGIC = int.from_bytes(b"SLGE", "little")
 EXPECTED_FUNCTIONS = ["00:00.0", "00:01.0", "01:00.0", "02:00.0", "02:01.0", "03:00.0", "04:00.0"]
 ACCESSES = 200
 
 
-class EnumerationTest(SystemTest):
+class EnumerationTest(SequenceTest):
     """Registers in BAR0 and local memory in BAR2 of both endpoints through MMIO; reads that nobody claims give all ones."""
 
     def drive(self) -> None:
+        self._reach_functions()
+        super().drive()
+
+    def exercise(self, machine: Machine) -> None:
+        single_transfers(machine, self.random, batches=1)
+
+    def _reach_functions(self) -> None:
         random = np.random.default_rng(self.settings.seed)
         assert sorted(str(function.bdf) for function in self.tree.functions) == EXPECTED_FUNCTIONS
         bars = [function.device.bars for function in self.tree.endpoints]

@@ -11,7 +11,7 @@ from sluicegate.iommu.capabilities import Capabilities, IommuConfiguration
 from sluicegate.iommu.commands import Fence, SendInvalidate, SendPageResponse
 from sluicegate.iommu.pri import PAGE_REQUEST_CODE, PageRequest
 from sluicegate.iommu.registers import CommandQueueCsr, Ipsr, Offset, RecordQueueCsr
-from sluicegate.iommu.request import Cause, FaultRecord, TransactionType
+from sluicegate.iommu.request import Cause, FaultRecord, Request, Status, TransactionType
 
 from tb.bridge.native import Knob
 from tb.env.base_test import run_test
@@ -80,7 +80,6 @@ class MessageTest(QueueTest):
     """All directed cases, each from reset."""
 
     def prepare(self) -> None:
-        self.environment.translates = False
         self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.scoreboard = MessageScoreboard(self.bench)
         self.environment.add_scoreboard(self.scoreboard)
@@ -181,7 +180,10 @@ class MessageTest(QueueTest):
         self.bench.write_register(Offset.ICVEC, 0x6000, 8)
         asked = [page_request(ALLOWED, READ), page_request(WITH_PASID, WRITE, 9, 0xABCDE), page_request(ALLOWED, LAST, 7)]
         bare = PageRequest(ALLOWED, WINDOW | READ, priv=True, exec=True, process_id=0x777)
+        self.bench.send([Request(ALLOWED, WINDOW), Request(WITH_PASID, WINDOW, write=True)])
         self.ask(*asked, bare)
+        granted = [(answer.response.status, answer.response.spa) for answer in self.bench.collect(2)]
+        self.check("translations beside them, Bare", granted, [(Status.OK, WINDOW)] * 2)
         self.check("queue", self.page_state(), (4, RecordQueueCsr(0)))
         self.check("records", [self.page_record(index) for index in range(3)], [message.pack() for message in asked])
         self.check("record without PASID", self.page_record(3), (ALLOWED << 40, WINDOW | READ))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import cocotb
 from sluicegate.iommu.registers import CommandQueueCsr, Offset, RecordQueueCsr
-from sluicegate.iommu.request import Cause, FaultRecord, Request, TransactionType
+from sluicegate.iommu.request import Cause, FaultRecord, Request, Status, TransactionType
 
 from tb.bridge.native import Knob
 from tb.env.base_test import run_test
-from tests.block.iommu.test_queues import ABSENT, AV, COMMANDS, FENCE, FENCE_TARGET, FLUSH, IOVA, QueueTest
+from tests.block.iommu.test_queues import ABSENT, AV, COMMANDS, FENCE, FENCE_TARGET, FLUSH, GOOD, IOVA, QueueTest
 
 LATENCY = 300
 """Cycles of a memory access: long enough to act in the middle of one."""
@@ -90,6 +90,7 @@ class SwitchingTest(QueueTest):
         record = FaultRecord(Cause.DDT_NOT_VALID, TransactionType.UNTRANSLATED_READ, ABSENT, iotval=IOVA)
         self.check("record", self.record(0), record)
         self.check("tail", self.bench.read_register(Offset.FQT, 4), 1)
+        self.check("translation without a queue", self.read(GOOD), Status.OK)
         self.bench.write_register(Offset.FQCSR, RecordQueueCsr.QEN, 4)
         self.check("on", self.faults_on(), RecordQueueCsr.QEN | RecordQueueCsr.QON)
         self.check("tail of the queue turned on", self.bench.read_register(Offset.FQT, 4), 0)

@@ -17,7 +17,7 @@ import numpy as np
 from cocotb.task import bridge
 from numpy.typing import NDArray
 from sluicegate.conformance.iommu_cases import MemoryImage
-from sluicegate.iommu.capabilities import Capabilities, IommuConfiguration
+from sluicegate.iommu.capabilities import Capabilities, DirectoryMode, IommuConfiguration
 from sluicegate.iommu.device import IommuDevice
 from sluicegate.iommu.registers import (
     PPN_FIELD,
@@ -28,6 +28,7 @@ from sluicegate.iommu.registers import (
     event_offset,
     msi_offset,
 )
+from sluicegate.iommu.request import Request
 from sluicegate.memory import SparseMemory
 
 from tb.bridge.event_log import LogBatch
@@ -41,6 +42,7 @@ ROUNDS, ACCESSES = 24, 90
 SETTLE = 120
 """Cycles after a write within which everything it causes is over."""
 COUNTERS = 8
+REQUESTS = 3
 OPTIONAL = tuple(1 << bit for bit in (9, 15, 17, 22, 24, 25, 27, 30, 31, 38, 41, 42, 43))
 """Sv39, Svpbmt, Sv39x4, MSI_FLAT, AMO_HWAD, ATS, END, HPM, DBG, PD8, QOSID, NL, S."""
 COMMANDS = (0x7000_0000, 0x7001_0000)
@@ -103,7 +105,6 @@ class RegistersTest(BaseTest):
 
     def prepare(self) -> None:
         self.random = np.random.default_rng(self.settings.seed)
-        self.environment.translates = False
         self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
         self.scoreboard = RegistersScoreboard(self.bench)
         self.environment.add_scoreboard(self.scoreboard)
@@ -137,6 +138,7 @@ class RegistersTest(BaseTest):
                 if self.choose(0, 12) == 0:
                     self.read_all()
             self.read_all()
+            self.translate()
 
     def begin(self) -> None:
         """Reset both sides; the same commands in both memories."""
@@ -224,6 +226,20 @@ class RegistersTest(BaseTest):
             self.write_both(offset, value & WORD, 4)
         self.settle(f"write of {value:#x} to {offset:#x}")
         self.read(base)
+
+    def translate(self) -> None:
+        """Whatever the registers hold, in mode Bare devices are translated as on the model; counters show it."""
+        self.directory_open = False
+        for mode in (DirectoryMode.OFF, DirectoryMode.BARE):
+            self.write_both(Offset.DDTP, mode, 8)
+        limit = 1 << self.model.configuration.capabilities.physical_address_bits
+        requests = [Request(self.bits(24), self.bits(64) % limit, write=bool(self.choose(0, 2))) for _ in range(REQUESTS)]
+        got = [(answer.response.status, answer.response.spa) for answer in self.bench.translate(requests)]
+        wanted = [(response.status, response.spa) for response in map(self.model.translate, requests)]
+        self.scoreboard.compare("translation in mode Bare", got, wanted)
+        self.bench.cycles(SETTLE)
+        self.settle("translation")
+        self.read_all()
 
     def target(self) -> tuple[int, int, int]:
         """Where to write: byte offset, bytes, and a value that is likely to matter there."""

@@ -10,6 +10,7 @@ from sluicegate.dma.pages import PageAllocator
 from sluicegate.driver.config_access import ConfigAccess
 from sluicegate.driver.iommu import IommuDriver
 from sluicegate.driver.iommu_domain import PageTableDomain
+from sluicegate.iommu.capabilities import Capabilities
 from sluicegate.pci.config_space import (
     BUS_NUMBERS,
     COMMAND,
@@ -26,6 +27,7 @@ from tb.agents.tlp_link.item import TlpBatch
 from tb.bridge.native import WakeKind
 from tb.bridge.platform import SimulationPlatform
 from tb.bridge.tops import ROOT_COMPLEX
+from tb.checkers.grants import GrantChecker
 from tb.checkers.isolation import IsolationChecker
 from tb.env.base_test import BaseTest, run_test
 from tb.scoreboards.fabric import BridgePort, DownstreamPort, FabricConfiguration
@@ -93,6 +95,9 @@ class TrafficTest(BaseTest):
         port.write(PREFETCHABLE_LIMIT_UPPER, WINDOW64.end - 1 >> 32, 4)
         port.write(COMMAND, COMMAND_MEMORY | COMMAND_BUS_MASTER, 2)
         allocator = PageAllocator(self.platform.address_map.ram)
+        capabilities = Capabilities(self.platform.mmio_read(self.platform.address_map.iommu_registers.base, 8))
+        # It rebuilds the tables from the log, so that it has to see them written.
+        self.environment.add_scoreboard(GrantChecker(capabilities))
         self.driver = IommuDriver(self.platform, allocator)
         self.driver.enable()
         self.domain = PageTableDomain(self.driver)
