@@ -1,6 +1,7 @@
 `default_nettype none
 // Second-stage walk cache: last-level second-stage tables by device and guest address bits above 2 MiB. Serves the walks of table
 // pages and of the requests' own pages alike. Fully associative, one-hot select, round-robin replacement; combinational lookup.
+// It answers only to the GSCID that the table was found under: a device may have moved to another guest since.
 module iommu_second_stage_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 16
@@ -11,8 +12,9 @@ module iommu_second_stage_cache #(
     // 1 when any entry is valid: an empty cache need not be asked.
     output wire                                       used_o,
 
-    // Lookup by device (request_t) and guest address.
+    // Lookup by device (request_t), GSCID (context_t) and guest address.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_i,
     input  wire [63:0]                                lookup_guest_i,
     output wire                                       lookup_hit_o,
     output wire [43:0]                                lookup_ppn_o,
@@ -35,11 +37,12 @@ module iommu_second_stage_cache #(
   localparam int KEY_W = 24 + 43;
 
   request_t      lookup, fill;
-  context_t      fill_context;
+  context_t      lookup_context, fill_context;
   invalidation_t invalidation;
 
   assign lookup = lookup_request_i;
   assign fill = fill_request_i;
+  assign lookup_context = lookup_context_i;
   assign fill_context = fill_context_i;
   assign invalidation = invalidation_i;
 
@@ -78,10 +81,15 @@ module iommu_second_stage_cache #(
   endgenerate
 
   logic [43:0] selected;
+  logic [15:0] selected_gscid;
 
   always_comb begin
     selected = '0;
-    for (int i = 0; i < ENTRIES; i++) selected = selected | ({44{lookup_match[i]}} & ppn_q[i]);
+    selected_gscid = '0;
+    for (int i = 0; i < ENTRIES; i++) begin
+      selected = selected | ({44{lookup_match[i]}} & ppn_q[i]);
+      selected_gscid = selected_gscid | ({16{lookup_match[i]}} & gscid_q[i]);
+    end
   end
 
   always_comb begin
@@ -101,7 +109,7 @@ module iommu_second_stage_cache #(
   end
 
   assign used_o = valid_q != '0;
-  assign lookup_hit_o = lookup_match != '0;
+  assign lookup_hit_o = lookup_match != '0 && selected_gscid == lookup_context.gscid;
   assign lookup_ppn_o = selected;
 
 `ifndef SYNTHESIS
@@ -111,7 +119,7 @@ module iommu_second_stage_cache #(
 `endif
 
 `ifdef FORMAL
-  // Proof `iommu_second_stage_cache`: a lookup answers with a table only if that was filled for its device and guest address (never
+  // Proof `iommu_second_stage_cache`: a lookup answers with a table only if that was filled for its device, guest and address (never
   // foreign) and no invalidation named it since (never stale); at most one entry answers. Any key, any table.
   wire [KEY_W-1:0] f_key;
   wire [15:0]      f_gscid;
@@ -157,6 +165,7 @@ module iommu_second_stage_cache #(
     if (f_started_q) begin
       one_entry_matches: assert ((lookup_match & (lookup_match - 1'b1)) == '0);
       never_stale_never_foreign: assert (!f_hit || (f_live_q && used_o));
+      of_its_guest: assert (!f_hit || f_gscid == lookup_context.gscid);
       hit_of_the_last_entry: cover (f_hit && lookup_match[ENTRIES-1]);
       survives_an_invalidation: cover (f_hit && invalidate_i && !invalidation.everything && !invalidation.directory && !f_named);
     end

@@ -1,6 +1,8 @@
 `default_nettype none
 // Walk cache: last-level first-stage tables by requester {DID, PV, PID} and address bits above 2 MiB. Holds the supervisor page of
-// the table (both stages combined), the second-stage attributes of that page and G of the pointers on the way.
+// the table (both stages combined), the second-stage attributes of that page and G of the pointers on the way. It answers only in the
+// address space that the table was found in: a context that has changed since must not meet tables of the one before, whose
+// translations would then carry the wrong PSCID and GSCID.
 // Fully associative, one-hot select, round-robin replacement; lookup is combinational.
 module iommu_walk_cache #(
     // Entries, 2 or more.
@@ -9,8 +11,9 @@ module iommu_walk_cache #(
     input  wire                                       clk_i,
     input  wire                                       rst_i,
 
-    // Lookup by request_t.
+    // Lookup by request_t and by the address space of context_t.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_i,
     output wire                                       lookup_hit_o,
     output wire [43:0]                                lookup_ppn_o,
     output wire [1:0]                                 lookup_pbmt_o,
@@ -39,11 +42,12 @@ module iommu_walk_cache #(
   localparam int TABLE_W = 48;
 
   request_t      lookup, fill;
-  context_t      fill_context;
+  context_t      lookup_context, fill_context;
   invalidation_t invalidation;
 
   assign lookup = lookup_request_i;
   assign fill = fill_request_i;
+  assign lookup_context = lookup_context_i;
   assign fill_context = fill_context_i;
   assign invalidation = invalidation_i;
 
@@ -52,6 +56,9 @@ module iommu_walk_cache #(
   wire             fill_gv = fill_context.second_mode != 4'd0;
   // {GV, GSCID, G, PSCID}
   wire [TAG_W-1:0] fill_tag = {fill_gv, fill_context.gscid, fill_g_i, fill_context.pscid};
+
+  wire             lookup_gv = lookup_context.second_mode != 4'd0;
+  wire [36:0]      lookup_space = {lookup_gv, lookup_context.gscid, lookup_context.pscid};
 
   logic [ENTRIES-1:0] valid_d, valid_q;
   logic [KEY_W-1:0]   key_q [0:ENTRIES-1];
@@ -88,11 +95,18 @@ module iommu_walk_cache #(
   endgenerate
 
   logic [TABLE_W-1:0] selected;
+  logic [TAG_W-1:0]   selected_tag;
 
   always_comb begin
     selected = '0;
-    for (int i = 0; i < ENTRIES; i++) selected = selected | ({TABLE_W{lookup_match[i]}} & table_q[i]);
+    selected_tag = '0;
+    for (int i = 0; i < ENTRIES; i++) begin
+      selected = selected | ({TABLE_W{lookup_match[i]}} & table_q[i]);
+      selected_tag = selected_tag | ({TAG_W{lookup_match[i]}} & tag_q[i]);
+    end
   end
+
+  wire [36:0] selected_space = {selected_tag[37:21], selected_tag[19:0]};
 
   always_comb begin
     valid_d = valid_q | write;
@@ -110,7 +124,7 @@ module iommu_walk_cache #(
     end
   end
 
-  assign lookup_hit_o = lookup_match != '0;
+  assign lookup_hit_o = lookup_match != '0 && selected_space == lookup_space;
   assign {lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o} = selected;
 
 `ifndef SYNTHESIS
@@ -120,8 +134,8 @@ module iommu_walk_cache #(
 `endif
 
 `ifdef FORMAL
-  // Proof `iommu_walk_cache`: a lookup answers with a table only if that was filled for its {DID, PV, PID} and address (never foreign)
-  // and no invalidation named it since (never stale); at most one entry answers. Any key, any table.
+  // Proof `iommu_walk_cache`: a lookup answers with a table only if that was filled for its {DID, PV, PID}, address and address space
+  // (never foreign), and no invalidation named it since (never stale); at most one entry answers. Any key, any table.
   wire [KEY_W-1:0]   f_key;
   wire [TAG_W-1:0]   f_tag;
   wire [TABLE_W-1:0] f_table;
@@ -171,6 +185,7 @@ module iommu_walk_cache #(
     if (f_started_q) begin
       one_entry_matches: assert ((lookup_match & (lookup_match - 1'b1)) == '0);
       never_stale_never_foreign: assert (!f_hit || f_live_q);
+      of_its_address_space: assert (!f_hit || {f_tag[37:21], f_tag[19:0]} == lookup_space);
       hit_of_the_last_entry: cover (f_hit && lookup_match[ENTRIES-1]);
       survives_an_invalidation: cover (f_hit && invalidate_i && !invalidation.everything && !invalidation.directory && !f_named);
     end

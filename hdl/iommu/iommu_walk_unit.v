@@ -84,6 +84,7 @@ module iommu_walk_unit #(
 );
 
   wire [iommu_spec_pkg::REQUEST_W-1:0] lookup_request;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] lookup_context;
   wire context_hit;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] cached_context;
   wire table_hit;
@@ -139,6 +140,7 @@ module iommu_walk_unit #(
       .restart_id_i     (restart_id_i),
       .restart_epoch_i  (restart_epoch_i),
       .lookup_request_o (lookup_request),
+      .lookup_context_o (lookup_context),
       .context_hit_i    (context_hit),
       .context_i        (cached_context),
       .table_hit_i      (table_hit),
@@ -206,6 +208,7 @@ module iommu_walk_unit #(
       .clk_i           (clk_i),
       .rst_i           (rst_i),
       .lookup_request_i(lookup_request),
+      .lookup_context_i(lookup_context),
       .lookup_hit_o    (table_hit),
       .lookup_ppn_o    (table_ppn),
       .lookup_pbmt_o   (table_pbmt),
@@ -229,6 +232,7 @@ module iommu_walk_unit #(
       .rst_i           (rst_i),
       .used_o          (second_used),
       .lookup_request_i(lookup_request),
+      .lookup_context_i(lookup_context),
       .lookup_guest_i  (lookup_guest),
       .lookup_hit_o    (second_hit),
       .lookup_ppn_o    (second_ppn),

@@ -49,9 +49,10 @@ module iommu_walker #(
     input  wire [ID_W-1:0]                            restart_id_i,
     input  wire                                       restart_epoch_i,
 
-    // Lookup and fill of the context cache and the walk caches (combinational lookup of `lookup_request_o`, and for the second
-    // stage of `lookup_guest_o`; fill one cycle later under `fill_request_o` and `fill_guest_o`).
+    // Lookup and fill of the context cache and the walk caches (combinational lookup of `lookup_request_o`, for the walk caches under
+    // `lookup_context_o`, and for the second stage of `lookup_guest_o`; fill one cycle later under `fill_request_o` and `fill_guest_o`).
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_o,
+    output wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_o,
     input  wire                                       context_hit_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       context_i,
     input  wire                                       table_hit_i,
@@ -230,6 +231,7 @@ module iommu_walker #(
   assign event_known = event_context;
   assign event_decision = event_meaning;
   assign lookup_request_o = step_request;
+  assign lookup_context_o = present.state == iommu_spec_pkg::WALK_START ? context_i : present_context;
   assign lookup_guest_o = present.guest;
 
   wire event_look = event_decision.again ||

@@ -58,6 +58,7 @@ module iommu_walk_slots #(
   wire [iommu_spec_pkg::WALK_W-1:0] unused_result_walk;
   wire result_squashed;
   wire [iommu_spec_pkg::REQUEST_W-1:0] unused_lookup_request;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_lookup_context;
   wire [63:0] unused_lookup_guest;
   wire context_fill;
   wire table_fill;
@@ -135,6 +136,7 @@ module iommu_walk_slots #(
       .result_walk_o(unused_result_walk),
       .result_squashed_o(result_squashed),
       .lookup_request_o(unused_lookup_request),
+      .lookup_context_o(unused_lookup_context),
       .lookup_guest_o(unused_lookup_guest),
       .context_fill_o(context_fill),
       .table_fill_o(table_fill),

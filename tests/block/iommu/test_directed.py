@@ -17,6 +17,7 @@ from tb.bridge.tops import IOMMU
 from tb.env.base_test import BaseTest, run_test
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
 from tests.block.iommu.bench import SETTLE_CYCLES, IommuBench, with_fault
+from tests.unit.iommu.changed_contexts import CHANGED_CONTEXTS
 from tests.unit.iommu.directed_list import DIRECTED
 from tests.unit.iommu.scenario import Scenario
 
@@ -137,7 +138,7 @@ class DirectedTest(BaseTest):
         iommu = RtlIommu(self.bench, self.check)
         for latency in LATENCIES:
             self.environment.simulation.native.set_knob(Knob.MEMORY_PORT_LATENCY, latency)
-            for scenario in DIRECTED:
+            for scenario in (*DIRECTED, *CHANGED_CONTEXTS):
                 self.running = scenario.__name__
                 self.scoreboard.checks.setdefault(self.running, 0)
                 scenario(iommu)

@@ -10,6 +10,7 @@ from sluicegate.iommu import IommuDevice, Request, Response
 from sluicegate.iommu.registers import CommandQueueCsr, Offset, RecordQueueCsr
 from sluicegate.iommu.request import FaultRecord
 
+from tests.unit.iommu.changed_contexts import CHANGED_CONTEXTS
 from tests.unit.iommu.directed_list import DIRECTED, POISONED, REFUSED, Iommu
 from tests.unit.iommu.scenario import Scenario
 
@@ -80,7 +81,7 @@ class ModelIommu:
         self.device.complete_invalidation(requester, tags)
 
 
-@pytest.mark.parametrize("scenario", DIRECTED, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", [*DIRECTED, *CHANGED_CONTEXTS], ids=lambda scenario: scenario.__name__)
 def test_item_on_the_model(scenario: Callable[[Iommu], None]) -> None:
     iommu = ModelIommu()
     scenario(iommu)
