@@ -71,7 +71,7 @@ def predict_translated_route(
     route.completions[reads] = (span[reads] + _ZEROS - 1) // _ZEROS
     page, offset = np.uint64(0xFFF), np.uint64(0xFFC)
     address = (pairs.spa & ~page) | (tlps.address & offset)
-    forwarded = success & ~translation & ~file
+    forwarded = success & ~translation & ~file & configuration.root_port.bus_master
     for region in (*configuration.address_map.ram, configuration.address_map.imsic):
         route.egress[forwarded & ((address - np.uint64(region.base)) < np.uint64(region.size))] = links.memory_request
     route.egress[forwarded & in_windows(configuration.root_port, address)] = links.switch_down

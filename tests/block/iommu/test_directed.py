@@ -84,9 +84,9 @@ class RtlIommu:
         words = [int.from_bytes(data[at : at + 8], "little") for at in range(0, 32, 8)]
         return with_fault(answer.response, FaultRecord.unpack((words[0], words[1], words[2], words[3])))
 
-    def during(self, requests: Sequence[Request], action: Callable[[], None]) -> list[Response]:
+    def during(self, requests: Sequence[Request], action: Callable[[], None], delay: int = 6) -> list[Response]:
         self._bench.send(requests)
-        self._bench.cycles(6)
+        self._bench.cycles(delay)
         action()
         answers = self._bench.collect(len(requests))
         self._bench.cycles(COMMAND_CYCLES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cocotb
 import cocotb.task
 import numpy as np
@@ -61,7 +63,8 @@ class TrafficTest(BaseTest):
         windows = (WINDOW32, WINDOW64)
         port = BridgePort(SECONDARY, SUBORDINATE, windows)
         unused = DownstreamPort(0, 0)
-        self.flow = LinkFlowScoreboard(FabricConfiguration(port, port, (unused, unused)), frozenset({ROOT_COMPLEX_BLOCK}))
+        self.fabric = FabricConfiguration(port, port, (unused, unused))
+        self.flow = LinkFlowScoreboard(self.fabric, frozenset({ROOT_COMPLEX_BLOCK}))
         for agent in self.environment.agents.values():
             agent.set_stalls(int(self.random.choice([0, 0, 8000, 30000])))
 
@@ -72,18 +75,33 @@ class TrafficTest(BaseTest):
         simulation.drain()
         self.environment.add_scoreboard(self.flow)
         self.environment.add_scoreboard(IsolationChecker())
-        traffic = UpstreamTraffic(self.random, self.pages, (*ATTACHED, *ATTACHED, STRANGER))
-        sequencer = self.environment.agents["switch_up"].sequencer
-        for number in range(1, int(self.settings.parameters.get("batches", 8)) + 1):
-            item = TlpBatch("upstream", traffic.tlps(BATCH))
-            await sequencer.start_item(item)
-            await sequencer.finish_item(item)
-            await cocotb.task.bridge(self._churn)()
-            await simulation.expect("the batch at the root port", WakeKind.LINK_TLPS, number * BATCH, argument=4)
+        self.traffic = UpstreamTraffic(self.random, self.pages, (*ATTACHED, *ATTACHED, STRANGER))
+        batches = int(self.settings.parameters.get("batches", 8))
+        for number in range(1, batches + 1):
+            await self._send(number)
         await simulation.cycles(QUIET_CYCLES)
         simulation.drain()
         await cocotb.task.bridge(self._check_faults)()
         self._check_statistics()
+        await cocotb.task.bridge(self._disable_bus_master)()
+        await self._send(batches + 1)
+        await simulation.cycles(QUIET_CYCLES)
+
+    async def _send(self, number: int) -> None:
+        """The ``number``-th batch, while the driver is at work."""
+        sequencer = self.environment.agents["switch_up"].sequencer
+        item = TlpBatch("upstream", self.traffic.tlps(BATCH))
+        await sequencer.start_item(item)
+        await sequencer.finish_item(item)
+        await cocotb.task.bridge(self._churn)()
+        await self.environment.simulation.expect("the batch at the root port", WakeKind.LINK_TLPS, number * BATCH, argument=4)
+
+    def _disable_bus_master(self) -> None:
+        """Whatever the tables say, nothing of a device goes through the root port from here on."""
+        ConfigAccess(self.platform, ROOT_PORT).write(COMMAND, COMMAND_MEMORY, 2)
+        self.environment.simulation.drain()
+        self.environment.suite.flush()
+        self.flow.configure(replace(self.fabric, root_port=replace(self.fabric.root_port, bus_master=False)))
 
     def _set_up(self) -> None:
         """Root port, IOMMU, and a domain over RAM and both windows."""

@@ -83,15 +83,16 @@ class RoutingTest(SwitchTest):
     def draw_configuration(self, initial: SwitchConfiguration, phase: int) -> SwitchConfiguration:
         """The same buses and windows; ACS and egress control of each port at random, in every third phase also the enables.
 
-        Seven phases in a row have each ACS control set at least once.
+        Seven phases in a row have each ACS control set at least once, nine let each port lose its Bus Master Enable.
         """
         enabled = 1.0 if phase % 3 else 0.8
+        no_master = None if phase % 3 else initial.ports[phase // 3 % len(initial.ports)]
 
         def vary(port: PortConfiguration) -> PortConfiguration:
             return replace(
                 port,
                 memory_space=bool(self.random.random() < enabled),
-                bus_master=bool(self.random.random() < enabled),
+                bus_master=bool(self.random.random() < enabled) and port is not no_master,
                 atomic_egress_blocking=bool(self.random.random() < 0.2),
                 acs=AcsControl(int(self.random.integers(0, 128)) & int(self.random.integers(0, 128)) | 1 << phase % 7),
                 egress_vector=int(self.random.integers(0, 8)),

@@ -35,12 +35,15 @@ from tests.unit.iommu.scenario import (
 )
 
 IOVA, TARGET, OTHER = 0x12_3456_7000, 0x8765_4000, 0x9876_5000
+NESTED_LEAF = 0x50_2000 + 8 * (IOVA >> 12 & 511)
+"""Where :func:`_nested` has the first-stage leaf."""
 LAST_GUEST_PAGE = (1 << 41) - 4096
 INVALIDATE_VMA, INVALIDATE_GVMA, FENCE, INVALIDATE_DEVICE = 0x001, 0x081, 0x002, 0x003
 INVALIDATE_MESSAGE = 0x004
 AV, PSCV, GV = 1 << 10, 1 << 32, 1 << 33
 FENCE_WORD: Final = 0x2100_0000
 REFUSED, POISONED = 1, 2
+DDTP_BUSY = 1 << 4
 
 
 class Iommu(Protocol):
@@ -52,8 +55,8 @@ class Iommu(Protocol):
     def translate(self, request: Request) -> Response:
         """One request alone; its response with the fault record that reached the queue (None: none did)."""
 
-    def during(self, requests: Sequence[Request], action: Callable[[], None]) -> list[Response]:
-        """Requests under way while ``action`` runs; their responses, without fault records."""
+    def during(self, requests: Sequence[Request], action: Callable[[], None], delay: int = 6) -> list[Response]:
+        """Requests under way while ``action`` runs, ``delay`` cycles behind the first; their responses, without fault records."""
 
     def store(self, address: int, word: int) -> None:
         """Software writes a dword."""
@@ -449,7 +452,7 @@ def invalidation_of_global_entries(iommu: Iommu) -> None:
 
 
 def _nested(capabilities: int = FULL) -> tuple[Scenario, int]:
-    """IOVA at guest page 0x60_0000, that at TARGET; the position of its second-stage leaf. GSCID 9."""
+    """IOVA at guest page 0x60_0000, that at TARGET, 0x61_0000 at OTHER; the second-stage leaf of the former. GSCID 9."""
     scenario = Scenario(capabilities)
     guest_root, first_root = scenario.page(4), 0x50_0000
     first = ProcessContext(FirstStageMode.SV39, first_root, 3)
@@ -459,7 +462,8 @@ def _nested(capabilities: int = FULL) -> tuple[Scenario, int]:
     scenario.identity(guest_root, 0x50_0000, 0x50_4000)
     scenario.memory.write_u64(first_root + 8 * (IOVA >> 30 & 511), entry(0x50_1000, V))
     scenario.memory.write_u64(0x50_1000 + 8 * (IOVA >> 21 & 511), entry(0x50_2000, V))
-    scenario.memory.write_u64(0x50_2000 + 8 * (IOVA >> 12 & 511), entry(0x60_0000, PAGE))
+    scenario.memory.write_u64(NESTED_LEAF, entry(0x60_0000, PAGE))
+    scenario.map(guest_root, 0x61_0000, entry(OTHER, PAGE), guest=True)
     return scenario, scenario.map(guest_root, 0x60_0000, entry(TARGET, PAGE), guest=True)
 
 
@@ -491,6 +495,21 @@ def walk_in_flight_is_squashed(iommu: Iommu) -> None:
         expect(iommu, Request(1, IOVA), OTHER)
 
 
+def nested_walk_in_flight_is_squashed(iommu: Iommu) -> None:
+    """The same at any moment between the read of the first-stage leaf and the end of the second stage of what it led to."""
+    for delay in range(6, 240, 6):
+        scenario, _ = _nested()
+        iommu.begin(scenario)
+
+        def change() -> None:
+            iommu.store(NESTED_LEAF, entry(0x61_0000, PAGE))
+            iommu.command((INVALIDATE_VMA | GV | 9 << 44, 0), (FENCE, 0))
+
+        (answer,) = iommu.during([Request(1, IOVA)], change, delay)
+        iommu.check("old or new while it changes", (answer.spa or 0) & ~0xFFF in (TARGET, OTHER), True)
+        expect(iommu, Request(1, IOVA), OTHER)
+
+
 def directory_off_while_walking(iommu: Iommu) -> None:
     """Requests under way end under the old directory or are refused; the busy bit falls, and later ones are refused."""
     scenario, _ = _one_page()
@@ -500,6 +519,66 @@ def directory_off_while_walking(iommu: Iommu) -> None:
     iommu.check("answers", {(answer.status, answer.spa) for answer in answers} <= allowed, True)
     iommu.check("ddtp", iommu.read_register(Offset.DDTP, 8), 0)
     iommu.check("refused", iommu.translate(Request(1, IOVA)).status, Status.UNSUPPORTED_REQUEST)
+
+
+def _change_directory(iommu: Iommu, *values: int) -> None:
+    """Write ``ddtp``, each value once the one before it is in force."""
+    for value in values:
+        iommu.write_register(Offset.DDTP, value, 8)
+        while iommu.read_register(Offset.DDTP, 8) & DDTP_BUSY:
+            pass
+        iommu.check("ddtp", iommu.read_register(Offset.DDTP, 8), value)
+
+
+def directory_replaced(iommu: Iommu) -> None:
+    """Nothing that was found under one directory is seen under another one or under none, without any invalidation.
+
+    The specification leaves that to software; here a new ``ddtp`` empties every cache, which isolates the old from the new.
+    """
+    device, near, off = 0x83, 0x03, 0
+    beside, elsewhere = IOVA + 0x1000, IOVA + 0x1_0000
+    for stage in (Scenario.first_stage, Scenario.second_stage):
+        guest = stage is Scenario.second_stage
+        first = Scenario(FULL, DirectoryMode.THREE_LEVEL)
+        root = stage(first, device)
+        for page, target in ((IOVA, TARGET), (beside, TARGET + 0x1000), (elsewhere, TARGET + 0x2000)):
+            first.map(root, page, entry(target, PAGE), guest=guest)
+        second = Scenario(FULL, DirectoryMode.TWO_LEVEL, behind=first)
+        second.map(stage(second, device), IOVA, entry(OTHER, PAGE), guest=guest)
+        without = Scenario(FULL, DirectoryMode.TWO_LEVEL, behind=second)
+        without.map(stage(without, near), IOVA, entry(OTHER, PAGE), guest=guest)
+        shallow = Scenario(FULL, DirectoryMode.ONE_LEVEL, behind=without)
+        shallow.map(stage(shallow, near), IOVA, entry(OTHER, PAGE), guest=guest)
+        iommu.begin(shallow)
+        _change_directory(iommu, off)
+
+        def warm(first: Scenario = first) -> None:
+            _change_directory(iommu, off, first.configuration.ddtp)
+            for write in (False, True, False):
+                expect(iommu, Request(device, IOVA, write), TARGET)
+            expect(iommu, Request(device, beside), TARGET + 0x1000)
+
+        unmapped = Cause.READ_GUEST_PAGE_FAULT if guest else Cause.READ_PAGE_FAULT
+        warm()
+        _change_directory(iommu, off)
+        expect_fault(iommu, Request(device, IOVA), Cause.ALL_INBOUND_DISALLOWED)
+        warm()
+        _change_directory(iommu, DirectoryMode.BARE)
+        expect(iommu, Request(device, IOVA), IOVA)
+        warm()
+        _change_directory(iommu, off, second.configuration.ddtp)
+        # Of the tables above this page the old ones would be found first.
+        expect_fault(iommu, Request(device, elsewhere), unmapped)
+        expect_fault(iommu, Request(device, beside), unmapped)
+        expect(iommu, Request(device, IOVA), OTHER)
+        warm()
+        _change_directory(iommu, DirectoryMode.BARE, without.configuration.ddtp)
+        expect_fault(iommu, Request(device, IOVA), Cause.DDT_NOT_VALID)
+        expect(iommu, Request(near, IOVA), OTHER)
+        warm()
+        _change_directory(iommu, off, shallow.configuration.ddtp)
+        expect_fault(iommu, Request(device, IOVA), Cause.TRANSACTION_TYPE_DISALLOWED)
+        expect(iommu, Request(near, IOVA), OTHER)
 
 
 def race_of_updates(iommu: Iommu) -> None:
@@ -544,7 +623,9 @@ DIRECTED: Final[tuple[Callable[[Iommu], None], ...]] = (
     invalidation_of_global_entries,
     invalidation_of_nested_entries,
     walk_in_flight_is_squashed,
+    nested_walk_in_flight_is_squashed,
     directory_off_while_walking,
+    directory_replaced,
     superpage_across_msi_window,
     guest_address_of_42_bits,
     ats_of_a_clean_page,

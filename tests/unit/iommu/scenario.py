@@ -42,11 +42,20 @@ def entry(address: int, flags: int) -> int:
 
 
 class Scenario:
-    """A memory, a configuration, and tables laid out by a bump allocator from 1 GiB on."""
+    """A memory, a configuration, and tables laid out by a bump allocator from 1 GiB on.
 
-    def __init__(self, capabilities: int = FULL, mode: DirectoryMode = DirectoryMode.ONE_LEVEL, fctl: int = 0) -> None:
-        self.memory = SparseMemory()
-        self._next = 1 << 30
+    ``behind`` is a finished scenario, in whose memory this one lies behind it: another directory for the same IOMMU.
+    """
+
+    def __init__(
+        self,
+        capabilities: int = FULL,
+        mode: DirectoryMode = DirectoryMode.ONE_LEVEL,
+        fctl: int = 0,
+        behind: Scenario | None = None,
+    ) -> None:
+        self.memory: SparseMemory = SparseMemory() if behind is None else behind.memory
+        self._next: int = 1 << 30 if behind is None else behind._next
         self.directory = self.page()
         self.configuration = IommuConfiguration(Capabilities(capabilities), fctl, self.directory >> 2 | mode)
         self._directories: dict[tuple[int, ...], int] = {}

@@ -44,7 +44,7 @@ class ModelIommu:
         words = [int.from_bytes(data[at : at + 8], "little") for at in range(0, 32, 8)]
         return replace(response, fault=FaultRecord.unpack((words[0], words[1], words[2], words[3])))
 
-    def during(self, requests: Sequence[Request], action: Callable[[], None]) -> list[Response]:
+    def during(self, requests: Sequence[Request], action: Callable[[], None], delay: int = 0) -> list[Response]:
         half = len(requests) // 2
         early = [self.device.translate(request) for request in requests[:half]]
         action()
