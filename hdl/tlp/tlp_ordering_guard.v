@@ -90,7 +90,6 @@ module tlp_ordering_guard #(
   logic                  f_watching_q;
   logic [F_COUNT_W-1:0]  f_ahead_q;     // TLPs of the guarded queue before the watched one
   logic [POSITION_W-1:0] f_owed_q;      // posted TLPs that must leave before it, of the last cycle
-  logic [2:0]            f_ready_q;     // cycles for which it was the head and nothing was owed
 
   wire [POSITION_W-1:0] f_leaves = posted_left_i - f_left_q;
   wire [POSITION_W-1:0] f_needs = arrive_wait_i ? arrive_barrier_i - posted_left_i : '0;
@@ -105,12 +104,33 @@ module tlp_ordering_guard #(
     if (f_take) f_ahead_q <= f_stored_q - F_COUNT_W'(take_i);
     else if (take_i) f_ahead_q <= f_ahead_q - 1'b1;
     f_watching_q <= f_take || (f_watching_q && !(f_head && take_i));
-    f_ready_q <= f_head && f_owed == '0 && !take_i ? f_ready_q + 3'(f_ready_q != '1) : '0;
     if (rst_i) begin
       f_stored_q <= '0;
       f_left_q <= '0;
       f_watching_q <= 1'b0;
-      f_ready_q <= '0;
+    end
+  end
+
+  // Stored barriers, oldest first: does it wait, and how many posted TLPs have left since it was reached (negative: are still owed).
+  localparam int F_REACH = POSTED_HEADERS + 1;
+  logic [ROWS-1:0]                   f_waits;
+  logic [ROWS-1:0]                   f_in_range, f_in_order;
+  logic signed [POSITION_W-1:0]      f_since [ROWS];
+  logic [POSITION_W:0]               f_word;
+  logic                              f_before_it;     // the watched TLP is released: its barrier is no longer stored
+  logic [POSITION_W-1:0]             f_stored_owed;   // else what its barrier says
+  always_comb begin
+    f_before_it = f_ahead_q < F_COUNT_W'(released_q);
+    f_stored_owed = '0;
+    for (int i = 0; i < ROWS; i++) begin
+      f_word = u_barriers.u_storage.memory_q[(32'(u_barriers.read_pointer_q) + i) % ROWS];
+      f_waits[i] = i < 32'(unused_count) && f_word[POSITION_W];
+      f_since[i] = posted_left_i - f_word[POSITION_W-1:0];
+      f_in_range[i] = !f_waits[i] || (32'(f_since[i]) >= -F_REACH && 32'(f_since[i]) <= F_REACH + ROWS - 1 - i);
+      f_in_order[i] = 1'b1;
+      for (int j = 0; j < i; j++)
+        if (f_waits[j] && f_waits[i] && 32'(f_since[i]) - 32'(f_since[j]) > F_REACH) f_in_order[i] = 1'b0;
+      if (32'(f_ahead_q - F_COUNT_W'(released_q)) == i && f_waits[i] && f_since[i] < 0) f_stored_owed = -f_since[i];
     end
   end
 
@@ -123,10 +143,24 @@ module tlp_ordering_guard #(
     if (rst_i) assume (posted_left_i == '0 && !arrive_i && !take_i);
     assume (!(arrive_i && arrive_wait_i) || 32'(f_needs) <= POSTED_HEADERS + 1);
     if (f_started_q && !rst_i) begin
+      // The queue below: its pointers span its count, its head is what is stored there (proof `fifo`).
+      rows_spanned: assert (32'(unused_count) <= ROWS && 32'(u_barriers.read_pointer_q) < ROWS && 32'(u_barriers.write_pointer_q) ==
+          (32'(u_barriers.read_pointer_q) + 32'(unused_count)) % ROWS);
+      head_stored: assert (unused_count == '0 ||
+          u_barriers.out_data_o == u_barriers.u_storage.memory_q[u_barriers.read_pointer_q]);
+      // Why a count modulo suffices: a barrier is at most F_REACH ahead. A later one is at most F_REACH before an earlier one, so while
+      // the head waits none falls behind; once it is reached, one of them goes in each cycle in which a posted TLP may.
+      barriers_in_range: assert (f_in_range == '1);
+      barriers_in_order: assert (f_in_order == '1);
+      // Every TLP is released or has its barrier stored; the watched one is among them, and what it is owed is what its barrier says.
+      all_accounted: assert (32'(f_stored_q) <= HEADERS && 32'(f_stored_q) == 32'(released_q) + 32'(unused_count));
+      watched_is_stored: assert (!f_watching_q || f_ahead_q < f_stored_q);
+      released_is_owed_nothing: assert (!(f_watching_q && f_before_it) || f_owed == '0);
+      owed_is_its_barrier: assert (!f_watching_q || f_before_it || f_owed == f_stored_owed);
       never_passes_a_posted: assert (!(f_head && take_i) || f_owed == '0);
-      never_waits_for_nothing: assert (32'(f_ready_q) <= HEADERS + 1 || released_o);
+      never_waits_for_nothing: assert (!f_head || f_owed != '0 || released_o);
       waits_and_leaves: cover (f_head && take_i && f_leaves == POSITION_W'(1) && f_owed_q == POSITION_W'(1));
-      stands_still: cover (f_head && 32'(f_ready_q) == 7);
+      full_and_owed: cover (f_head && f_owed != '0 && 32'(f_stored_q) == HEADERS);
     end
   end
 `endif
