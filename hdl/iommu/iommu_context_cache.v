@@ -1,6 +1,6 @@
 `default_nettype none
-// Context cache: resolved contexts (iommu_records.vh: context_t) by requester {DID, PV, PID}. Fully associative, one-hot select,
-// round-robin replacement; lookup is combinational. Only valid, well-configured contexts are ever filled.
+// Context cache: resolved contexts (iommu_records.vh: context_t) by requester {DID, PV, PID}. Fully associative, round-robin
+// replacement, contexts in distributed RAM; lookup is combinational. Only valid, well-configured contexts are ever filled.
 module iommu_context_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 8
@@ -57,18 +57,24 @@ module iommu_context_cache #(
       always_ff @(posedge clk_i) begin
         if (write[i]) begin
           key_q[i] <= fill_key;
-          context_q[i] <= fill_context_i;
         end
       end
     end
   endgenerate
 
-  logic [iommu_spec_pkg::CONTEXT_W-1:0] selected;
+  // Index of the one that is set.
+  function automatic [INDEX_W-1:0] encoded;
+    input [ENTRIES-1:0] match;
+    begin
+      encoded = '0;
+      for (int i = 0; i < ENTRIES; i++) if (match[i]) encoded = encoded | INDEX_W'(i);
+    end
+  endfunction
 
-  always_comb begin
-    selected = '0;
-    for (int i = 0; i < ENTRIES; i++) selected = selected | ({iommu_spec_pkg::CONTEXT_W{lookup_match[i]}} & context_q[i]);
-  end
+  wire [INDEX_W-1:0] lookup_index = encoded(lookup_match);
+  wire [INDEX_W-1:0] write_index = fill_match != '0 ? encoded(fill_match) : victim_q;
+
+  always_ff @(posedge clk_i) if (fill_i) context_q[write_index] <= fill_context_i;
 
   always_comb begin
     valid_d = valid_q | write;
@@ -87,7 +93,7 @@ module iommu_context_cache #(
   end
 
   assign lookup_hit_o = lookup_match != '0;
-  assign lookup_context_o = selected;
+  assign lookup_context_o = context_q[lookup_index];
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin

@@ -18,12 +18,11 @@ module iommu_performance_events #(
     input  wire                                      request_valid_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]      request_i,
 
-    // A walk accesses memory: its slot and its records (request_t, context_t, walk_t). Its state tells reads from updates of A and D.
+    // A walk accesses memory: its slot, its state, which tells reads from updates of A and D, and whose it is (event_source_t).
     input  wire                                      access_valid_i,
     input  wire [SLOT_W-1:0]                         access_slot_i,
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]      access_request_i,
-    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]      access_context_i,
-    input  wire [iommu_spec_pkg::WALK_W-1:0]         access_walk_i,
+    input  wire [3:0]                                access_state_i,
+    input  wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0] access_source_i,
 
     // A request is answered with the result of a walk; the walk's slot becomes free or walks again.
     input  wire                                      answer_valid_i,
@@ -37,27 +36,20 @@ module iommu_performance_events #(
 );
   `include "iommu_records.vh"
 
-  request_t             request, access_request, answer_request;
-  context_t             access_context, answer_context;
-  walk_t                access_walk;
-  event_source_t        request_source, access_source, answer_source;
+  request_t             request, answer_request;
+  context_t             answer_context;
+  event_source_t        request_source, answer_source;
   logic [3:0]           request_event, access_event;
   logic [3*EVENT_W-1:0] events_q;
 
   assign request = request_i;
-  assign access_request = access_request_i;
-  assign access_context = access_context_i;
-  assign access_walk = access_walk_i;
   assign answer_request = answer_request_i;
   assign answer_context = answer_context_i;
 
   // A guest is known with the device context, a process address space once its first stage is.
-  wire access_pscv = access_context.resolved && access_context.first_mode != 4'd0;
   wire answer_pscv = answer_context.resolved && answer_context.first_mode != 4'd0;
 
   assign request_source = {request.did, request.pv, request.pid, 17'd0, 21'd0};
-  assign access_source = {access_request.did, access_request.pv, access_request.pid,
-                          access_context.second_mode != 4'd0, access_context.gscid, access_pscv, access_context.pscid};
   assign answer_source = {answer_request.did, answer_request.pv, answer_request.pid,
                           answer_context.second_mode != 4'd0, answer_context.gscid, answer_pscv, answer_context.pscid};
 
@@ -68,7 +60,7 @@ module iommu_performance_events #(
       iommu_spec_pkg::AT_TRANSLATION_REQUEST: request_event = iommu_spec_pkg::EVENT_ATS_REQUEST;
       default: request_event = iommu_spec_pkg::EVENT_NONE;
     endcase
-    case (access_walk.state)
+    case (access_state_i)
       iommu_spec_pkg::WALK_DIRECTORY: access_event = iommu_spec_pkg::EVENT_DIRECTORY_WALK;
       iommu_spec_pkg::WALK_PROCESS: access_event = iommu_spec_pkg::EVENT_PROCESS_DIRECTORY_WALK;
       iommu_spec_pkg::WALK_FIRST: access_event = iommu_spec_pkg::EVENT_FIRST_STAGE_WALK;
@@ -90,7 +82,7 @@ module iommu_performance_events #(
 
   always_ff @(posedge clk_i) begin
     walked_q <= walked_d;
-    events_q <= {access_valid_i ? access_event : iommu_spec_pkg::EVENT_NONE, access_source,
+    events_q <= {access_valid_i ? access_event : iommu_spec_pkg::EVENT_NONE, access_source_i,
                  answer_valid_i && walked_q[answer_slot_i] ? iommu_spec_pkg::EVENT_TLB_MISS : iommu_spec_pkg::EVENT_NONE,
                  answer_source,
                  request_valid_i ? request_event : iommu_spec_pkg::EVENT_NONE, request_source};

@@ -51,6 +51,8 @@ typedef struct packed {
   logic [2:0]  second_level;
   logic [1:0]  purpose;       // of the second-stage translation
   logic        cold;          // the walk cache is not used
+  logic        big_endian;    // of the access in flight: byte order, and the dword that counts (one-hot)
+  logic [7:0]  place;
   logic        reused;        // the first-stage table came from the walk cache
   logic [63:0] guest;         // address under second-stage translation; iotval2 of a guest page fault
   logic [55:0] address;       // of the access in flight; result address when done
@@ -79,31 +81,47 @@ typedef struct packed {
   logic [1:0]  guest_flags;
 } walk_t;
 
-// What the response to a walk means (iommu_walk_event.v), for the rest of the step (iommu_walk_advance.v).
+// What the first half of a step finds (iommu_walk_event.v, iommu_walk_look.v): the kind of the event, one-hot, and what is true of the
+// memory response. What follows from them is the second half's (iommu_walk_advance.v).
 typedef struct packed {
-  logic        locate;        // the parts of the step to go on with
-  logic        guest;
+  logic        fetch;         // the record was fetched from its slot, nothing more
+  logic        refused;       // ddtp refuses the request: misfit_cause
+  logic        bare;          // ddtp is Bare: done
+  logic        start;         // the device directory begins at `target`
+  logic        locate;        // a context is known
+  logic        cached;        // it came from the context cache
+  logic        guest;         // `target` is the guest address to look up
+  logic        index;         // the MSI page table entry is at `target`
+  logic        directory;     // entries: device directory, process directory, page tables, MSI page table
+  logic        process;
+  logic        first;
   logic        second;
-  logic        arrive;
-  logic        finish;
-  logic        access;        // at `address`
-  logic        update;        // the access is a compare-and-set
-  logic        again;
-  logic        index;         // an interrupt file number is to be computed
-  logic        fault;
-  logic [8:0]  cause;
-  logic        guest_fault;
-  logic [1:0]  guest_flags;
-  logic        cached;        // the context came from the context cache
-  logic [55:0] address;
-  logic        s_r;           // second-stage attributes of `guest`; those of a Bare stage unless a leaf was read
-  logic        s_w;
-  logic        s_x;
-  logic        s_d;
-  logic [1:0]  s_pbmt;
-  logic [2:0]  s_page;
-  logic [55:0] s_address;
-} decision_t;
+  logic        msi;
+  logic        error;         // of the dwords asked for
+  logic        poison;
+  logic        lost;          // a compare-and-set found another value
+  logic        updated;       // response of a compare-and-set
+  logic        invalid;       // directories, MSI: V = 0
+  logic        misfit;        // directories, MSI: misconfigured
+  logic        forbidden;     // MSI: not for this access
+  logic        malformed;     // page tables (iommu_pte_check.v)
+  logic        leaf;
+  logic        bad_pointer;
+  logic        bad_page;
+  logic        denied;        // rights, or an update that hardware may not make
+  logic        stale;         // A or D is to be set
+  logic        sets_dirty;    // the access sets D of a writable page
+  logic [2:0]  page;          // size code of the leaf
+  logic        msi_match;
+  logic        mrif;
+  logic [2:0]  canonical;     // the request's address is canonical in Sv57, Sv48, Sv39
+  logic [1:0]  wide_process;  // its process identifier exceeds 17, 8 bits
+  logic [63:0] target;        // address that the entry yields
+  logic [8:0]  error_cause;
+  logic [8:0]  poison_cause;
+  logic [8:0]  invalid_cause;
+  logic [8:0]  misfit_cause;  // page tables: of every fault of the entry
+} finding_t;
 
 // A fault: what a record holds beyond its constants.
 typedef struct packed {

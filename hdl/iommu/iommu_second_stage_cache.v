@@ -1,7 +1,7 @@
 `default_nettype none
 // Second-stage walk cache: last-level second-stage tables by device and guest address bits above 2 MiB. Serves the walks of table
-// pages and of the requests' own pages alike. Fully associative, one-hot select, round-robin replacement; combinational lookup.
-// It answers only to the GSCID that the table was found under: a device may have moved to another guest since.
+// pages and of the requests' own pages alike. Fully associative, round-robin replacement, tables in distributed RAM; combinational
+// lookup. It answers only to the GSCID that the table was found under: a device may have moved to another guest since.
 module iommu_second_stage_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 16
@@ -61,7 +61,7 @@ module iommu_second_stage_cache #(
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
       wire [KEY_W-1:0] entry_key = key_q[i];
 
-      assign lookup_match[i] = valid_q[i] && entry_key == lookup_key;
+      assign lookup_match[i] = valid_q[i] && entry_key == lookup_key && gscid_q[i] == lookup_context.gscid;
       assign fill_match[i] = valid_q[i] && entry_key == fill_key;
       assign invalidate_match[i] = invalidation.everything ||
           (invalidation.directory
@@ -74,23 +74,24 @@ module iommu_second_stage_cache #(
         if (write[i]) begin
           key_q[i] <= fill_key;
           gscid_q[i] <= fill_context.gscid;
-          ppn_q[i] <= fill_ppn_i;
         end
       end
     end
   endgenerate
 
-  logic [43:0] selected;
-  logic [15:0] selected_gscid;
-
-  always_comb begin
-    selected = '0;
-    selected_gscid = '0;
-    for (int i = 0; i < ENTRIES; i++) begin
-      selected = selected | ({44{lookup_match[i]}} & ppn_q[i]);
-      selected_gscid = selected_gscid | ({16{lookup_match[i]}} & gscid_q[i]);
+  // Index of the one that is set.
+  function automatic [INDEX_W-1:0] encoded;
+    input [ENTRIES-1:0] match;
+    begin
+      encoded = '0;
+      for (int i = 0; i < ENTRIES; i++) if (match[i]) encoded = encoded | INDEX_W'(i);
     end
-  end
+  endfunction
+
+  wire [INDEX_W-1:0] lookup_index = encoded(lookup_match);
+  wire [INDEX_W-1:0] write_index = fill_match != '0 ? encoded(fill_match) : victim_q;
+
+  always_ff @(posedge clk_i) if (fill_i) ppn_q[write_index] <= fill_ppn_i;
 
   always_comb begin
     valid_d = valid_q | write;
@@ -109,8 +110,8 @@ module iommu_second_stage_cache #(
   end
 
   assign used_o = valid_q != '0;
-  assign lookup_hit_o = lookup_match != '0 && selected_gscid == lookup_context.gscid;
-  assign lookup_ppn_o = selected;
+  assign lookup_hit_o = lookup_match != '0;
+  assign lookup_ppn_o = ppn_q[lookup_index];
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin

@@ -122,8 +122,8 @@ package iommu_spec_pkg;
   // Widths of the records in iommu_records.vh.
   localparam int REQUEST_W = 116;
   localparam int CONTEXT_W = 318;
-  localparam int WALK_W = 239;
-  localparam int DECISION_W = 144;
+  localparam int WALK_W = 248;
+  localparam int FINDING_W = 137;
   localparam int FAULT_W = 187;
   localparam int EVENT_SOURCE_W = 83;
   localparam int TRANSLATION_W = 94;

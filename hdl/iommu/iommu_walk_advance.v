@@ -1,32 +1,35 @@
 `default_nettype none
-// Second half of a step: where a walk goes after its event (iommu_walk_event.v), up to the next memory access, the next look into a
-// cache, or the result. Combinational. The parts, each of which may hand on to a later one, are worked out side by side:
+// Second half of a step: where a walk goes after what the first half found (iommu_walk_event.v, iommu_walk_look.v), up to the next memory
+// access, the next look into a cache, or the result. Combinational. The parts, each of which may hand on to a later one, are worked out
+// side by side:
+//   entry     which finding of an entry wins: the order of the checks decides the cause
 //   locate    a device context is known: transaction type checks, process directory or first stage; a message is done here
 //   first     the first stage begins: Bare, canonical check, walk cache, or its root table
 //   guest     the guest address of the request is known: MSI page table or second stage
 //   second    second stage of `guest` begins: Bare, width check, a look into its walk cache, or its root table
 //   arrive    the supervisor address of `guest` is known: load what it was for, or finish
 //   access    an address to load from is known: width check, issue
+// What only counts with an access (address, size, byte order) is chosen by what is known early, whether there is an access or not.
 module iommu_walk_advance #(
-    // 1: entries of last-level first-stage tables are read by the line (iommu_walk_event.v).
+    // 1: an entry of a last-level first-stage table is read with its line of 64 bytes.
     parameter int LINE_READS = 1
 ) (
-    // Effective capabilities; iommu_qosid as {MCID, RCID}.
+    // Effective capabilities; fctl.BE; iommu_qosid as {MCID, RCID}.
     input  wire [63:0]                           capabilities_i,
+    input  wire                                  big_endian_i,
     input  wire [23:0]                           qos_i,
 
     // Address bits beyond the physical address size.
     input  wire [55:0]                           beyond_i,
 
-    // request_t; context_t, walk_t and decision_t after the event; state before it.
+    // request_t; context_t and walk_t with the entry that was read; finding_t.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]  context_i,
     input  wire [iommu_spec_pkg::WALK_W-1:0]     walk_i,
-    input  wire [iommu_spec_pkg::DECISION_W-1:0] decision_i,
-    input  wire [3:0]                            state_i,
+    input  wire [iommu_spec_pkg::FINDING_W-1:0]  finding_i,
 
     // Walk cache: last-level first-stage table of the address (supervisor page number), its second-stage attributes, G so far.
-    // Second-stage walk cache: it holds something; last-level second-stage table of `walk_i.guest`.
+    // Second-stage walk cache: it holds something; last-level second-stage table of the guest address.
     input  wire                                  table_hit_i,
     input  wire [43:0]                           table_ppn_i,
     input  wire [1:0]                            table_pbmt_i,
@@ -36,36 +39,55 @@ module iommu_walk_advance #(
     input  wire                                  second_hit_i,
     input  wire [43:0]                           second_ppn_i,
 
+    // The context and the record after the step; the record if the walk goes on.
     output wire [iommu_spec_pkg::CONTEXT_W-1:0]  context_o,
     output wire [iommu_spec_pkg::WALK_W-1:0]     walk_o,
+    output wire [iommu_spec_pkg::WALK_W-1:0]     issued_walk_o,
+
+    // Memory access; operands of a compare-and-set as {expected, new}, in memory order. A line is read from its start.
     output wire                                  access_o,
     output wire                                  access_update_o,
+    output wire [55:0]                           access_address_o,
     output wire [6:0]                            access_size_o,
+    output wire [127:0]                          access_data_o,
     output wire [1:0]                            access_pbmt_o,
     output wire [23:0]                           access_qos_o,
+
     output wire                                  again_o,
     output wire                                  index_o,           // the walk waits for its interrupt file number
     output wire                                  done_o,
-    output wire                                  context_fill_o
+    // It ends in success with the entry that was read: known early, with its record.
+    output wire                                  ends_o,
+    output wire [iommu_spec_pkg::WALK_W-1:0]     ended_walk_o,
+
+    // The context is to be cached; the table that was read is a last-level one of the first or of the second stage.
+    output wire                                  context_fill_o,
+    output wire                                  table_fill_o,
+    output wire                                  second_fill_o
 );
   `include "iommu_records.vh"
 
-  request_t  request;
-  decision_t decision;
+  request_t request;
+  context_t device, known;
+  walk_t    walk, issued, next;
+  finding_t found;
 
+  // Modes of page tables are 0 (Bare), 8, 9, 10: bit 3 tells whether there is one.
   assign request = request_i;
-  assign decision = decision_i;
+  assign device = context_i;
+  assign walk = walk_i;
+  assign found = finding_i;
 
   wire translated = request.at == iommu_spec_pkg::AT_TRANSLATED;
   wire untranslated = request.at == iommu_spec_pkg::AT_UNTRANSLATED;
   wire message = request.at == iommu_spec_pkg::AT_MESSAGE;
   wire extended = capabilities_i[iommu_spec_pkg::CAP_MSI_FLAT];
-  wire       probe, unused_exec, unused_read, unused_write;
+  wire       probe, exec, unused_read, unused_write;
   wire [8:0] access_cause, page_cause, guest_cause;
 
   iommu_access_kind u_access_kind (
       .request_i     (request_i),
-      .exec_o        (unused_exec),
+      .exec_o        (exec),
       .read_o        (unused_read),
       .write_o       (unused_write),
       .probe_o       (probe),
@@ -74,36 +96,69 @@ module iommu_walk_advance #(
       .guest_cause_o (guest_cause)
   );
 
-  context_t device, known;
-  walk_t    walk, issued, next;
+  // ---- Entry --------------------------------------------------------------------------------------------------------------------------
+  // The PTE as it is now, of a successful compare-and-set as well; in other steps it is not looked at.
+  wire [63:0] pte = walk.entry;
+  wire        pte_r = pte[1];
+  wire        pte_w = pte[2];
+  wire        pte_x = pte[3];
+  wire        pte_u = pte[4];
+  wire        pte_g = pte[5];
+  wire        marks_d = found.sets_dirty && pte_w;
+  wire        pte_d = pte[7] || (found.updated && marks_d);
+  wire [1:0]  pte_pbmt = pte[62:61];
+  wire [63:0] pte_marked = {pte[63:8], pte[7] || marks_d, 1'b1, pte[5:0]};
 
-  assign device = context_i;
-  assign walk = walk_i;
+  wire hurt = found.error || found.poison;
+  wire gone = hurt || found.lost;
+  wire wrong = found.malformed || (found.leaf ? found.bad_page || found.denied : found.bad_pointer);
+  wire leaf_good = !gone && found.leaf && !wrong && !found.stale;
+  wire leaf_stale = !gone && found.leaf && !wrong && found.stale;
+  wire pointer_good = !gone && !found.leaf && !wrong;
+  wire entry_good = !hurt && !found.invalid && !found.misfit && !found.forbidden;
+  wire last = walk.level == 3'd0;
+
+  wire first_leaf = found.first && leaf_good;
+  wire first_pointer = found.first && pointer_good;
+  wire first_stale = found.first && leaf_stale;
+  wire first_update = first_stale && walk.table_w;
+  // The record needs the guest address of the table, which the walk cache does not hold.
+  wire restarts = first_stale && !walk.table_w && walk.reused;
+  wire table_denied = first_stale && !walk.table_w && !walk.reused;
+  wire second_leaf = found.second && leaf_good;
+  wire second_pointer = found.second && pointer_good;
+  wire second_update = found.second && leaf_stale;
+  wire repeats = (found.first || found.second) && !hurt && found.lost;
+  wire directory_pointer = found.directory && entry_good && !last;
+  wire directory_leaf = found.directory && entry_good && last;
+  wire process_pointer = found.process && entry_good && !last;
+  wire process_leaf = found.process && entry_good && last;
+  wire msi_done = found.msi && entry_good;
+  wire to_index = found.guest && device.msi && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST && found.msi_match;
 
   // ---- Addresses and their widths: every candidate is formed and checked beside the choice among them ---------------------------------
   // 1: the guest address is wider than second-stage mode `mode` translates.
   function automatic beyond_guest;
     input [63:0] target;
-    input [3:0]  mode;
+    input [1:0]  mode;
     begin
       case (mode)
-        4'd8: beyond_guest = target[63:41] != '0;
-        4'd9: beyond_guest = target[63:50] != '0;
+        2'd0: beyond_guest = target[63:41] != '0;
+        2'd1: beyond_guest = target[63:50] != '0;
         default: beyond_guest = target[63:59] != '0;
       endcase
     end
   endfunction
 
-  // Entry of the root table of second-stage mode `mode` for a guest address.
-  function automatic [55:0] second_root;
-    input [43:0] ppn;
+  // Index into the root table of second-stage mode `mode` for a guest address.
+  function automatic [10:0] second_index;
     input [58:0] target;
-    input [3:0]  mode;
+    input [1:0]  mode;
     begin
       case (mode)
-        4'd8: second_root = {ppn[43:2], target[40:30], 3'd0};
-        4'd9: second_root = {ppn[43:2], target[49:39], 3'd0};
-        default: second_root = {ppn[43:2], target[58:48], 3'd0};
+        2'd0: second_index = target[40:30];
+        2'd1: second_index = target[49:39];
+        default: second_index = target[58:48];
       endcase
     end
   endfunction
@@ -115,42 +170,44 @@ module iommu_walk_advance #(
 
   always_comb begin
     case (device.first_mode[1:0])
-      2'd1: process_too_wide = request.pid[19:8] != '0;
-      2'd2: process_too_wide = request.pid[19:17] != '0;
+      2'd1: process_too_wide = found.wide_process[0];
+      2'd2: process_too_wide = found.wide_process[1];
       default: process_too_wide = 1'b0;
     endcase
     process_level = {1'b0, device.first_mode[1:0]} - 3'd1;
-    case (process_level)
-      3'd0: process_offset = {request.pid[7:0], 4'd0};
-      3'd1: process_offset = {request.pid[16:8], 3'd0};
+    case (device.first_mode[1:0])
+      2'd1: process_offset = {request.pid[7:0], 4'd0};
+      2'd2: process_offset = {request.pid[16:8], 3'd0};
       default: process_offset = {6'd0, request.pid[19:17], 3'd0};
     endcase
-    case (device.first_mode)
-      4'd8: begin
-        canonical = request.iova[63:39] == {25{request.iova[38]}};
+    case (device.first_mode[1:0])
+      2'd0: begin
+        canonical = found.canonical[0];
         root_vpn = request.iova[38:30];
       end
-      4'd9: begin
-        canonical = request.iova[63:48] == {16{request.iova[47]}};
+      2'd1: begin
+        canonical = found.canonical[1];
         root_vpn = request.iova[47:39];
       end
       default: begin
-        canonical = request.iova[63:57] == {7{request.iova[56]}};
+        canonical = found.canonical[2];
         root_vpn = request.iova[56:48];
       end
     endcase
   end
 
   wire [63:0] iova = request.iova;
-  wire [63:0] root_entry = {8'd0, device.first_ppn, root_vpn, 3'd0};
-  wire [63:0] process_entry = {8'd0, device.first_ppn, process_offset};
-  wire [55:0] table_address = {table_ppn_i, request.iova[20:12], 3'd0};
-  wire [55:0] hit_address = {second_ppn_i, walk.guest[20:12], 3'd0};
+  wire [1:0]  mode = device.second_mode[1:0];
+  wire [63:0] target = found.target;
+  wire [55:0] root_entry = {device.first_ppn, root_vpn, 3'd0};
+  wire [55:0] process_entry = {device.first_ppn, process_offset};
+  wire [55:0] table_address = {table_ppn_i, iova[20:12], 3'd0};
+  wire [55:0] hit_address = {second_ppn_i, target[20:12], 3'd0};
 
   // ---- Locate and first ---------------------------------------------------------------------------------------------------------------
   wire barred = !untranslated && !device.en_ats;
   wire no_process = request.pv && (!device.pdtv || (!device.resolved && process_too_wide));
-  wire allowed = decision.locate && !message && !barred && !no_process;
+  wire allowed = found.locate && !message && !barred && !no_process;
   // The first stage is known: no process directory has to be walked.
   wire known_stage = device.resolved || !device.pdtv;
   wire settled = allowed && !translated && known_stage;
@@ -160,12 +217,12 @@ module iommu_walk_advance #(
   wire defaulted = allowed && !translated && !known_stage && by_default;
   wire to_process = allowed && !translated && !known_stage && !by_default;
   wire guest_is_iova = allowed && translated && device.t2gpa;
-  wire answered = decision.locate && message && device.en_pri;
-  wire disallowed = (decision.locate && (message ? !device.en_pri : barred || no_process)) || unprivileged;
+  wire answered = found.locate && message && device.en_pri;
+  wire disallowed = (found.locate && (message ? !device.en_pri : barred || no_process)) || unprivileged;
 
   wire first = settled && !unprivileged;
-  wire bare = guest_is_iova || defaulted || (first && device.first_mode == 4'd0);
-  wire paged = first && device.first_mode != 4'd0;
+  wire bare = guest_is_iova || defaulted || (first && !device.first_mode[3]);
+  wire paged = first && device.first_mode[3];
   wire reuses = table_hit_i && !walk.cold;
   wire noncanonical = paged && !canonical;
   wire to_table = paged && canonical && reuses;
@@ -173,62 +230,119 @@ module iommu_walk_advance #(
 
   always_comb begin
     known = device;
-    known.resolved = device.resolved || settled || defaulted;
+    known.resolved = device.resolved || settled || defaulted || process_leaf;
     if (guest_is_iova || defaulted) known.first_mode = 4'd0;
   end
 
   // ---- Guest and second ---------------------------------------------------------------------------------------------------------------
-  wire to_msi = (decision.guest || bare) && device.msi;
+  wire to_msi = (first_leaf || bare) && device.msi;
   wire second_iova = bare && !device.msi;
-  wire second_walk = decision.second || (decision.guest && !device.msi);
-  wire second = second_iova || second_walk || to_root || to_process;
-  wire second_bare = device.second_mode == 4'd0;
+  wire second_target = first_pointer || process_pointer || (found.guest && !to_index) || (first_leaf && !device.msi);
+  wire second = second_iova || second_target || to_root || to_process;
+  wire second_bare = !device.second_mode[3];
   wire too_wide = !second_bare &&
-      ((second_iova && beyond_guest(iova, device.second_mode)) || (second_walk && beyond_guest(walk.guest, device.second_mode)) ||
-       (to_root && beyond_guest(root_entry, device.second_mode)) || (to_process && beyond_guest(process_entry, device.second_mode)));
+      ((second_iova && beyond_guest(iova, mode)) || (second_target && beyond_guest(target, mode)) ||
+       (to_root && beyond_guest({8'd0, root_entry}, mode)) ||
+       (to_process && beyond_guest({8'd0, process_entry}, mode)));
   wire stage = second && !second_bare && !too_wide;
-  wire looks = stage && second_used_i && state_i != iommu_spec_pkg::WALK_GUEST;
-  wire found = stage && second_used_i && state_i == iommu_spec_pkg::WALK_GUEST && second_hit_i;
-  wire descends = stage && !(second_used_i && (second_hit_i || state_i != iommu_spec_pkg::WALK_GUEST));
+  wire looks = stage && second_used_i && !found.guest;
+  wire reuses_second = second_used_i && second_hit_i;
+  wire descends = stage && (found.guest ? !reuses_second : !second_used_i);
+  wire continues = stage && found.guest && reuses_second;
 
   logic [1:0]  purpose;
   logic [63:0] guest;
 
   always_comb begin
     purpose = walk.purpose;
-    if (decision.guest || bare) purpose = iommu_spec_pkg::PURPOSE_REQUEST;
+    if (first_leaf || bare) purpose = iommu_spec_pkg::PURPOSE_REQUEST;
     else if (to_root || to_table) purpose = iommu_spec_pkg::PURPOSE_FIRST;
     else if (to_process) purpose = iommu_spec_pkg::PURPOSE_PROCESS;
-    guest = (bare || direct) ? iova : to_root ? root_entry : to_process ? process_entry : walk.guest;
+    // A fault of the second stage names the address before it was translated; where A and D cannot be set that is the table's.
+    guest = walk.guest;
+    if (found.process || (found.first && !found.stale)) guest = target;
+    if (found.bare || bare || direct) guest = iova;
+    if (to_root) guest = {8'd0, root_entry};
+    if (to_process) guest = {8'd0, process_entry};
   end
 
-  // ---- Arrive, finish, access -----------------------------------------------------------------------------------------------------------
-  wire        arrives = decision.arrive || (second && second_bare);
-  wire        loads_first = arrives && purpose == iommu_spec_pkg::PURPOSE_FIRST;
-  wire        loads_process = arrives && purpose == iommu_spec_pkg::PURPOSE_PROCESS;
-  wire        finish = decision.finish || answered || direct || (arrives && !loads_first && !loads_process);
-  wire [55:0] s_address = (second || direct) ? guest[55:0] : decision.s_address;
-  wire        loads = loads_first || loads_process;
-  wire        issues = decision.access || to_table || found || descends || loads;
+  // ---- Arrive, finish -------------------------------------------------------------------------------------------------------------------
+  wire arrives_bare = second && second_bare;
+  wire loads_first = (second_leaf && walk.purpose == iommu_spec_pkg::PURPOSE_FIRST) ||
+      (second_bare && (first_pointer || to_root));
+  wire loads_process = (second_leaf && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS) ||
+      (second_bare && (process_pointer || to_process));
+  wire loads = loads_first || loads_process;
+  wire ends = (second_leaf && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST) || (first_leaf && !device.msi && second_bare);
+  wire finish = found.bare || msi_done || answered || direct || ends || ((second_leaf || arrives_bare) && !loads);
 
-  logic [55:0] address;
-  logic        beyond;
+  // ---- Access: the choice among the addresses by what is known early ------------------------------------------------------------------
+  wire of_process = found.locate && !translated && !known_stage && !by_default;
+  wire of_first = found.locate && !translated && known_stage && device.first_mode[3];
+  wire of_table = of_first && reuses;
+  wire of_root = of_first && !reuses;
+  wire of_iova = found.locate && !of_process && !of_first;
+  wire of_same = (found.first || found.second) && (found.lost || found.stale);
+  wire of_hit = found.guest && reuses_second;
+  wire below = found.guest || ((found.first || found.process) && !of_same);   // of the second stage of `target`
+  wire of_target = found.start || found.directory || found.index || (found.second && !of_same) || (below && second_bare);
+  wire descends_iova = of_iova;
+  wire descends_root = of_root && !second_bare;
+  wire descends_process = of_process && !second_bare;
+  wire descends_target = below && !second_bare && !of_hit;
+
+  wire [10:0] second_root =
+      ({11{descends_iova}} & second_index(iova[58:0], mode)) |
+      ({11{descends_root}} & second_index({3'd0, root_entry}, mode)) |
+      ({11{descends_process}} & second_index({3'd0, process_entry}, mode)) |
+      ({11{descends_target}} & second_index(target[58:0], mode));
+  wire        of_second_root = descends_iova || descends_root || descends_process || descends_target;
+
+  wire [55:0] address =
+      ({56{of_table}} & table_address) |
+      ({56{of_root && second_bare}} & root_entry) |
+      ({56{of_process && second_bare}} & process_entry) |
+      ({56{of_same}} & walk.address) |
+      ({56{of_hit && !second_bare}} & hit_address) |
+      ({56{of_target}} & target[55:0]) |
+      {{42{of_second_root}} & device.second_ppn[43:2], second_root, 3'd0};
+
+  wire beyond_roots = (device.second_ppn[43:2] & beyond_i[55:14]) != '0;
+  wire beyond =
+      (of_table && (table_address & beyond_i) != '0) ||
+      (of_root && second_bare && (root_entry & beyond_i) != '0) ||
+      (of_process && second_bare && (process_entry & beyond_i) != '0) ||
+      (of_same && (walk.address & beyond_i) != '0) ||
+      (of_hit && !second_bare && (hit_address & beyond_i) != '0) ||
+      (of_target && (target[55:0] & beyond_i) != '0) ||
+      (of_second_root && beyond_roots) ||
+      (descends_iova && (second_index(iova[58:0], mode) & beyond_i[13:3]) != '0) ||
+      (descends_root && (second_index({3'd0, root_entry}, mode) & beyond_i[13:3]) != '0) ||
+      (descends_process && (second_index({3'd0, process_entry}, mode) & beyond_i[13:3]) != '0) ||
+      (descends_target && (second_index(target[58:0], mode) & beyond_i[13:3]) != '0);
+
+  wire update = first_update || second_update;
+  wire issues = found.start || directory_pointer || second_pointer || update || repeats || found.index || to_table || continues ||
+      descends || loads;
+
+  // What comes back: an entry of the process directory or of the first stage, in the order of the context's software, or of the IOMMU's.
+  wire ends_second = found.second && found.leaf && !of_same;
+  wire reads_process = (second_bare && (of_process || found.process)) || (ends_second && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS);
+  wire reads_first = of_table || (of_root && second_bare) || (found.first && (of_same || second_bare)) ||
+      (ends_second && walk.purpose == iommu_spec_pkg::PURPOSE_FIRST);
+  wire of_software = reads_process || reads_first;
+  wire reads_line = LINE_READS != 0 &&
+      (of_table || (found.first && found.lost && last) || (found.first && !of_same && second_bare && walk.level == 3'd1) ||
+       (ends_second && walk.purpose == iommu_spec_pkg::PURPOSE_FIRST && last));
+  wire last_process = found.process ? walk.level == 3'd1 : found.locate ? process_level == 3'd0 : last;
+
+  logic [6:0] access_size;
 
   always_comb begin
-    address = decision.access ? decision.address : to_table ? table_address : found ? hit_address : loads ? s_address
-        : second_root(device.second_ppn, guest[58:0], device.second_mode);
-    beyond =
-        (decision.access && (decision.address & beyond_i) != '0) ||
-        (to_table && (table_address & beyond_i) != '0) ||
-        (found && (hit_address & beyond_i) != '0) ||
-        (loads && decision.arrive && (decision.s_address & beyond_i) != '0) ||
-        (loads && second_walk && (walk.guest[55:0] & beyond_i) != '0) ||
-        (loads && to_root && (root_entry[55:0] & beyond_i) != '0) ||
-        (loads && to_process && (process_entry[55:0] & beyond_i) != '0) ||
-        (descends && second_iova && (second_root(device.second_ppn, iova[58:0], device.second_mode) & beyond_i) != '0) ||
-        (descends && second_walk && (second_root(device.second_ppn, walk.guest[58:0], device.second_mode) & beyond_i) != '0) ||
-        (descends && to_root && (second_root(device.second_ppn, root_entry[58:0], device.second_mode) & beyond_i) != '0) ||
-        (descends && to_process && (second_root(device.second_ppn, process_entry[58:0], device.second_mode) & beyond_i) != '0);
+    access_size = 7'd8;
+    if ((found.start && last) || (found.directory && walk.level == 3'd1)) access_size = extended ? 7'd64 : 7'd32;
+    if ((reads_process && last_process) || found.index) access_size = 7'd16;
+    if (reads_line) access_size = 7'd64;
   end
 
   // ---- Faults: what each of them means, beside the choice among them ------------------------------------------------------------------
@@ -253,37 +367,62 @@ module iommu_walk_advance #(
   // Beyond the physical address size it is an access fault of what would have been loaded.
   always_comb begin
     access_fault = access_cause;
-    if (loads_process || ((found || descends) && purpose == iommu_spec_pkg::PURPOSE_PROCESS)) access_fault = iommu_spec_pkg::CAUSE_PDT_ACCESS;
-    if (decision.access) begin
-      case (walk.state)
-        iommu_spec_pkg::WALK_DIRECTORY: access_fault = iommu_spec_pkg::CAUSE_DDT_ACCESS;
-        iommu_spec_pkg::WALK_MSI: access_fault = iommu_spec_pkg::CAUSE_MSI_PTE_ACCESS;
-        iommu_spec_pkg::WALK_SECOND:
-          if (walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS) access_fault = iommu_spec_pkg::CAUSE_PDT_ACCESS;
-        default: ;
-      endcase
-    end
-    outcomes = outcome(access_fault, probe, device.dtf);
-    if (decision.fault) outcomes = outcome(decision.cause, probe, device.dtf);
-    if (disallowed) outcomes = outcome(iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED, probe, device.dtf);
-    if (noncanonical) outcomes = outcome(page_cause, probe, device.dtf);
-    if (too_wide) outcomes = outcome(guest_cause, probe, device.dtf);
+    if (of_process || found.process || (!found.locate && !found.first && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS))
+      access_fault = iommu_spec_pkg::CAUSE_PDT_ACCESS;
+    if (found.start || found.directory) access_fault = iommu_spec_pkg::CAUSE_DDT_ACCESS;
+    if (found.index) access_fault = iommu_spec_pkg::CAUSE_MSI_PTE_ACCESS;
   end
 
-  wire fault = decision.fault || disallowed || noncanonical || too_wide || beyond;
-  wire access = issues && !beyond;
-  wire again = decision.again || to_msi || looks;
+  // Of a directory or of the MSI page table, and of a page table, in the order of the checks.
+  wire listed = found.directory || found.process || found.msi;
+  wire entry_faults = (listed && !entry_good) || ((found.first || found.second) && (hurt || (!found.lost && wrong)));
+
+  always_comb begin
+    outcomes = outcome(access_fault, probe, device.dtf);
+    if (entry_faults) begin
+      if (found.error) outcomes = outcome(found.error_cause, probe, device.dtf);
+      else if (found.poison) outcomes = outcome(found.poison_cause, probe, device.dtf);
+      else if (listed && found.invalid) outcomes = outcome(found.invalid_cause, probe, device.dtf);
+      else if (!listed || found.misfit) outcomes = outcome(found.misfit_cause, probe, device.dtf);
+      else
+        outcomes = outcome(exec && !probe ? iommu_spec_pkg::CAUSE_INSTRUCTION_ACCESS : iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED,
+                           probe, device.dtf);
+    end
+    if (found.refused) outcomes = outcome(found.misfit_cause, probe, device.dtf);
+    if (disallowed) outcomes = outcome(iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED, probe, device.dtf);
+    if (noncanonical) outcomes = outcome(page_cause, probe, device.dtf);
+    if (too_wide || table_denied) outcomes = outcome(guest_cause, probe, device.dtf);
+  end
+
+  wire fault_early = entry_faults || table_denied || found.refused || disallowed || noncanonical || too_wide;
+  wire fault = fault_early || (issues && beyond);
+  wire again = found.fetch || directory_leaf || process_leaf || restarts || to_msi || looks;
 
   // ---- The record ----------------------------------------------------------------------------------------------------------------------
   always_comb begin
     issued = walk;
     issued.guest = guest;
     issued.purpose = purpose;
-    if (bare || direct) begin
+    issued.big_endian = of_software ? device.sbe : big_endian_i;
+    issued.place = reads_line ? 8'd1 << iova[14:12] : 8'd1;
+    if (found.first) begin
+      issued.r = pte_r;
+      issued.w = pte_w;
+      // Supervisor accesses never execute from user pages.
+      issued.x = pte_x && !(pte_u && request.priv);
+      issued.d = pte_d;
+      issued.pbmt = pte_pbmt;
+      issued.page = found.page;
+      if (!found.lost && !found.stale) issued.g = walk.g || pte_g;
+    end
+    if (found.bare || bare || direct) begin
       {issued.r, issued.w, issued.x, issued.d, issued.g} = 5'b11111;
       issued.pbmt = 2'd0;
       issued.page = iommu_spec_pkg::PAGE_NONE;
     end
+    if (found.start || found.cached) issued.reused = 1'b0;
+    if (restarts) issued.cold = 1'b1;
+    if (directory_pointer || first_pointer || process_pointer) issued.level = walk.level - 3'd1;
     if (to_process) issued.level = process_level;
     if (to_root) begin
       issued.level = device.first_mode[2:0] + 3'd2;
@@ -296,24 +435,68 @@ module iommu_walk_advance #(
       issued.table_w = table_w_i;
       issued.table_pbmt = table_pbmt_i;
     end
-    if (loads_first) issued.table_w = decision.s_w;
-    if (loads) issued.table_pbmt = decision.s_pbmt;
-    if (found) issued.second_level = 3'd0;
+    if (loads_first) issued.table_w = found.second ? pte_w : 1'b1;
+    if (loads) issued.table_pbmt = found.second ? pte_pbmt : 2'd0;
+    if (second_pointer) issued.second_level = walk.second_level - 3'd1;
+    if (continues) issued.second_level = 3'd0;
     if (descends) issued.second_level = device.second_mode[2:0] + 3'd2;
+    if (found.start || directory_pointer) issued.state = iommu_spec_pkg::WALK_DIRECTORY;
+    if (directory_leaf || process_leaf) issued.state = iommu_spec_pkg::WALK_CONTEXT;
+    if (restarts) issued.state = iommu_spec_pkg::WALK_START;
     if (to_msi || looks) issued.state = iommu_spec_pkg::WALK_GUEST;
-    if (to_table || loads_first) issued.state = iommu_spec_pkg::WALK_FIRST;
+    if (to_index) issued.state = iommu_spec_pkg::WALK_MSI_INDEX;
+    if (found.index) issued.state = iommu_spec_pkg::WALK_MSI;
+    if (to_table || loads_first || (found.first && repeats)) issued.state = iommu_spec_pkg::WALK_FIRST;
+    if (first_update) issued.state = iommu_spec_pkg::WALK_FIRST_UPDATE;
     if (loads_process) issued.state = iommu_spec_pkg::WALK_PROCESS;
-    if (found || descends) issued.state = iommu_spec_pkg::WALK_SECOND;
-    if (issues) issued.address = address;
+    if (continues || descends || second_pointer || (found.second && repeats)) issued.state = iommu_spec_pkg::WALK_SECOND;
+    if (second_update) issued.state = iommu_spec_pkg::WALK_SECOND_UPDATE;
+    issued.address = address;
   end
 
-  wire [iommu_spec_pkg::WALK_W-1:0] finished;
+  // ---- The end -------------------------------------------------------------------------------------------------------------------------
+  walk_t                            rights;
+  wire [iommu_spec_pkg::WALK_W-1:0] finished, ended_walk;
+  wire [55:0]                       s_address = (found.locate || found.bare) ? iova[55:0] : target[55:0];
+
+  // Rights of the first stage and the guest address, where the walk ends with the entry that was read: of that, or as they were.
+  always_comb begin
+    rights = walk;
+    if (found.first) begin
+      rights.guest = target;
+      rights.purpose = iommu_spec_pkg::PURPOSE_REQUEST;
+      rights.r = pte_r;
+      rights.w = pte_w;
+      rights.x = pte_x && !(pte_u && request.priv);
+      rights.d = pte_d;
+      rights.g = walk.g || pte_g;
+      rights.pbmt = pte_pbmt;
+      rights.page = found.page;
+    end
+  end
+
+  iommu_walk_finish u_ended (
+      .probe_i   (probe),
+      .context_i (context_i),
+      .walk_i    (rights),
+      .second_i  (found.second),
+      .msi_i     (1'b0),
+      .mrif_i    (1'b0),
+      .page_i    (found.page),
+      .dirty_i   (pte_d),
+      .address_i (target[55:0]),
+      .walk_o    (ended_walk)
+  );
 
   iommu_walk_finish u_finish (
       .probe_i   (probe),
       .context_i (context_i),
       .walk_i    (issued),
-      .decision_i(decision_i),
+      .second_i  (found.second),
+      .msi_i     (found.msi),
+      .mrif_i    (found.mrif),
+      .page_i    (found.page),
+      .dirty_i   (pte_d),
       .address_i (s_address),
       .walk_o    (finished)
   );
@@ -324,8 +507,8 @@ module iommu_walk_advance #(
     if (fault) begin
       next.state = iommu_spec_pkg::WALK_DONE;
       {next.cause, next.status, next.record} = outcomes;
-      next.guest_fault = too_wide || (decision.fault && decision.guest_fault);
-      next.guest_flags = too_wide ? {1'b0, purpose != iommu_spec_pkg::PURPOSE_REQUEST} : decision.guest_flags;
+      next.guest_fault = too_wide || table_denied || (found.second && !hurt && !found.lost && wrong);
+      next.guest_flags = table_denied ? 2'd3 : {1'b0, purpose != iommu_spec_pkg::PURPOSE_REQUEST};
       next.r = 1'b0;
       next.w = 1'b0;
       next.x = 1'b0;
@@ -336,36 +519,29 @@ module iommu_walk_advance #(
     end
   end
 
-  // ---- The access ----------------------------------------------------------------------------------------------------------------------
-  logic [6:0] access_size;
-
-  always_comb begin
-    case (issued.state)
-      iommu_spec_pkg::WALK_DIRECTORY: access_size = issued.level != 3'd0 ? 7'd8 : extended ? 7'd64 : 7'd32;
-      iommu_spec_pkg::WALK_PROCESS: access_size = issued.level != 3'd0 ? 7'd8 : 7'd16;
-      iommu_spec_pkg::WALK_MSI: access_size = 7'd16;
-      iommu_spec_pkg::WALK_FIRST: access_size = LINE_READS != 0 && issued.level == 3'd0 ? 7'd64 : 7'd8;
-      default: access_size = 7'd8;
-    endcase
-  end
-
   assign context_o = known;
   assign walk_o = next;
-  assign access_o = access;
-  assign access_update_o = decision.update;
+  assign issued_walk_o = issued;
+  assign access_o = issues && !beyond;
+  assign access_update_o = update;
+  assign access_address_o = {address[55:6], reads_line ? 6'd0 : address[5:0]};
   assign access_size_o = access_size;
-  assign access_pbmt_o = issued.state == iommu_spec_pkg::WALK_FIRST || issued.state == iommu_spec_pkg::WALK_PROCESS ||
-      issued.state == iommu_spec_pkg::WALK_FIRST_UPDATE ? issued.table_pbmt : 2'd0;
-  assign access_qos_o = issued.state == iommu_spec_pkg::WALK_DIRECTORY ? qos_i : device.qos;
+  assign access_data_o = walk.big_endian ? {iommu_spec_pkg::reversed(pte), iommu_spec_pkg::reversed(pte_marked)} : {pte, pte_marked};
+  assign access_pbmt_o = !of_software ? 2'd0 : of_table ? table_pbmt_i : of_same ? walk.table_pbmt : found.second ? pte_pbmt : 2'd0;
+  assign access_qos_o = found.start || found.directory ? qos_i : device.qos;
   assign again_o = again && !fault;
-  assign index_o = decision.index;
+  assign index_o = to_index;
   assign done_o = fault || finish;
-  assign context_fill_o = (first && !decision.cached) || defaulted;
+  assign ends_o = ends;
+  assign ended_walk_o = ended_walk;
+  assign context_fill_o = (first && !found.cached) || defaulted;
+  assign table_fill_o = first_leaf && last;
+  assign second_fill_o = second_leaf && walk.second_level == 3'd0;
 
 `ifndef SYNTHESIS
   initial begin
     if ($bits(request) != iommu_spec_pkg::REQUEST_W || $bits(known) != iommu_spec_pkg::CONTEXT_W ||
-        $bits(next) != iommu_spec_pkg::WALK_W || $bits(decision) != iommu_spec_pkg::DECISION_W)
+        $bits(next) != iommu_spec_pkg::WALK_W || $bits(found) != iommu_spec_pkg::FINDING_W)
       $fatal(1, "iommu_walk_advance: a width in iommu_spec_pkg is not that of its record");
   end
 `endif

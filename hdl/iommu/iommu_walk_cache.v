@@ -3,7 +3,7 @@
 // the table (both stages combined), the second-stage attributes of that page and G of the pointers on the way. It answers only in the
 // address space that the table was found in: a context that has changed since must not meet tables of the one before, whose
 // translations would then carry the wrong PSCID and GSCID.
-// Fully associative, one-hot select, round-robin replacement; lookup is combinational.
+// Fully associative, round-robin replacement, tables in distributed RAM; lookup is combinational.
 module iommu_walk_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 16
@@ -11,10 +11,12 @@ module iommu_walk_cache #(
     input  wire                                       clk_i,
     input  wire                                       rst_i,
 
-    // Lookup by request_t and by the address space of context_t.
+    // Lookup by request_t and by the address space of context_t, which may be known late: a hit counts only if `lookup_other_o`, the bits
+    // of {GV, GSCID, PSCID} in which the entry's address space is another one, is 0.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_i,
     output wire                                       lookup_hit_o,
+    output wire [36:0]                                lookup_other_o,
     output wire [43:0]                                lookup_ppn_o,
     output wire [1:0]                                 lookup_pbmt_o,
     output wire                                       lookup_w_o,
@@ -53,17 +55,18 @@ module iommu_walk_cache #(
 
   wire [KEY_W-1:0] lookup_key = {lookup.did, lookup.pv, lookup.pid, lookup.iova[63:21]};
   wire [KEY_W-1:0] fill_key = {fill.did, fill.pv, fill.pid, fill.iova[63:21]};
-  wire             fill_gv = fill_context.second_mode != 4'd0;
+  // Modes of page tables are 0 (Bare), 8, 9, 10.
+  wire             fill_gv = fill_context.second_mode[3];
   // {GV, GSCID, G, PSCID}
   wire [TAG_W-1:0] fill_tag = {fill_gv, fill_context.gscid, fill_g_i, fill_context.pscid};
 
-  wire             lookup_gv = lookup_context.second_mode != 4'd0;
-  wire [36:0]      lookup_space = {lookup_gv, lookup_context.gscid, lookup_context.pscid};
+  wire [36:0]      lookup_space = {lookup_context.second_mode[3], lookup_context.gscid, lookup_context.pscid};
 
   logic [ENTRIES-1:0] valid_d, valid_q;
   logic [KEY_W-1:0]   key_q [0:ENTRIES-1];
   logic [TAG_W-1:0]   tag_q [0:ENTRIES-1];
   logic [TABLE_W-1:0] table_q [0:ENTRIES-1];
+  logic [36:0]        space_q [0:ENTRIES-1];     // of the tag, for the lookup
   logic [INDEX_W-1:0] victim_d, victim_q;
 
   wire [ENTRIES-1:0] lookup_match, fill_match, invalidate_match, write;
@@ -88,25 +91,29 @@ module iommu_walk_cache #(
         if (write[i]) begin
           key_q[i] <= fill_key;
           tag_q[i] <= fill_tag;
-          table_q[i] <= {fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i};
         end
       end
     end
   endgenerate
 
-  logic [TABLE_W-1:0] selected;
-  logic [TAG_W-1:0]   selected_tag;
+  // Index of the one that is set.
+  function automatic [INDEX_W-1:0] encoded;
+    input [ENTRIES-1:0] match;
+    begin
+      encoded = '0;
+      for (int i = 0; i < ENTRIES; i++) if (match[i]) encoded = encoded | INDEX_W'(i);
+    end
+  endfunction
 
-  always_comb begin
-    selected = '0;
-    selected_tag = '0;
-    for (int i = 0; i < ENTRIES; i++) begin
-      selected = selected | ({TABLE_W{lookup_match[i]}} & table_q[i]);
-      selected_tag = selected_tag | ({TAG_W{lookup_match[i]}} & tag_q[i]);
+  wire [INDEX_W-1:0] lookup_index = encoded(lookup_match);
+  wire [INDEX_W-1:0] write_index = fill_match != '0 ? encoded(fill_match) : victim_q;
+
+  always_ff @(posedge clk_i) begin
+    if (fill_i) begin
+      table_q[write_index] <= {fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i};
+      space_q[write_index] <= {fill_tag[37:21], fill_tag[19:0]};
     end
   end
-
-  wire [36:0] selected_space = {selected_tag[37:21], selected_tag[19:0]};
 
   always_comb begin
     valid_d = valid_q | write;
@@ -124,8 +131,9 @@ module iommu_walk_cache #(
     end
   end
 
-  assign lookup_hit_o = lookup_match != '0 && selected_space == lookup_space;
-  assign {lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o} = selected;
+  assign lookup_hit_o = lookup_match != '0;
+  assign lookup_other_o = space_q[lookup_index] ^ lookup_space;
+  assign {lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o} = table_q[lookup_index];
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
@@ -169,6 +177,7 @@ module iommu_walk_cache #(
       always_comb
         if (f_started_q) begin
           held_is_live: assert (!(valid_q[i] && key_q[i] == f_key && tag_q[i] == f_tag && table_q[i] == f_table) || f_live_q);
+          space_of_the_tag: assert (!valid_q[i] || space_q[i] == {tag_q[i][37:21], tag_q[i][19:0]});
         end
       for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other
         always_comb
@@ -179,7 +188,7 @@ module iommu_walk_cache #(
     end
   endgenerate
 
-  wire f_hit = lookup_hit_o && lookup_key == f_key && f_answer == f_table && (lookup_match & f_same_tag) != '0;
+  wire f_hit = lookup_hit_o && lookup_other_o == '0 && lookup_key == f_key && f_answer == f_table && (lookup_match & f_same_tag) != '0;
 
   always_comb begin
     if (f_started_q) begin

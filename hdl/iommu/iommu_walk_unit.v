@@ -70,12 +70,12 @@ module iommu_walk_unit #(
     output wire [127:0]                               mem_req_wdata_o,
     output wire [23:0]                                mem_req_qos_o,
     output wire [1:0]                                 mem_req_pbmt_o,
-    // A walk asked for an access in the cycle before: its slot and records (request_t, context_t, walk_t), for observation.
+    // A walk asked for an access in the cycle before, for observation: its slot, the state that it waits in, and whose it is
+    // (event_source_t).
     output wire                                       access_valid_o,
     output wire [SLOT_W-1:0]                          access_slot_o,
-    output wire [iommu_spec_pkg::REQUEST_W-1:0]       access_request_o,
-    output wire [iommu_spec_pkg::CONTEXT_W-1:0]       access_context_o,
-    output wire [iommu_spec_pkg::WALK_W-1:0]          access_walk_o,
+    output wire [3:0]                                 access_state_o,
+    output wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0]  access_source_o,
     input  wire                                       mem_rsp_valid_i,
     input  wire [SLOT_W-1:0]                          mem_rsp_slot_i,
     input  wire [511:0]                               mem_rsp_data_i,
@@ -88,10 +88,13 @@ module iommu_walk_unit #(
   wire context_hit;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] cached_context;
   wire table_hit;
+  wire [36:0] table_other;
   wire [43:0] table_ppn;
   wire [1:0] table_pbmt;
   wire table_w;
   wire table_g;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] lookup_guest_request;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] lookup_guest_context;
   wire [63:0] lookup_guest;
   wire second_used;
   wire second_hit;
@@ -144,10 +147,13 @@ module iommu_walk_unit #(
       .context_hit_i    (context_hit),
       .context_i        (cached_context),
       .table_hit_i      (table_hit),
+      .table_other_i    (table_other),
       .table_ppn_i      (table_ppn),
       .table_pbmt_i     (table_pbmt),
       .table_w_i        (table_w),
       .table_g_i        (table_g),
+      .lookup_guest_request_o(lookup_guest_request),
+      .lookup_guest_context_o(lookup_guest_context),
       .lookup_guest_o   (lookup_guest),
       .second_used_i    (second_used),
       .second_hit_i     (second_hit),
@@ -177,9 +183,8 @@ module iommu_walk_unit #(
       .mem_req_pbmt_o   (mem_req_pbmt_o),
       .access_valid_o   (access_valid_o),
       .access_slot_o    (access_slot_o),
-      .access_request_o (access_request_o),
-      .access_context_o (access_context_o),
-      .access_walk_o    (access_walk_o),
+      .access_state_o   (access_state_o),
+      .access_source_o  (access_source_o),
       .mem_rsp_valid_i  (mem_rsp_valid_i),
       .mem_rsp_slot_i   (mem_rsp_slot_i),
       .mem_rsp_data_i   (mem_rsp_data_i),
@@ -210,6 +215,7 @@ module iommu_walk_unit #(
       .lookup_request_i(lookup_request),
       .lookup_context_i(lookup_context),
       .lookup_hit_o    (table_hit),
+      .lookup_other_o  (table_other),
       .lookup_ppn_o    (table_ppn),
       .lookup_pbmt_o   (table_pbmt),
       .lookup_w_o      (table_w),
@@ -231,8 +237,8 @@ module iommu_walk_unit #(
       .clk_i           (clk_i),
       .rst_i           (rst_i),
       .used_o          (second_used),
-      .lookup_request_i(lookup_request),
-      .lookup_context_i(lookup_context),
+      .lookup_request_i(lookup_guest_request),
+      .lookup_context_i(lookup_guest_context),
       .lookup_guest_i  (lookup_guest),
       .lookup_hit_o    (second_hit),
       .lookup_ppn_o    (second_ppn),

@@ -1,8 +1,9 @@
 `default_nettype none
 // Walks in flight: WALKS slots, each the record of one walk. One step begins per cycle: for a memory response first, then for a
 // slot that goes on without memory, then for a new walk. Every slot has at most one access outstanding or queued, so memory
-// responses are always accepted. A step takes two cycles: in the first, iommu_walk_event says what the response means while the
-// caches are looked up; in the second, iommu_walk_advance says where the walk goes, and its access or result is presented.
+// responses are always accepted. A step takes two cycles: in the first, iommu_walk_event finds out about the response, or
+// iommu_walk_look about the request and the caches; in the second, iommu_walk_advance says where the walk goes, and its access or result
+// is presented. A slot that goes on without memory is fetched by a step of its own, so only responses read the records they work on.
 module iommu_walker #(
     // Walks in flight, 2 or more.
     parameter int WALKS = 8,
@@ -49,17 +50,21 @@ module iommu_walker #(
     input  wire [ID_W-1:0]                            restart_id_i,
     input  wire                                       restart_epoch_i,
 
-    // Lookup and fill of the context cache and the walk caches (combinational lookup of `lookup_request_o`, for the walk caches under
-    // `lookup_context_o`, and for the second stage of `lookup_guest_o`; fill one cycle later under `fill_request_o` and `fill_guest_o`).
+    // Lookup and fill of the context cache and the walk caches: combinational lookup of `lookup_request_o`, for the walk cache under
+    // `lookup_context_o`, and for the second stage of `lookup_guest_o`, of `lookup_guest_request_o` under `lookup_guest_context_o`; fill
+    // two cycles later under `fill_request_o` and `fill_guest_o`.
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_o,
     output wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_o,
     input  wire                                       context_hit_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       context_i,
     input  wire                                       table_hit_i,
+    input  wire [36:0]                                table_other_i,
     input  wire [43:0]                                table_ppn_i,
     input  wire [1:0]                                 table_pbmt_i,
     input  wire                                       table_w_i,
     input  wire                                       table_g_i,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_guest_request_o,
+    output wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_guest_context_o,
     output wire [63:0]                                lookup_guest_o,
     input  wire                                       second_used_i,
     input  wire                                       second_hit_i,
@@ -93,12 +98,12 @@ module iommu_walker #(
     output wire [127:0]                               mem_req_wdata_o,
     output wire [23:0]                                mem_req_qos_o,
     output wire [1:0]                                 mem_req_pbmt_o,
-    // A walk asked for an access in the cycle before: its slot and records (request_t, context_t, walk_t), for observation.
+    // A walk asked for an access in the cycle before, for observation: its slot, the state that it waits in, and whose it is
+    // (event_source_t).
     output wire                                       access_valid_o,
     output wire [SLOT_W-1:0]                          access_slot_o,
-    output wire [iommu_spec_pkg::REQUEST_W-1:0]       access_request_o,
-    output wire [iommu_spec_pkg::CONTEXT_W-1:0]       access_context_o,
-    output wire [iommu_spec_pkg::WALK_W-1:0]          access_walk_o,
+    output wire [3:0]                                 access_state_o,
+    output wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0]  access_source_o,
     input  wire                                       mem_rsp_valid_i,
     input  wire [SLOT_W-1:0]                          mem_rsp_slot_i,
     input  wire [511:0]                               mem_rsp_data_i,
@@ -114,42 +119,43 @@ module iommu_walker #(
   logic [WALKS-1:0] done_d, done_q;          // result waits
   logic [WALKS-1:0] squashed_d, squashed_q;  // an invalidation came
 
+  // Requests as they are compared with new ones, and, from the first step on, as the steps read them.
   logic [iommu_spec_pkg::REQUEST_W-1:0] request_q [0:WALKS-1];
+  logic [iommu_spec_pkg::REQUEST_W-1:0] walked_q [0:WALKS-1];
   logic [iommu_spec_pkg::CONTEXT_W-1:0] context_q [0:WALKS-1];
   logic [iommu_spec_pkg::WALK_W-1:0]    walk_q [0:WALKS-1];
   logic [ID_W-1:0]                      id_q [0:WALKS-1];
   logic [WALKS-1:0]                     epoch_q;
 
   // The step in its second stage: what the first one found, and what the caches answered it.
-  logic                                  advance_d, advance_q;
-  logic [SLOT_W-1:0]                     advance_slot_q;
-  logic [iommu_spec_pkg::REQUEST_W-1:0]  advance_request_q;
-  logic [iommu_spec_pkg::CONTEXT_W-1:0]  advance_context_q;
-  logic [iommu_spec_pkg::WALK_W-1:0]     advance_walk_q;
-  logic [iommu_spec_pkg::DECISION_W-1:0] advance_decision_q;
-  logic [3:0]                            advance_state_q;
-  logic [127:0]                          advance_update_q;
-  logic                                  table_fill_q, second_fill_q, fill_g_q;
-  logic [43:0]                           fill_ppn_q;
-  logic                                  table_hit_q, table_w_q, table_g_q, second_used_q, second_hit_q;
-  logic [43:0]                           table_ppn_q, second_ppn_q;
-  logic [1:0]                            table_pbmt_q;
-  // It ends in success, whatever the caches say: the result is known early.
-  logic                                  ends_q;
+  logic                                 advance_d, advance_q;
+  logic [SLOT_W-1:0]                    advance_slot_q;
+  logic [iommu_spec_pkg::REQUEST_W-1:0] advance_request_d, advance_request_q;
+  logic [iommu_spec_pkg::CONTEXT_W-1:0] advance_context_d, advance_context_q;
+  walk_t                                advance_walk_d, advance_walk_q;
+  finding_t                             finding_d, finding_q;
+  logic                                 table_hit_q, table_w_q, table_g_q, second_used_q, second_hit_q;
+  logic [36:0]                          table_other_q;
+  logic [43:0]                          table_ppn_q, second_ppn_q;
+  logic [1:0]                           table_pbmt_q;
   // Address bits beyond the physical address size (capabilities_i is static).
-  logic [55:0]                           beyond_d, beyond_q;
-  // It will step again, or may have to (then `step_again` says so): the next first stage takes it if nothing else is there.
-  logic                                  look_q;
+  logic [55:0]                          beyond_d, beyond_q;
+  // There is one and it may step again (then `step_again` says so): the next first stage takes it if no response comes.
+  logic                                 look_d, look_q;
 
   // ---- Choice of the event ----------------------------------------------------------------------------------------------------
-  wire [WALKS-1:0]  unused_again_grant;
-  wire [SLOT_W-1:0] again_slot;
-  wire              looking = advance_q && look_q;
-  wire              take_again = !mem_rsp_valid_i && again_q != '0;
-  wire              take_look = !mem_rsp_valid_i && again_q == '0 && looking;
-  wire              free = busy_q != '1;
-  wire              starting = !mem_rsp_valid_i && again_q == '0 && !looking;
-  wire              take_start = start_valid_i && start_ready_o;
+  // The slot that is fetched next is chosen a cycle ahead.
+  logic              pick_d, pick_q;
+  logic [SLOT_W-1:0] pick_slot_q;
+  wire  [SLOT_W-1:0] pick_slot;
+  wire  [WALKS-1:0]  unused_pick_grant;
+  wire               take_look = !mem_rsp_valid_i && look_q;
+  wire               take_again = !mem_rsp_valid_i && !look_q && pick_q;
+  wire  [WALKS-1:0]  picked = pick_q ? WALKS'(1) << pick_slot_q : '0;
+  wire  [WALKS-1:0]  fetched = take_again ? picked : '0;
+  wire               free = busy_q != '1;
+  wire               starting = !mem_rsp_valid_i && !look_q && !pick_q;
+  wire               take_start = start_valid_i && start_ready_o;
   logic [SLOT_W-1:0] free_slot;
 
   round_robin_arbiter #(
@@ -157,142 +163,178 @@ module iommu_walker #(
   ) u_again (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .request_i    (again_q),
-      .advance_i    (take_again),
-      .grant_o      (unused_again_grant),
-      .grant_index_o(again_slot)
+      .request_i    (again_q & ~picked),
+      .advance_i    (pick_d && (!pick_q || take_again)),
+      .grant_o      (unused_pick_grant),
+      .grant_index_o(pick_slot)
   );
 
   always_comb begin
     free_slot = '0;
     for (int i = WALKS - 1; i >= 0; i--) if (!busy_q[i]) free_slot = SLOT_W'(i);
+    pick_d = (again_q & ~picked) != '0 || (pick_q && !take_again);
   end
 
   assign start_ready_o = starting && free;
 
-  wire [SLOT_W-1:0] kept_slot = mem_rsp_valid_i ? mem_rsp_slot_i : again_slot;
-  wire [SLOT_W-1:0] slot = starting ? free_slot : take_look ? advance_slot_q : kept_slot;
+  wire [SLOT_W-1:0] slot = mem_rsp_valid_i ? mem_rsp_slot_i : look_q ? advance_slot_q : pick_q ? pick_slot_q : free_slot;
   wire [WALKS-1:0]  start_slot = take_start ? WALKS'(1) << free_slot : '0;
 
-  // ---- First stage: the event -------------------------------------------------------------------------------------------------
-  wire [51:0]                          msi_index;
-  walk_t                               kept, look, present;
-  context_t                            event_known;
-  decision_t                           event_decision, advance_decision;
-  wire [iommu_spec_pkg::REQUEST_W-1:0]  step_request = starting ? start_request_i : take_look ? advance_request_q : request_q[kept_slot];
-  wire [iommu_spec_pkg::CONTEXT_W-1:0]  present_context = take_look ? advance_context_q : context_q[kept_slot];
-  wire [iommu_spec_pkg::WALK_W-1:0]     present_walk = present;
-  wire [iommu_spec_pkg::CONTEXT_W-1:0]  event_context;
-  wire [iommu_spec_pkg::WALK_W-1:0]     event_walk;
-  wire [iommu_spec_pkg::DECISION_W-1:0] event_meaning;
-  wire [127:0]                          event_update;
-  wire                                  event_table_fill, event_second_fill;
+  // ---- First stage: a response ---------------------------------------------------------------------------------------------------
+  walk_t    kept, step_walk;
+  context_t kept_context, step_context;
+  finding_t event_found;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] kept_request = walked_q[mem_rsp_slot_i];
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] event_context;
+  wire [iommu_spec_pkg::WALK_W-1:0]    event_walk;
+  wire [iommu_spec_pkg::FINDING_W-1:0] event_finding;
 
-  assign advance_decision = advance_decision_q;
-  assign kept = walk_q[kept_slot];
+  assign kept = walk_q[mem_rsp_slot_i];
+  assign kept_context = context_q[mem_rsp_slot_i];
 
-  always_comb begin
-    // What the second stage makes of the walk when it steps again: a look at the guest address, unless the event says more.
-    look = advance_walk_q;
-    if (!advance_decision.again) begin
-      look.state = iommu_spec_pkg::WALK_GUEST;
-      if (advance_decision.guest) look.purpose = iommu_spec_pkg::PURPOSE_REQUEST;
-    end
-    if (starting) present = '0;
-    else if (take_look) present = look;
-    else if (!mem_rsp_valid_i && fresh_q[again_slot]) present = '0;
-    else present = kept;
-  end
-
-  iommu_walk_event #(
-      .LINE_READS(LINE_READS)
-  ) u_event (
-      .capabilities_i  (capabilities_i),
-      .big_endian_i    (big_endian_i),
-      .ddtp_mode_i     (ddtp_mode_i),
-      .ddtp_ppn_i      (ddtp_ppn_i),
-      .request_i       (step_request),
-      .context_i       (present_context),
-      .walk_i          (present_walk),
-      .data_i          (mem_rsp_data_i),
-      .err_i           (mem_rsp_err_i),
-      .poison_i        (mem_rsp_poison_i),
-      .msi_index_i     (msi_index),
-      .context_hit_i   (context_hit_i),
-      .context_cached_i(context_i),
-      .context_o       (event_context),
-      .walk_o          (event_walk),
-      .decision_o      (event_meaning),
-      .update_data_o   (event_update),
-      .table_fill_o    (event_table_fill),
-      .second_fill_o   (event_second_fill)
+  iommu_walk_event u_event (
+      .capabilities_i(capabilities_i),
+      .big_endian_i  (big_endian_i),
+      .request_i     (kept_request),
+      .context_i     (kept_context),
+      .walk_i        (kept),
+      .data_i        (mem_rsp_data_i),
+      .err_i         (mem_rsp_err_i),
+      .poison_i      (mem_rsp_poison_i),
+      .context_o     (event_context),
+      .walk_o        (event_walk),
+      .finding_o     (event_finding)
   );
 
-  assign event_known = event_context;
-  assign event_decision = event_meaning;
-  assign lookup_request_o = step_request;
-  assign lookup_context_o = present.state == iommu_spec_pkg::WALK_START ? context_i : present_context;
-  assign lookup_guest_o = present.guest;
+  assign event_found = event_finding;
+  assign line_o = mem_rsp_valid_i && kept.state == iommu_spec_pkg::WALK_FIRST && kept.level == 3'd0;
+  assign line_slot_o = mem_rsp_slot_i;
+  assign line_g_o = kept.g;
 
-  wire event_look = event_decision.again ||
-      ((event_decision.guest || event_decision.second) && present.state != iommu_spec_pkg::WALK_GUEST &&
-       (event_known.msi || event_known.second_mode != 4'd0));
+  // ---- First stage: a look, at a walk that has just made its step, or at a request that starts one --------------------------------
+  logic [3:0]                          look_state;
+  wire [51:0]                          msi_index;
+  wire [iommu_spec_pkg::FINDING_W-1:0] look_finding;
+  wire [2:0]                           look_level;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] look_request = look_q ? advance_request_q : start_request_i;
 
-  wire event_ends = (event_decision.arrive && present.purpose == iommu_spec_pkg::PURPOSE_REQUEST) ||
-      (event_decision.guest && !event_known.msi && event_known.second_mode == 4'd0);
+  // What the second stage makes of the walk if it goes on.
+  always_comb begin
+    look_state = advance_walk_q.state;
+    if (!look_q) look_state = iommu_spec_pkg::WALK_START;
+    else if (finding_q.first) look_state = finding_q.stale ? iommu_spec_pkg::WALK_START : iommu_spec_pkg::WALK_GUEST;
+    else if (finding_q.process && advance_walk_q.level != 3'd0) look_state = iommu_spec_pkg::WALK_GUEST;
+    else if (finding_q.process || finding_q.directory) look_state = iommu_spec_pkg::WALK_CONTEXT;
+  end
+
+  iommu_walk_look u_look (
+      .capabilities_i(capabilities_i),
+      .ddtp_mode_i   (ddtp_mode_i),
+      .ddtp_ppn_i    (ddtp_ppn_i),
+      .state_i       (look_state),
+      .request_i     (look_request),
+      .context_i     (advance_context_q),
+      .guest_i       (finding_q.target),
+      .msi_index_i   (msi_index),
+      .context_hit_i (context_hit_i),
+      .finding_o     (look_finding),
+      .level_o       (look_level)
+  );
+
+  assign lookup_request_o = look_request;
+  assign lookup_guest_request_o = advance_request_q;
+  assign lookup_guest_context_o = advance_context_q;
+  assign lookup_guest_o = finding_q.target;
+
+  // ---- What goes on to the second stage ----------------------------------------------------------------------------------------
+  wire   response_looks = event_found.first ? kept_context.second_mode != 4'd0
+      : event_found.process ? kept.level == 3'd0 || kept_context.second_mode != 4'd0 : event_found.directory && kept.level == 3'd0;
+  wire   begins = look_q ? look_state == iommu_spec_pkg::WALK_START : !pick_q;
+  walk_t picked_walk;
+  wire [iommu_spec_pkg::WALK_W-1:0] issued_walk;
+
+  assign picked_walk = walk_q[pick_slot_q];
+  assign look_d = mem_rsp_valid_i ? response_looks : take_again;
+  assign lookup_context_o = begins ? context_i : advance_context_q;
+
+  always_comb begin
+    advance_request_d = look_q ? advance_request_q : pick_q ? request_q[pick_slot_q] : start_request_i;
+    advance_walk_d = look_q ? issued_walk : pick_q && !fresh_q[pick_slot_q] ? picked_walk : '0;
+    if (begins) advance_walk_d.level = look_level;
+    advance_context_d = begins ? (context_hit_i ? context_i : '0) : look_q ? step_context : context_q[pick_slot_q];
+    finding_d = look_finding;
+    if (!look_q && pick_q) begin
+      finding_d = '0;
+      finding_d.fetch = 1'b1;
+      finding_d.target = picked_walk.guest;
+    end
+    if (mem_rsp_valid_i) begin
+      advance_request_d = kept_request;
+      advance_walk_d = event_walk;
+      advance_context_d = event_context;
+      finding_d = event_found;
+    end
+  end
 
   // ---- Second stage: the advance ----------------------------------------------------------------------------------------------
-  wire [iommu_spec_pkg::CONTEXT_W-1:0] step_context;
-  wire [iommu_spec_pkg::WALK_W-1:0]    step_walk;
-  wire                                 advance_access, step_update, advance_again, advance_index, advance_done, step_context_fill;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] context_after;
+  wire [iommu_spec_pkg::WALK_W-1:0]    walk_after, ended_walk;
+  wire                                 advance_access, step_update, advance_again, advance_index, advance_done, advance_ends;
+  wire                                 step_context_fill, step_table_fill, step_second_fill;
+  wire [55:0]                          step_address;
   wire [6:0]                           step_size;
+  wire [127:0]                         step_data;
   wire [1:0]                           step_pbmt;
   wire [23:0]                          step_qos;
-  walk_t                               advanced, next, kept_next;
+  walk_t                               kept_next;
 
   iommu_walk_advance #(
       .LINE_READS(LINE_READS)
   ) u_advance (
-      .capabilities_i (capabilities_i),
-      .qos_i          (qos_i),
-      .request_i      (advance_request_q),
-      .context_i      (advance_context_q),
-      .walk_i         (advance_walk_q),
-      .decision_i     (advance_decision_q),
-      .state_i        (advance_state_q),
-      .beyond_i       (beyond_q),
-      .table_hit_i    (table_hit_q),
-      .table_ppn_i    (table_ppn_q),
-      .table_pbmt_i   (table_pbmt_q),
-      .table_w_i      (table_w_q),
-      .table_g_i      (table_g_q),
-      .second_used_i  (second_used_q),
-      .second_hit_i   (second_hit_q),
-      .second_ppn_i   (second_ppn_q),
-      .context_o      (step_context),
-      .walk_o         (step_walk),
-      .access_o       (advance_access),
-      .access_update_o(step_update),
-      .access_size_o  (step_size),
-      .access_pbmt_o  (step_pbmt),
-      .access_qos_o   (step_qos),
-      .again_o        (advance_again),
-      .index_o        (advance_index),
-      .done_o         (advance_done),
-      .context_fill_o (step_context_fill)
+      .capabilities_i  (capabilities_i),
+      .big_endian_i    (big_endian_i),
+      .qos_i           (qos_i),
+      .beyond_i        (beyond_q),
+      .request_i       (advance_request_q),
+      .context_i       (advance_context_q),
+      .walk_i          (advance_walk_q),
+      .finding_i       (finding_q),
+      .table_hit_i     (table_hit_q && table_other_q == '0),
+      .table_ppn_i     (table_ppn_q),
+      .table_pbmt_i    (table_pbmt_q),
+      .table_w_i       (table_w_q),
+      .table_g_i       (table_g_q),
+      .second_used_i   (second_used_q),
+      .second_hit_i    (second_hit_q),
+      .second_ppn_i    (second_ppn_q),
+      .context_o       (context_after),
+      .walk_o          (walk_after),
+      .issued_walk_o   (issued_walk),
+      .access_o        (advance_access),
+      .access_update_o (step_update),
+      .access_address_o(step_address),
+      .access_size_o   (step_size),
+      .access_data_o   (step_data),
+      .access_pbmt_o   (step_pbmt),
+      .access_qos_o    (step_qos),
+      .again_o         (advance_again),
+      .index_o         (advance_index),
+      .done_o          (advance_done),
+      .ends_o          (advance_ends),
+      .ended_walk_o    (ended_walk),
+      .context_fill_o  (step_context_fill),
+      .table_fill_o    (step_table_fill),
+      .second_fill_o   (step_second_fill)
   );
 
-  assign advanced = advance_walk_q;
-  assign next = step_walk;
-
-  assign line_o = mem_rsp_valid_i && present.state == iommu_spec_pkg::WALK_FIRST && present.level == 3'd0;
-  assign line_slot_o = mem_rsp_slot_i;
-  assign line_g_o = present.g;
+  assign step_context = context_after;
+  assign step_walk = walk_after;
 
   wire             step_access = advance_q && advance_access;
   wire             step_again = advance_q && advance_again;
   wire             step_index = advance_q && advance_index;
   wire             step_done = advance_q && advance_done;
+  wire             step_ends = advance_q && advance_ends;
   wire [WALKS-1:0] step_slot = WALKS'(1) << advance_slot_q;
 
   assign advance_d = mem_rsp_valid_i || take_again || (take_look && step_again) || take_start;
@@ -301,7 +343,7 @@ module iommu_walker #(
   logic [WALKS-1:0]  refused_d, refused_q;
   logic [SLOT_W-1:0] index_slot_q;
   wire               index_busy, index_done;
-  wire               index_taken = take_again && index_done && again_slot == index_slot_q;
+  wire               index_taken = take_look && look_state == iommu_spec_pkg::WALK_MSI_INDEX;
   // 1 from the cycle after the number is known until its walk goes on with it.
   logic              index_called_d, index_called_q;
   wire [WALKS-1:0]   index_call = index_done && !index_called_q ? WALKS'(1) << index_slot_q : '0;
@@ -314,7 +356,7 @@ module iommu_walker #(
       .clk_i    (clk_i),
       .rst_i    (rst_i),
       .start_i  (step_index),
-      .page_i   (advanced.guest[63:12]),
+      .page_i   (finding_q.target[63:12]),
       .mask_i   (advance_context.msi_mask & iommu_spec_pkg::guest_page_bits(capabilities_i)),
       .busy_o   (index_busy),
       .done_o   (index_done),
@@ -326,16 +368,24 @@ module iommu_walker #(
   // A walk that starts in the cycle of an invalidation may still see what that removes: it counts as in flight.
   wire fills = advance_q && !squashed_q[advance_slot_q] && !invalidate_i;
 
-  assign context_fill_o = fills && step_context_fill;
-  assign table_fill_o = fills && table_fill_q;
-  assign second_fill_o = fills && second_fill_q;
-  assign fill_request_o = advance_request_q;
-  assign fill_guest_o = advanced.guest;
-  assign fill_context_o = step_context;
+  // Registered: an invalidation in the cycle after the step counts as well.
+  logic                                 context_fill_q, table_fill_q, second_fill_q, fill_g_q, fill_w_q;
+  logic [iommu_spec_pkg::REQUEST_W-1:0] fill_request_q;
+  logic [iommu_spec_pkg::CONTEXT_W-1:0] fill_context_q;
+  logic [63:0]                          fill_guest_q;
+  logic [43:0]                          fill_ppn_q;
+  logic [1:0]                           fill_pbmt_q;
+
+  assign context_fill_o = context_fill_q && !invalidate_i;
+  assign table_fill_o = table_fill_q && !invalidate_i;
+  assign second_fill_o = second_fill_q && !invalidate_i;
+  assign fill_request_o = fill_request_q;
+  assign fill_guest_o = fill_guest_q;
+  assign fill_context_o = fill_context_q;
   assign fill_ppn_o = fill_ppn_q;
   assign fill_g_o = fill_g_q;
-  assign fill_pbmt_o = advanced.table_pbmt;
-  assign fill_w_o = advanced.table_w;
+  assign fill_pbmt_o = fill_pbmt_q;
+  assign fill_w_o = fill_w_q;
 
   // ---- Merging ---------------------------------------------------------------------------------------------------------------
   request_t start;
@@ -361,9 +411,7 @@ module iommu_walker #(
   wire                       access_room, result_room, access_waits, result_waits;
   wire                       mem_req_update;
   wire [ACCESS_W-1:0]        access_head;
-  // A line is read from its start.
-  wire [55:0]                access_address = {next.address[55:6], step_size[6] ? 6'd0 : next.address[5:0]};
-  wire [ACCESS_W-1:0]        access = {advance_slot_q, step_update, access_address, step_size, advance_update_q, step_qos, step_pbmt};
+  wire [ACCESS_W-1:0]        access = {advance_slot_q, step_update, step_address, step_size, step_data, step_qos, step_pbmt};
 
   fifo #(
       .WIDTH(ACCESS_W),
@@ -385,44 +433,30 @@ module iommu_walker #(
       access_waits ? access_head : access;
   assign mem_req_op_o = mem_req_update ? iommu_pkg::MEMORY_CAS64 : iommu_pkg::MEMORY_READ;
 
-  logic                                 observed_q;
-  logic [SLOT_W-1:0]                    observed_slot_q;
-  logic [iommu_spec_pkg::REQUEST_W-1:0] observed_request_q;
-  logic [iommu_spec_pkg::CONTEXT_W-1:0] observed_context_q;
-  logic [iommu_spec_pkg::WALK_W-1:0]    observed_walk_q;
+  logic              observed_q;
+  logic [SLOT_W-1:0] observed_slot_q;
+  logic [3:0]        observed_state_q;
+  event_source_t     observed_source_d, observed_source_q;
+  request_t          advance_request;
 
+  assign advance_request = advance_request_q;
   assign access_valid_o = observed_q;
   assign access_slot_o = observed_slot_q;
-  assign access_request_o = observed_request_q;
-  assign access_context_o = observed_context_q;
-  assign access_walk_o = observed_walk_q;
+  assign access_state_o = observed_state_q;
+  assign access_source_o = observed_source_q;
 
-  // A result that waits is answered from its slot; one that is known early at once; any other one in the next cycle.
-  wire [iommu_spec_pkg::WALK_W-1:0] ended_walk;
-  wire                              step_ends = advance_q && ends_q;
-  wire                              unused_exec, unused_read, unused_write, advance_probe;
-  wire [8:0]                        unused_access_cause, unused_page_cause, unused_guest_cause;
+  // A guest is known with the device context, a process address space once its first stage is.
+  always_comb begin
+    observed_source_d.did = advance_request.did;
+    observed_source_d.pv = advance_request.pv;
+    observed_source_d.pid = advance_request.pid;
+    observed_source_d.gv = step_context.second_mode != 4'd0;
+    observed_source_d.gscid = step_context.gscid;
+    observed_source_d.pscv = step_context.resolved && step_context.first_mode != 4'd0;
+    observed_source_d.pscid = step_context.pscid;
+  end
 
-  iommu_access_kind u_access_kind (
-      .request_i     (advance_request_q),
-      .exec_o        (unused_exec),
-      .read_o        (unused_read),
-      .write_o       (unused_write),
-      .probe_o       (advance_probe),
-      .access_cause_o(unused_access_cause),
-      .page_cause_o  (unused_page_cause),
-      .guest_cause_o (unused_guest_cause)
-  );
-
-  iommu_walk_finish u_finish (
-      .probe_i   (advance_probe),
-      .context_i (advance_context_q),
-      .walk_i    (advance_walk_q),
-      .decision_i(advance_decision_q),
-      .address_i (advance_decision.arrive ? advance_decision.s_address : advanced.guest[55:0]),
-      .walk_o    (ended_walk)
-  );
-
+  // ---- Results: one that waits is answered from its slot, one that is known early at once, any other one in the next cycle ----------
   wire [SLOT_W-1:0] result_head;
   wire [SLOT_W-1:0] result_slot = result_waits ? result_head : advance_slot_q;
   wire              result_end = result_release_i || result_restart_i;
@@ -445,7 +479,7 @@ module iommu_walker #(
 
   assign result_valid_o = result_waits || step_ends;
   assign result_slot_o = result_slot;
-  assign result_request_o = result_waits ? request_q[result_head] : advance_request_q;
+  assign result_request_o = result_waits ? walked_q[result_head] : advance_request_q;
   assign result_id_o = id_q[result_slot];
   assign result_epoch_o = epoch_q[result_slot];
   assign result_context_o = result_waits ? context_q[result_head] : advance_context_q;
@@ -458,12 +492,11 @@ module iommu_walker #(
     refused_d = refused_q & ~recalled;
     if (step_index && index_busy) refused_d = refused_d | step_slot;
     index_called_d = index_done && !index_taken;
-    kept_next = next;
+    kept_next = step_walk;
     if (step_index && index_busy) kept_next.state = iommu_spec_pkg::WALK_GUEST;
     busy_d = busy_q | start_slot;
-    again_d = (take_again ? again_q & ~(WALKS'(1) << again_slot) : again_q) | (step_again && !take_look ? step_slot : '0) |
-        recalled | index_call;
-    fresh_d = take_again ? fresh_q & ~(WALKS'(1) << again_slot) : fresh_q;
+    again_d = (again_q & ~fetched) | (step_again && !take_look ? step_slot : '0) | recalled | index_call;
+    fresh_d = fresh_q & ~fetched;
     done_d = done_q | (step_done ? step_slot : '0);
     squashed_d = squashed_q & ~start_slot;
     if (invalidate_i) squashed_d = squashed_d | busy_q | start_slot;
@@ -486,24 +519,19 @@ module iommu_walker #(
     squashed_q <= squashed_d;
     advance_q <= advance_d;
     advance_slot_q <= slot;
-    advance_request_q <= step_request;
-    advance_context_q <= event_context;
-    advance_walk_q <= event_walk;
-    advance_decision_q <= event_meaning;
-    advance_state_q <= present.state;
-    advance_update_q <= event_update;
-    look_q <= event_look;
-    ends_q <= event_ends;
+    advance_request_q <= advance_request_d;
+    advance_context_q <= advance_context_d;
+    advance_walk_q <= advance_walk_d;
+    finding_q <= finding_d;
+    look_q <= look_d;
+    pick_q <= pick_d;
+    if (!pick_q || take_again) pick_slot_q <= pick_slot;
     beyond_q <= beyond_d;
     refused_q <= refused_d;
     index_called_q <= index_called_d;
     if (step_index && !index_busy) index_slot_q <= advance_slot_q;
-    table_fill_q <= event_table_fill;
-    second_fill_q <= event_second_fill;
-    // The table that was read, and G of the pointers above it; the leaf's own G is no part of it.
-    fill_ppn_q <= present.address[55:12];
-    fill_g_q <= present.g;
     table_hit_q <= table_hit_i;
+    table_other_q <= table_other_i;
     table_ppn_q <= table_ppn_i;
     table_pbmt_q <= table_pbmt_i;
     table_w_q <= table_w_i;
@@ -511,13 +539,24 @@ module iommu_walker #(
     second_used_q <= second_used_i;
     second_hit_q <= second_hit_i;
     second_ppn_q <= second_ppn_i;
+    context_fill_q <= fills && step_context_fill;
+    table_fill_q <= fills && step_table_fill;
+    second_fill_q <= fills && step_second_fill;
+    fill_request_q <= advance_request_q;
+    fill_context_q <= step_context;
+    fill_guest_q <= advance_walk_q.guest;
+    // The table that was read, and G of the pointers above it; the leaf's own G is no part of it.
+    fill_ppn_q <= advance_walk_q.address[55:12];
+    fill_g_q <= advance_walk_q.g;
+    fill_pbmt_q <= advance_walk_q.table_pbmt;
+    fill_w_q <= advance_walk_q.table_w;
     observed_q <= step_access;
     observed_slot_q <= advance_slot_q;
-    observed_request_q <= advance_request_q;
-    observed_context_q <= step_context;
-    observed_walk_q <= step_walk;
+    observed_state_q <= step_walk.state;
+    observed_source_q <= observed_source_d;
     // Memories with one write port each: distributed RAM.
     if (advance_q) begin
+      walked_q[advance_slot_q] <= advance_request_q;
       context_q[advance_slot_q] <= step_context;
       walk_q[advance_slot_q] <= kept_next;
     end
@@ -528,6 +567,11 @@ module iommu_walker #(
       done_q <= '0;
       squashed_q <= '0;
       advance_q <= 1'b0;
+      pick_q <= 1'b0;
+      look_q <= 1'b0;
+      context_fill_q <= 1'b0;
+      table_fill_q <= 1'b0;
+      second_fill_q <= 1'b0;
       observed_q <= 1'b0;
       refused_q <= '0;
       index_called_q <= 1'b0;
@@ -555,12 +599,13 @@ module iommu_walker #(
   endgenerate
 
 `ifndef SYNTHESIS
-  // Its purpose was another one where the guest address has only now been found.
-  walk_t walk_now;
+  // The parts of the record that tell a reader what the result is.
+  walk_t walk_ends, walk_known;
 
   always_comb begin
-    walk_now = ended_walk;
-    walk_now.purpose = next.purpose;
+    walk_ends = step_walk;
+    walk_known = ended_walk;
+    {walk_known.big_endian, walk_known.place} = {walk_ends.big_endian, walk_ends.place};
   end
 
   always_ff @(posedge clk_i) begin
@@ -573,9 +618,11 @@ module iommu_walker #(
       else $error("iommu_walker: memory response in the cycle of its request");
       assert (!advance_q || $countones({step_access, step_again, step_index, step_done}) == 1)
       else $error("iommu_walker: a step must access memory, go on, wait, or finish");
-      assert (!(take_look && step_again) || (step_walk == look && step_context == advance_context_q))
+      assert (!(take_look && step_again) || (walk_after == issued_walk && step_walk.state == look_state))
       else $error("iommu_walker: a walk goes on otherwise than it was looked at");
-      assert (!step_ends || (step_done && step_context == advance_context_q && step_walk == walk_now))
+      assert (!(take_look && step_again && look_state == iommu_spec_pkg::WALK_GUEST) || step_walk.guest == finding_q.target)
+      else $error("iommu_walker: a walk looks up another address than it has found");
+      assert (!step_ends || (step_done && walk_ends == walk_known))
       else $error("iommu_walker: a walk ends otherwise than was said");
       assert (!(result_restart_i && !result_waits)) else $error("iommu_walker: a result is restarted before it was held");
     end

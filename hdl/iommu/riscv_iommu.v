@@ -490,9 +490,8 @@ module riscv_iommu #(
   wire [23:0]          walk_mem_qos;
   wire                 access_valid;
   wire [SLOT_W-1:0]    access_slot;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] access_request;
-  wire [iommu_spec_pkg::CONTEXT_W-1:0] access_context;
-  wire [iommu_spec_pkg::WALK_W-1:0]    access_walk;
+  wire [3:0]           access_state;
+  wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0] access_source;
 
   wire              line, line_g;
   wire [SLOT_W-1:0] line_slot;
@@ -548,9 +547,8 @@ module riscv_iommu #(
       .mem_req_pbmt_o   (walk_mem_pbmt),
       .access_valid_o   (access_valid),
       .access_slot_o    (access_slot),
-      .access_request_o (access_request),
-      .access_context_o (access_context),
-      .access_walk_o    (access_walk),
+      .access_state_o   (access_state),
+      .access_source_o  (access_source),
       .mem_rsp_valid_i  (walk_rsp_valid),
       .mem_rsp_slot_i   (walk_rsp_slot),
       .mem_rsp_data_i   (mem_rsp_data_i),
@@ -613,9 +611,8 @@ module riscv_iommu #(
       .request_i       (accepted_request),
       .access_valid_i  (access_valid),
       .access_slot_i   (access_slot),
-      .access_request_i(access_request),
-      .access_context_i(access_context),
-      .access_walk_i   (access_walk),
+      .access_state_i  (access_state),
+      .access_source_i (access_source),
       .answer_valid_i  (reply_valid && reply_ready),
       .answer_last_i   (result_release || result_restart),
       .answer_slot_i   (result_slot),

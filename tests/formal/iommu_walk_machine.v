@@ -32,21 +32,26 @@ module iommu_walk_machine (
   wire [iommu_spec_pkg::REQUEST_W-1:0] request;
   formal_constant #(.WIDTH(iommu_spec_pkg::REQUEST_W)) u_request (.value_o(request));
 
-  logic [iommu_spec_pkg::CONTEXT_W-1:0] context_q;
-  logic [iommu_spec_pkg::WALK_W-1:0]    walk_q;
-  logic                                 done_q;
-  wire  [iommu_spec_pkg::CONTEXT_W-1:0] context_next;
-  wire  [iommu_spec_pkg::WALK_W-1:0]    walk_next;
-  walk_t                                walk;
-  wire  [iommu_spec_pkg::CONTEXT_W-1:0] context_event;
-  wire  [iommu_spec_pkg::WALK_W-1:0]    walk_event;
-  wire  [iommu_spec_pkg::DECISION_W-1:0] decision;
-  wire                                  access, update, steps_again, index, done;
-  wire  [6:0]                           unused_size;
-  wire  [127:0]                         unused_data;
-  wire  [1:0]                           unused_pbmt;
-  wire  [23:0]                          unused_qos;
-  wire                                  unused_context_fill, unused_table_fill, unused_second_fill;
+  logic [iommu_spec_pkg::CONTEXT_W-1:0]  context_q;
+  logic [iommu_spec_pkg::WALK_W-1:0]     walk_q;
+  logic                                  done_q;
+  wire  [iommu_spec_pkg::CONTEXT_W-1:0]  context_next;
+  wire  [iommu_spec_pkg::WALK_W-1:0]     walk_next;
+  walk_t                                 walk, walk_seen;
+  wire  [iommu_spec_pkg::CONTEXT_W-1:0]  context_event;
+  wire  [iommu_spec_pkg::WALK_W-1:0]     walk_event;
+  wire  [iommu_spec_pkg::FINDING_W-1:0]  event_finding, look_finding;
+  wire  [2:0]                            look_level;
+  logic [iommu_spec_pkg::CONTEXT_W-1:0]  context_seen;
+  logic [iommu_spec_pkg::FINDING_W-1:0]  finding;
+  wire                                   access, update, steps_again, index, done;
+  wire  [iommu_spec_pkg::WALK_W-1:0]     unused_issued, unused_ended;
+  wire  [55:0]                           unused_address;
+  wire  [6:0]                            unused_size;
+  wire  [127:0]                          unused_data;
+  wire  [1:0]                            unused_pbmt;
+  wire  [23:0]                           unused_qos;
+  wire                                   unused_ends, unused_context_fill, unused_table_fill, unused_second_fill;
 
   assign walk = walk_q;
 
@@ -54,26 +59,51 @@ module iommu_walk_machine (
   wire again = steps_again || index;
 
   iommu_walk_event u_event (
-      .capabilities_i  (capabilities_i),
-      .big_endian_i    (big_endian_i),
-      .ddtp_mode_i     (ddtp_mode_i),
-      .ddtp_ppn_i      (ddtp_ppn_i),
-      .request_i       (request),
-      .context_i       (context_q),
-      .walk_i          (walk_q),
-      .data_i          (data_i),
-      .err_i           (err_i),
-      .poison_i        (poison_i),
-      .msi_index_i     (data_i[511:460]),
-      .context_hit_i   (context_hit_i),
-      .context_cached_i(context_cached_i),
-      .context_o       (context_event),
-      .walk_o          (walk_event),
-      .decision_o      (decision),
-      .update_data_o   (unused_data),
-      .table_fill_o    (unused_table_fill),
-      .second_fill_o   (unused_second_fill)
+      .capabilities_i(capabilities_i),
+      .big_endian_i  (big_endian_i),
+      .request_i     (request),
+      .context_i     (context_q),
+      .walk_i        (walk_q),
+      .data_i        (data_i),
+      .err_i         (err_i),
+      .poison_i      (poison_i),
+      .context_o     (context_event),
+      .walk_o        (walk_event),
+      .finding_o     (event_finding)
   );
+
+  iommu_walk_look u_look (
+      .capabilities_i(capabilities_i),
+      .ddtp_mode_i   (ddtp_mode_i),
+      .ddtp_ppn_i    (ddtp_ppn_i),
+      .state_i       (walk.state),
+      .request_i     (request),
+      .context_i     (context_q),
+      .guest_i       (walk.guest),
+      .msi_index_i   (data_i[511:460]),
+      .context_hit_i (context_hit_i),
+      .finding_o     (look_finding),
+      .level_o       (look_level)
+  );
+
+  // As in iommu_walker.v: a response, a start, or a look at a record as it is.
+  always_comb begin
+    walk_seen = walk_q;
+    context_seen = context_q;
+    finding = look_finding;
+    case (walk.state)
+      iommu_spec_pkg::WALK_START: begin
+        walk_seen.level = look_level;
+        context_seen = context_hit_i ? context_cached_i : '0;
+      end
+      iommu_spec_pkg::WALK_CONTEXT, iommu_spec_pkg::WALK_GUEST, iommu_spec_pkg::WALK_MSI_INDEX: ;
+      default: begin
+        walk_seen = walk_event;
+        context_seen = context_event;
+        finding = event_finding;
+      end
+    endcase
+  end
 
   logic [55:0] beyond;
 
@@ -82,33 +112,40 @@ module iommu_walk_machine (
   end
 
   iommu_walk_advance u_advance (
-      .capabilities_i (capabilities_i),
-      .qos_i          (qos_i),
-      .beyond_i       (beyond),
-      .request_i      (request),
-      .context_i      (context_event),
-      .walk_i         (walk_event),
-      .decision_i     (decision),
-      .state_i        (walk.state),
-      .table_hit_i    (table_hit_i),
-      .table_ppn_i    (table_ppn_i),
-      .table_pbmt_i   (table_pbmt_i),
-      .table_w_i      (table_w_i),
-      .table_g_i      (table_g_i),
-      .second_used_i  (second_used_i),
-      .second_hit_i   (second_hit_i),
-      .second_ppn_i   (second_ppn_i),
-      .context_o      (context_next),
-      .walk_o         (walk_next),
-      .access_o       (access),
-      .access_update_o(update),
-      .access_size_o  (unused_size),
-      .access_pbmt_o  (unused_pbmt),
-      .access_qos_o   (unused_qos),
-      .again_o        (steps_again),
-      .index_o        (index),
-      .done_o         (done),
-      .context_fill_o (unused_context_fill)
+      .capabilities_i  (capabilities_i),
+      .big_endian_i    (big_endian_i),
+      .qos_i           (qos_i),
+      .beyond_i        (beyond),
+      .request_i       (request),
+      .context_i       (context_seen),
+      .walk_i          (walk_seen),
+      .finding_i       (finding),
+      .table_hit_i     (table_hit_i),
+      .table_ppn_i     (table_ppn_i),
+      .table_pbmt_i    (table_pbmt_i),
+      .table_w_i       (table_w_i),
+      .table_g_i       (table_g_i),
+      .second_used_i   (second_used_i),
+      .second_hit_i    (second_hit_i),
+      .second_ppn_i    (second_ppn_i),
+      .context_o       (context_next),
+      .walk_o          (walk_next),
+      .issued_walk_o   (unused_issued),
+      .access_o        (access),
+      .access_update_o (update),
+      .access_address_o(unused_address),
+      .access_size_o   (unused_size),
+      .access_data_o   (unused_data),
+      .access_pbmt_o   (unused_pbmt),
+      .access_qos_o    (unused_qos),
+      .again_o         (steps_again),
+      .index_o         (index),
+      .done_o          (done),
+      .ends_o          (unused_ends),
+      .ended_walk_o    (unused_ended),
+      .context_fill_o  (unused_context_fill),
+      .table_fill_o    (unused_table_fill),
+      .second_fill_o   (unused_second_fill)
   );
 
   walk_t    next;

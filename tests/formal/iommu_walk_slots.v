@@ -1,5 +1,5 @@
 `default_nettype none
-// Proofs of the walker's slots, whatever a step does (iommu_walk_event and iommu_walk_advance are left free): the result of a walk
+// Proofs of the walker's slots, whatever a step does (iommu_walk_event, iommu_walk_look and iommu_walk_advance are left free): the result of a walk
 // that was in flight at an invalidation is marked, so that it fills nothing (RISC-V IOMMU, Caching in-memory data structures); no
 // walk is lost and none answers twice: a slot that holds one has exactly one thing under way.
 module iommu_walk_slots #(
@@ -30,6 +30,7 @@ module iommu_walk_slots #(
     input  wire                                        context_hit_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]        context_i,
     input  wire                                        table_hit_i,
+    input  wire [36:0]                                 table_other_i,
     input  wire [43:0]                                 table_ppn_i,
     input  wire [1:0]                                  table_pbmt_i,
     input  wire                                        table_w_i,
@@ -58,7 +59,9 @@ module iommu_walk_slots #(
   wire [iommu_spec_pkg::WALK_W-1:0] unused_result_walk;
   wire result_squashed;
   wire [iommu_spec_pkg::REQUEST_W-1:0] unused_lookup_request;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_lookup_guest_request;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_lookup_context;
+  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_lookup_guest_context;
   wire [63:0] unused_lookup_guest;
   wire context_fill;
   wire table_fill;
@@ -83,9 +86,8 @@ module iommu_walk_slots #(
   wire [1:0] unused_mem_req_pbmt;
   wire unused_access_valid;
   wire [SLOT_W-1:0] unused_access_slot;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_access_request;
-  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_access_context;
-  wire [iommu_spec_pkg::WALK_W-1:0] unused_access_walk;
+  wire [3:0] unused_access_state;
+  wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0] unused_access_source;
 
   iommu_walker #(
       .WALKS(WALKS),
@@ -110,6 +112,7 @@ module iommu_walk_slots #(
       .context_hit_i(context_hit_i),
       .context_i(context_i),
       .table_hit_i(table_hit_i),
+      .table_other_i(table_other_i),
       .table_ppn_i(table_ppn_i),
       .table_pbmt_i(table_pbmt_i),
       .table_w_i(table_w_i),
@@ -136,7 +139,9 @@ module iommu_walk_slots #(
       .result_walk_o(unused_result_walk),
       .result_squashed_o(result_squashed),
       .lookup_request_o(unused_lookup_request),
+      .lookup_guest_request_o(unused_lookup_guest_request),
       .lookup_context_o(unused_lookup_context),
+      .lookup_guest_context_o(unused_lookup_guest_context),
       .lookup_guest_o(unused_lookup_guest),
       .context_fill_o(context_fill),
       .table_fill_o(table_fill),
@@ -161,9 +166,8 @@ module iommu_walk_slots #(
       .mem_req_pbmt_o(unused_mem_req_pbmt),
       .access_valid_o(unused_access_valid),
       .access_slot_o(unused_access_slot),
-      .access_request_o(unused_access_request),
-      .access_context_o(unused_access_context),
-      .access_walk_o(unused_access_walk)
+      .access_state_o(unused_access_state),
+      .access_source_o(unused_access_source)
   );
 
 `ifdef FORMAL
@@ -216,8 +220,7 @@ module iommu_walk_slots #(
     assume ((f_answered & ~f_out_q) == '0);
     // What a step is (iommu_walk_machine: one of these; iommu_walker.v: what the first stage says of it holds).
     assume (3'(u_walker.advance_access) + 3'(u_walker.advance_again) + 3'(u_walker.advance_index) + 3'(u_walker.advance_done) == 3'd1);
-    assume (!u_walker.ends_q || u_walker.advance_done);
-    assume (!u_walker.advance_again || u_walker.look_q);
+    assume (!u_walker.advance_ends || u_walker.advance_done);
     if (f_started_q && !rst_i) begin
       one_thing_under_way: assert (f_one_thing == '1);
       squashed_if_named: assert (!(result_valid && result_id == f_id && f_flight_q && f_named_q) || result_squashed);

@@ -1,0 +1,97 @@
+`default_nettype none
+// First half of a step without memory: the start of a walk, a context that is known, a guest address to look up, an interrupt file
+// number. Combinational, beside the lookup of the caches; what follows is the second half's business (iommu_walk_advance.v).
+// Source: Process to locate the DC, Process to translate addresses of MSIs.
+module iommu_walk_look (
+    // Effective capabilities; ddtp.iommu_mode and PPN.
+    input  wire [63:0]                           capabilities_i,
+    input  wire [3:0]                            ddtp_mode_i,
+    input  wire [43:0]                           ddtp_ppn_i,
+
+    // State of the walk (iommu_spec_pkg::WALK_START, _CONTEXT, _GUEST, _MSI_INDEX), its request (request_t), context (context_t), guest
+    // address.
+    input  wire [3:0]                            state_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
+    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]  context_i,
+    input  wire [63:0]                           guest_i,
+
+    // Interrupt file number of the guest address.
+    input  wire [51:0]                           msi_index_i,
+
+    // The context cache holds the requester's context.
+    input  wire                                  context_hit_i,
+
+    // finding_t; level of the device directory that a start begins with.
+    output wire [iommu_spec_pkg::FINDING_W-1:0]  finding_o,
+    output wire [2:0]                            level_o
+);
+  `include "iommu_records.vh"
+
+  request_t request;
+  context_t current;
+  finding_t finding;
+
+  assign request = request_i;
+  assign current = context_i;
+
+  wire        extended = capabilities_i[iommu_spec_pkg::CAP_MSI_FLAT];
+  wire [8:0]  ddi1, ddi2;
+  wire [11:0] context_offset;
+  wire        untranslated = request.at == iommu_spec_pkg::AT_UNTRANSLATED;
+  wire        too_wide =
+      (ddtp_mode_i == iommu_spec_pkg::MODE_1LVL && {ddi2, ddi1} != '0) ||
+      (ddtp_mode_i != iommu_spec_pkg::MODE_1LVL && ddtp_mode_i != iommu_spec_pkg::MODE_3LVL && ddi2 != '0);
+  wire        off = ddtp_mode_i == iommu_spec_pkg::MODE_OFF;
+  wire        bare = ddtp_mode_i == iommu_spec_pkg::MODE_BARE;
+  wire        refused = off || (bare ? !untranslated : too_wide);
+  wire        msi_match;
+
+  iommu_directory_index u_directory_index (
+      .extended_i(extended),
+      .device_i  (request.did),
+      .middle_o  (ddi1),
+      .root_o    (ddi2),
+      .context_o (context_offset)
+  );
+
+  iommu_msi_match u_msi_match (
+      .capabilities_i(capabilities_i),
+      .guest_i       (guest_i),
+      .mask_i        (current.msi_mask),
+      .pattern_i     (current.msi_pattern),
+      .match_o       (msi_match)
+  );
+
+  always_comb begin
+    finding = '0;
+    finding.target = guest_i;
+    finding.msi_match = msi_match;
+    finding.canonical[0] = request.iova[63:39] == {25{request.iova[38]}};
+    finding.canonical[1] = request.iova[63:48] == {16{request.iova[47]}};
+    finding.canonical[2] = request.iova[63:57] == {7{request.iova[56]}};
+    finding.wide_process = {request.pid[19:17] != '0, request.pid[19:8] != '0};
+    finding.misfit_cause = off ? iommu_spec_pkg::CAUSE_ALL_INBOUND_DISALLOWED : iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
+    case (state_i)
+      iommu_spec_pkg::WALK_START: begin
+        finding.refused = refused;
+        finding.bare = bare && untranslated;
+        finding.locate = !refused && !bare && context_hit_i;
+        finding.cached = context_hit_i;
+        finding.start = !refused && !bare && !context_hit_i;
+        finding.target = {8'd0, ddtp_ppn_i, ddtp_mode_i == iommu_spec_pkg::MODE_1LVL ? context_offset
+            : {ddtp_mode_i == iommu_spec_pkg::MODE_3LVL ? ddi2 : ddi1, 3'd0}};
+      end
+      iommu_spec_pkg::WALK_CONTEXT: finding.locate = 1'b1;
+      iommu_spec_pkg::WALK_MSI_INDEX: begin
+        finding.index = 1'b1;
+        finding.target = {8'd0, {current.msi_ppn, 12'd0} | {msi_index_i, 4'd0}};
+      end
+      default: finding.guest = 1'b1;
+    endcase
+  end
+
+  assign finding_o = finding;
+  assign level_o = ddtp_mode_i[2:0] - 3'd2;
+
+endmodule
+`default_nettype wire
