@@ -218,7 +218,8 @@ module iommu_registers (
     if (word == ICVEC && write_lo) icvec_d = lo[15:0] & {{4{ats}}, {4{hpm}}, 8'hFF};
   end
 
-  // A directory is not replaced by another one directly; an illegal mode keeps the old one.
+  // A directory is not replaced by another one directly; an illegal mode keeps the old one. What is not taken leaves the register as
+  // it is in force, the upper half that came with it included.
   always_comb begin
     mode_d = mode_q;
     ppn_d = ppn_q;
@@ -227,10 +228,14 @@ module iommu_registers (
     active_ppn_d = switch_now ? ppn_q : active_ppn_q;
     if (word == DDTP && !busy_q) begin
       if (write_hi) ppn_d[43:22] = hi[21:0];
-      if (write_lo && !(directory && new_directory)) begin
-        ppn_d[21:0] = lo[31:10];
-        if (lo[3:0] <= iommu_spec_pkg::MODE_3LVL) mode_d = lo[3:0];
-        busy_d = 1'b1;
+      if (write_lo) begin
+        if (lo[3:0] > iommu_spec_pkg::MODE_3LVL || (directory && new_directory)) begin
+          ppn_d = active_ppn_q;
+        end else begin
+          ppn_d[21:0] = lo[31:10];
+          mode_d = lo[3:0];
+          busy_d = 1'b1;
+        end
       end
     end
   end

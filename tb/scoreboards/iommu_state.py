@@ -57,7 +57,6 @@ class IommuState:
         base, strobes = int(record["address"]) & ~7, int(record["argument"])
         data = int(record["header"][0]) | int(record["header"][1]) << 32
         written = {base + byte for byte in range(8) if strobes >> byte & 1}
-        previous = {offset: self._page[offset] for offset in written}
         for offset in written:
             self._page[offset] = data >> 8 * (offset - base) & 0xFF
         if CQB in written:
@@ -74,7 +73,7 @@ class IommuState:
         if FQCSR in written:
             self._fault_control()
         if FCTL in written or any(DDTP <= offset < DDTP + 8 for offset in written):
-            return self._configure(previous)
+            return self._configure()
         return False
 
     def _fault_control(self) -> None:
@@ -85,12 +84,13 @@ class IommuState:
         if value & _OVERFLOW:
             self.overflow = False
 
-    def _configure(self, previous: dict[int, int]) -> bool:
-        if self._page[DDTP] & 0xF > DirectoryMode.THREE_LEVEL:
-            # An illegal mode is not taken (WARL).
-            self._page[DDTP] = self._page[DDTP] & 0xF0 | previous.get(DDTP, 0) & 0xF
-        ddtp = self._value(DDTP, 8) & (_PPN | 0xF)
+    def _configure(self) -> bool:
         before = self.configuration
+        ddtp = self._value(DDTP, 8) & (_PPN | 0xF)
+        # An illegal mode is not taken, nor a directory in place of another one (WARL): the register keeps what it held.
+        if ddtp & 0xF > DirectoryMode.THREE_LEVEL or (before.mode.levels and ddtp & 0xF > DirectoryMode.BARE):
+            ddtp = before.ddtp
+            self._page[DDTP : DDTP + 8] = ddtp.to_bytes(8, "little")
         self.configuration = IommuConfiguration(self.capabilities, self._value(FCTL, 4) & 3, ddtp)
         return self.configuration != before
 

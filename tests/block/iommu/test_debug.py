@@ -20,7 +20,7 @@ from sluicegate.driver.iommu_diagnostics import DebugTranslation, translate_addr
 from sluicegate.iommu.capabilities import Capabilities, IommuConfiguration
 from sluicegate.iommu.device import IommuDevice
 from sluicegate.iommu.registers import Offset, RecordQueueCsr
-from sluicegate.iommu.request import AddressType, Cause, FaultRecord, Request, Response, Status
+from sluicegate.iommu.request import AddressType, Cause, FaultRecord, Request, Response, Status, TransactionType
 
 from tb.bridge.native import Knob
 from tb.bridge.platform import SimulationPlatform
@@ -33,6 +33,8 @@ from tests.block.iommu.small_machine import LockStepScoreboard, RandomTest
 DBG = 1 << 31
 GO = 1
 MODE_BARE = 1
+SADE = 1 << 8
+"""First-stage A and D are updated by hardware (``DC.tc``)."""
 VECTORS = Path(__file__).parents[2] / "conformance" / "data" / "iommu"
 CASES, TESTS = 24, 4
 """Recorded cases of each file that the port is asked about, and requests of each."""
@@ -85,6 +87,7 @@ class DebugTest(RandomTest):
             self.absent,
             self.modes_without_directory,
             self.busy,
+            self.writes,
             self.fence_waits,
             self.directory_waits,
             self.among_hits,
@@ -214,6 +217,25 @@ class DebugTest(RandomTest):
         self.scoreboard.check("Go", self.going, False)
         self.scoreboard.check("tr_req_iova", self.bench.read_register(Offset.TR_REQ_IOVA, 8), self.page(5).iova)
         self.scoreboard.check("tr_response", self.bench.read_register(Offset.TR_RESPONSE, 8), 0x10_0005 << 10)
+
+    def writes(self) -> None:
+        """NW = 0 asks for a write: it needs W, the record names a write, and the page becomes dirty; none of that with NW = 1."""
+        self.begin(4)
+        read_only, clean = 9, 10
+        for index, flags in ((read_only, V | R | U | A | D), (clean, V | R | W | U | A)):
+            self.bench.store(TABLE + 0x2000 + 8 * index, ((0x10_0000 + index) << 10 | flags,))
+        self.bench.store(DIRECTORY_ROOT + 32 * DEVICE, (V | SADE,))
+        for index in (read_only, clean):
+            self.scoreboard.check(f"read of page {index}", self.ask(self.page(index)).spa, 0x1_0000_0000 + (index << 12))
+        entry = TABLE + 0x2000 + 8 * clean
+        self.scoreboard.check("D after a read", self.bench.memory.read_u64(entry) & D, 0)
+        written = self.ask(replace(self.page(clean), write=True))
+        self.scoreboard.check("write of a clean page", written.spa, 0x1_0000_0000 + (clean << 12))
+        self.scoreboard.check("D after a write", self.bench.memory.read_u64(entry) & D, D)
+        refused = self.ask(replace(self.page(read_only), write=True))
+        self.scoreboard.check("write of a page without W", refused.status, Status.UNSUPPORTED_REQUEST)
+        records = [(record.cause, record.transaction_type) for record in self.new_records()]
+        self.scoreboard.check("records", records, [(Cause.WRITE_PAGE_FAULT, TransactionType.UNTRANSLATED_WRITE)])
 
     def fence_waits(self) -> None:
         """IOFENCE.C completes after the request that was under way."""

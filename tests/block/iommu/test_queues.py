@@ -19,6 +19,9 @@ from tests.block.iommu.bench import IommuBench, LoggedWrite
 
 CAPABILITIES = Capabilities(0x10 | 1 << 9 | 2 << 28 | 56 << 32 | 1 << 42 | 1 << 43)
 """Sv39, interrupts by wire or message, NL, S."""
+SMALL = Capabilities(CAPABILITIES.word & ~(0x3F << 32) | 40 << 32)
+BEYOND = 1 << 41
+"""Physical addresses of 40 bits, and a bit above them."""
 WSI = 2
 DIRECTORY, FAULTS, COMMANDS, TABLE = 0x8000_0000, 0x8001_0000, 0x8002_0000, 0x8003_0000
 FENCE_TARGET, MESSAGE_TARGET = 0x8004_0000, 0x2900_0000
@@ -26,6 +29,7 @@ GOOD, SILENT, ABSENT = 1, 2, 3
 """Devices: with a translation, with DTF set and an empty table, without a context."""
 IOVA = 0x4000_0000
 FLUSH, FENCE, ILLEGAL = 0x001, 0x002, 0x07F
+HEALTHY, POISONED = 0, 2
 AV, FENCE_WSI = 1 << 10, 1 << 11
 INTERRUPT_ON = CommandQueueCsr.CQEN | CommandQueueCsr.CIE
 WAIT = 160
@@ -71,7 +75,12 @@ class QueueTest(BaseTest):
             self.command_queue_wrap,
             self.illegal_command,
             self.command_fetch_error,
+            self.command_fetch_poison,
             self.fence_store_error,
+            self.fence_store_beyond_memory,
+            self.command_queue_beyond_memory,
+            self.fault_queue_beyond_memory,
+            self.directory_beyond_memory,
             self.wired_interrupts,
             self.message_interrupts,
             self.message_write_error,
@@ -91,7 +100,13 @@ class QueueTest(BaseTest):
             raise self.scoreboard.error(f"{what}: {expected} expected, got {got}")
         self.scoreboard.checks += 1
 
-    def begin(self, fctl: int = WSI, fault_entries_log2: int = 4, command_entries_log2: int = 4) -> None:
+    def begin(
+        self,
+        fctl: int = WSI,
+        fault_entries_log2: int = 4,
+        command_entries_log2: int = 4,
+        capabilities: Capabilities = CAPABILITIES,
+    ) -> None:
         """Reset, tables, both queues on."""
         bench = self.bench
         context = DIRECTORY + 32 * GOOD
@@ -107,7 +122,7 @@ class QueueTest(BaseTest):
         }
         words |= {TABLE + 0x2000 + 8 * index: (0x10_0000 + index) << 10 | 0xDF for index in range(64)}
         bench.load(MemoryImage(words))
-        bench.program(IommuConfiguration(CAPABILITIES, fctl, DIRECTORY >> 2 | 2))
+        bench.program(IommuConfiguration(capabilities, fctl, DIRECTORY >> 2 | 2))
         bench.write_register(Offset.FQB, FAULTS >> 2 | fault_entries_log2 - 1, 8)
         bench.write_register(Offset.FQCSR, RecordQueueCsr.QEN | RecordQueueCsr.IE, 4)
         bench.write_register(Offset.CQB, COMMANDS >> 2 | command_entries_log2 - 1, 8)
@@ -210,6 +225,68 @@ class QueueTest(BaseTest):
         self.bench.write_register(Offset.CQT, 2, 4)
         self.bench.cycles(WAIT)
         self.check("stopped", self.command_state(), (1, CommandQueueCsr.CQMF))
+
+    def command_fetch_poison(self) -> None:
+        """A command that memory returns with poison sets cqmf and is not executed; it runs once it is healthy."""
+        self.begin()
+        self.bench.store(COMMANDS, (FLUSH, 0, FENCE | AV | 0x4321 << 32, FENCE_TARGET >> 2))
+        self.bench.mark(COMMANDS + 24, POISONED)
+        self.bench.write_register(Offset.CQT, 2, 4)
+        self.bench.cycles(WAIT)
+        self.check("stopped", self.command_state(), (1, CommandQueueCsr.CQMF))
+        self.check("not executed", self.bench.memory.read(FENCE_TARGET, 4), bytes(4))
+        self.bench.mark(COMMANDS + 24, HEALTHY)
+        self.bench.write_register(Offset.CQCSR, INTERRUPT_ON | CommandQueueCsr.CQMF, 4)
+        self.bench.cycles(WAIT)
+        self.check("went on", self.command_state(), (2, CommandQueueCsr(0)))
+        self.check("executed", self.bench.memory.read(FENCE_TARGET, 4), (0x4321).to_bytes(4, "little"))
+
+    def fence_store_beyond_memory(self) -> None:
+        """The store of a fence beyond the physical address size is an access fault: cqmf, and nothing is written anywhere."""
+        self.begin(capabilities=SMALL)
+        self.bench.store(COMMANDS, (FENCE | AV | 0x1234 << 32, (BEYOND | FENCE_TARGET) >> 2))
+        self.bench.write_register(Offset.CQT, 1, 4)
+        self.bench.cycles(WAIT)
+        self.check("stopped", self.command_state(), (0, CommandQueueCsr.CQMF))
+        self.check("writes", [write.address for write in self.bench.writes], [])
+
+    def base_beyond_memory(self, register: Offset, base: int) -> bool:
+        """Write a base beyond the physical address size. WARL: the page number reads back as written (True), and then every
+        access there is an access fault, or without what no address has (False), and then that is the base."""
+        self.bench.write_register(register, (BEYOND | base) >> 2 | 3, 8)
+        page = self.bench.read_register(register, 8) >> 10 << 12
+        self.check(f"page number of {register.name}", page in (BEYOND | base, base), True)
+        return page != base
+
+    def command_queue_beyond_memory(self) -> None:
+        """A queue that no memory can hold: the first fetch sets cqmf."""
+        self.begin(capabilities=SMALL)
+        self.bench.write_register(Offset.CQCSR, 0, 4)
+        kept = self.base_beyond_memory(Offset.CQB, COMMANDS)
+        self.bench.write_register(Offset.CQCSR, INTERRUPT_ON, 4)
+        self.command(FLUSH)
+        self.check("command queue", self.command_state(), (0, CommandQueueCsr.CQMF) if kept else (1, CommandQueueCsr(0)))
+
+    def fault_queue_beyond_memory(self) -> None:
+        """A queue that no memory can hold: the first record sets fqmf and is lost."""
+        self.begin(capabilities=SMALL)
+        self.bench.write_register(Offset.FQCSR, 0, 4)
+        kept = self.base_beyond_memory(Offset.FQB, FAULTS)
+        self.bench.write_register(Offset.FQCSR, RecordQueueCsr.QEN | RecordQueueCsr.IE, 4)
+        self.read(ABSENT)
+        self.check("fault queue", self.fault_state(), (0, RecordQueueCsr.QMF) if kept else (1, RecordQueueCsr(0)))
+        self.check("record", self.bench.memory.read(FAULTS, 32) == bytes(32), kept)
+
+    def directory_beyond_memory(self) -> None:
+        """A root table that no memory can hold: every device gets a DDT access fault."""
+        self.begin(capabilities=SMALL)
+        for ddtp in (0, (BEYOND | DIRECTORY) >> 2 | 2):
+            self.bench.write_register(Offset.DDTP, ddtp, 8)
+            self.bench.cycles(16)
+        kept = self.bench.read_register(Offset.DDTP, 8) >> 10 << 12 != DIRECTORY
+        self.check("status", self.read(GOOD), Status.UNSUPPORTED_REQUEST if kept else Status.OK)
+        if kept:
+            self.check("cause", self.record(0).cause, Cause.DDT_ACCESS_FAULT)
 
     def fence_store_error(self) -> None:
         """A fence whose store is refused sets cqmf and is not consumed."""

@@ -1,5 +1,5 @@
-"""Contexts that change while caches hold what was found through the old ones: scenarios beside the directed list, run on the
-model and on the RTL alike.
+"""Contexts and directories that change while caches hold what was found through the old ones: scenarios beside the directed list,
+run on the model and on the RTL alike.
 
 Until an invalidation names a context the old one and the new one are both right, but never half of each: a translation found in
 one address space must not be kept under the PSCID or GSCID of the other, where the invalidation of its own would miss it.
@@ -10,10 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from sluicegate.iommu import Request
+from sluicegate.iommu import Cause, DirectoryMode, Request
 from sluicegate.iommu.context import DeviceContext, FirstStageMode, ProcessContext, SecondStageMode, encode_device_context
+from sluicegate.iommu.registers import Offset
 
-from tests.unit.iommu.directed_list import AV, FENCE, GV, INVALIDATE_GVMA, INVALIDATE_VMA, PSCV, Iommu, expect
+from tests.unit.iommu.directed_list import (
+    AV,
+    FENCE,
+    GV,
+    INVALIDATE_DEVICE,
+    INVALIDATE_GVMA,
+    INVALIDATE_VMA,
+    PSCV,
+    Iommu,
+    expect,
+    expect_fault,
+    fence,
+)
 from tests.unit.iommu.scenario import FULL, PAGE, Scenario, entry
 
 FIRST, SECOND = 0x4000_0000, 0x4001_0000
@@ -73,5 +86,52 @@ def another_guest(iommu: Iommu) -> None:
     _never_mixed(iommu, leaf, (INVALIDATE_GVMA | GV | AV | 9 << 44, SECOND >> 12 << 10))
 
 
-CHANGED_CONTEXTS: Final[tuple[Callable[[Iommu], None], ...]] = (another_process, another_guest)
+def shallower_directory(iommu: Iommu) -> None:
+    """Two levels, then one without any invalidation: a device ID that needs two is refused although all of it was cached."""
+    scenario = Scenario(FULL, DirectoryMode.TWO_LEVEL)
+    near, far = 1, 200
+    for device_id in (near, far):
+        root = scenario.first_stage(device_id)
+        scenario.map(root, FIRST, entry(OLD + (device_id << 12), PAGE))
+    iommu.begin(scenario)
+    for device_id in (near, far):
+        expect(iommu, Request(device_id, FIRST), OLD + (device_id << 12))
+    leaves = scenario.context_address(near) & ~0xFFF
+    for ddtp in (0, leaves >> 2 | DirectoryMode.ONE_LEVEL):
+        iommu.write_register(Offset.DDTP, ddtp, 8)
+    iommu.check("ddtp", iommu.read_register(Offset.DDTP, 8), leaves >> 2 | DirectoryMode.ONE_LEVEL)
+    expect_fault(iommu, Request(far, FIRST), Cause.TRANSACTION_TYPE_DISALLOWED)
+    expect(iommu, Request(near, FIRST), OLD + (near << 12))
+
+
+def illegal_mode_with_page(iommu: Iommu) -> None:
+    """``ddtp`` keeps its mode when an illegal one is written. Which page number it keeps is open, but it is one of the two, and
+    the one that reads back is the directory that is in force."""
+    for illegal in (5, 8, 15):
+        scenario = Scenario(FULL)
+        old = scenario.page()
+        scenario.map(old, FIRST, entry(OLD, PAGE))
+        scenario.set_context(1, DeviceContext(first_stage=ProcessContext(FirstStageMode.SV39, old, 7)))
+        other = 0x5A_0000_0000
+        new = scenario.page()
+        scenario.map(new, FIRST, entry(NEW, PAGE))
+        context = DeviceContext(first_stage=ProcessContext(FirstStageMode.SV39, new, 8))
+        for index, word in enumerate(encode_device_context(context, scenario.configuration.capabilities)):
+            scenario.memory.write_u64(scenario.context_address(1) - scenario.directory + other + 8 * index, word)
+        iommu.begin(scenario)
+        expect(iommu, Request(1, FIRST), OLD)
+        iommu.write_register(Offset.DDTP, other >> 2 | illegal, 8)
+        fence(iommu, (INVALIDATE_DEVICE, 0), (INVALIDATE_VMA, 0))
+        ddtp = iommu.read_register(Offset.DDTP, 8)
+        iommu.check(f"mode after {illegal}", ddtp & 0xF, int(DirectoryMode.ONE_LEVEL))
+        iommu.check(f"page after {illegal}", ddtp >> 10 << 12 in (scenario.directory, other), True)
+        expect(iommu, Request(1, FIRST), NEW if ddtp >> 10 << 12 == other else OLD)
+
+
+CHANGED_CONTEXTS: Final[tuple[Callable[[Iommu], None], ...]] = (
+    another_process,
+    another_guest,
+    shallower_directory,
+    illegal_mode_with_page,
+)
 """All of them."""
