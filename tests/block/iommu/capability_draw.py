@@ -30,24 +30,31 @@ class Draw:
         return bool(self.fctl & BIG_ENDIAN)
 
 
-def draw_configuration(random: Random) -> Draw:
-    """Every capability is there or not, alone or with what it depends on; rich words are more likely than poor ones."""
-    word = 0x10 | SV39 | random.choice((56, 56, 56, 50, 44, 41)) << 32
+def draw_configuration(random: Random, stratum: int) -> Draw:
+    """Every capability is there or not, alone or with what it depends on; rich words are more likely than poor ones.
+
+    ``stratum`` decides depth, format and byte order of the device directory: twelve in a row have every combination.
+    """
+    depth = (DirectoryMode.ONE_LEVEL, DirectoryMode.TWO_LEVEL, DirectoryMode.THREE_LEVEL)[stratum % 3]
+    extended, big_endian = stratum // 3 % 2 == 1, stratum // 6 % 2 == 1
+    missing = random.choice((1, 8, 8))
+    word = 0x10 | SV39 | random.choice((56, 56, 56, 56, 50, 50, 44, 41)) << 32
 
     def offer(bits: int, percent: int) -> bool:
         nonlocal word
-        given = random.randrange(100) < percent
+        given = random.randrange(100) >= (100 - percent) // missing
         if given:
             word |= bits
         return given
 
     if offer(SV48, 80):
         offer(SV57, 75)
-    if offer(SV39X4, 90) and offer(SV48X4, 80):
+    if offer(SV39X4, 100 if extended else 90) and offer(SV48X4, 80):
         offer(SV57X4, 75)
     offer(SVPBMT, 70)
     offer(SVRSW60T59B, 40)
-    if word & SV39X4 and offer(MSI_FLAT, 50):
+    if extended:
+        word |= MSI_FLAT
         offer(MSI_MRIF, 70)
     offer(AMO_HWAD, 70)
     if offer(ATS, 80) and word & SV39X4:
@@ -61,8 +68,6 @@ def draw_configuration(random: Random) -> Draw:
     generation = random.choice(tuple(InterruptGeneration))
     word |= generation << 28
     wired = generation is InterruptGeneration.WSI or (generation is InterruptGeneration.BOTH and random.random() < 0.5)
-    big_endian = random.randrange(4) == 0
     offer(END, 40)
     fctl = (BIG_ENDIAN if big_endian else 0) | (WIRED if wired else 0)
-    mode = random.choice((DirectoryMode.ONE_LEVEL, DirectoryMode.TWO_LEVEL, DirectoryMode.THREE_LEVEL, DirectoryMode.THREE_LEVEL))
-    return Draw(Capabilities(word), fctl, mode)
+    return Draw(Capabilities(word), fctl, depth)

@@ -1,56 +1,27 @@
-"""Changes of the tables while the IOMMU works on them, each with the commands that make it visible.
-
-An entry that was valid may be seen old until an invalidation that covers it and the fence behind that have completed. An entry
-that was not valid, and memory that failed, are never cached: every request that comes after the change sees it.
-"""
+"""Random changes of the tables while the IOMMU works on them, each with the commands that make it visible."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
-from sluicegate.iommu.capabilities import IommuConfiguration
+from sluicegate.iommu.request import Request
 
-from tests.block.iommu.page_tables import HEALTHY, POISONED, REFUSED, Guest, Slot, Stage
+from tests.block.iommu.edit import Command, Edit
+from tests.block.iommu.page_tables import Guest, Slot, Stage
 from tests.block.iommu.random_machine import DC_ATS, DC_DTF, DC_T2GPA, Device, RandomMachine, Space
+from tests.block.iommu.reference import Answer
+from tests.block.iommu.spoiler import Spoiler, Spoilt
 from tests.block.iommu.table_entries import A, D, G, R, U, V, W, X, malformed_directory_pointer, malformed_pointer
 
-Command = tuple[int, int]
 INVALIDATE_VMA, INVALIDATE_GVMA, FENCE, INVALIDATE_DDT, INVALIDATE_PDT = 0x001, 0x081, 0x002, 0x003, 0x083
 AV, PSCV, GV, NL = 1 << 10, 1 << 32, 1 << 33, 1 << 34
 RANGE = 1 << 9
 """S: the address operand of an invalidation is a range."""
-NEVER = 1 << 62
-ENTRY_SHIFTS = {"context": 6, "process context": 4, "msi entry": 4}
-"""log2 bytes of an entry, by the kind of edit; of others 3."""
 
 
-@dataclass
-class Edit:
-    """One change: dwords and states of memory (old and new by address) or the configuration. ``cures``: lists of commands, any
-    of which makes the change visible to all; none: nothing old can be cached. ``applied_at``, ``retired_at``: where in the log.
-    """
-
-    number: int
-    kind: str
-    words: dict[int, tuple[int, int]]
-    states: dict[int, tuple[int, int]]
-    cures: list[list[Command]] = field(default_factory=list)
-    configurations: tuple[IommuConfiguration, IommuConfiguration] | None = None
-    applied_at: int = 0
-    retired_at: int = NEVER
-
-    @property
-    def addresses(self) -> set[int]:
-        """Dwords that it concerns."""
-        return self.words.keys() | self.states.keys()
-
-    def follows(self, earlier: Edit) -> bool:
-        """It changes an entry that ``earlier`` has changed: what may be cached of that entry is from before both."""
-        shift = ENTRY_SHIFTS.get(self.kind, 3)
-        entries = {address >> shift for address in self.addresses}
-        return not entries.isdisjoint(address >> shift for address in earlier.addresses)
+Walks = list[tuple[Request, Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +35,13 @@ class Target:
 
 
 class Editor:
-    """Makes edits of one machine; ``reads`` gives the dwords that the walk of some recent request reads."""
+    """Makes edits of one machine; ``recent`` gives the walks of some recent requests."""
 
-    def __init__(self, random: Random, machine: RandomMachine, reads: Callable[[], tuple[int, ...]]) -> None:
+    def __init__(self, random: Random, machine: RandomMachine, recent: Callable[[], Walks], spoiler: Spoiler) -> None:
         self._random = random
         self._machine = machine
-        self._reads = reads
+        self._recent = recent
+        self._spoiler = spoiler
         self._count = 0
         self._repairs: list[Callable[[], Edit]] = []
         """What makes good again what earlier edits have broken."""
@@ -85,24 +57,42 @@ class Editor:
         if self._repairs and self._random.randrange(5) < 3:
             return self._repairs.pop(0)()
         draw = self._random.randrange(100)
-        if draw < 34 and target.space is not None and target.space.stage.mode:
+        if draw < 30 and target.space is not None and target.space.stage.mode:
             return self._leaf(target.space.stage, target.slot, self._first_stage_cures(target.space))
-        if draw < 44 and target.space is not None and target.space.stage.mode:
+        if draw < 39 and target.space is not None and target.space.stage.mode:
             return self._table(target.space.stage, self._first_stage_cures(target.space))
         guest = target.device.guest
-        if draw < 60 and guest.stage.mode:
+        if draw < 53 and guest.stage.mode:
             return self._leaf(guest.stage, target.slot, self._second_stage_cures(guest))
-        if draw < 66 and guest.stage.mode:
+        if draw < 59 and guest.stage.mode:
             return self._table(guest.stage, self._second_stage_cures(guest))
-        if draw < 72 and guest.stage.mode and guest.table_pages:
+        if draw < 65 and guest.stage.mode and guest.table_pages:
             return self._table_page(guest)
-        if draw < 76 and guest.msi is not None:
+        if draw < 70 and guest.msi is not None:
             return self._msi_entry(guest)
-        if draw < 88 and target.device.spaces and target.device.directory is not None and target.device.directory.mode:
+        if draw < 82 and target.device.spaces and target.device.directory is not None and target.device.directory.mode:
             return self._process(target.device)
         if draw < 93:
-            return self._memory_state()
+            return self.spoil()
         return self._device(target.device)
+
+    def spoil(self) -> Edit:
+        """Something on the walk of a recent request is wrong from now on."""
+        spoilt = self._spoiler.spoil(self._machine.tables, self._recent())
+        if spoilt is None:
+            return self.new("nothing", [])
+        self._repairs.append(lambda: self._mend(spoilt))
+        return self.new(spoilt.kind, [self.flush()])
+
+    def _mend(self, spoilt: Spoilt) -> Edit:
+        # What memory fails to deliver is never cached, nor an entry that is not valid; a malformed one might be.
+        self._spoiler.mend(self._machine.tables, spoilt)
+        return self.new(f"mended {spoilt.kind}", [self.flush()] if spoilt.words else [])
+
+    def mend_all(self) -> list[Edit]:
+        """Everything that is broken is good again."""
+        repairs, self._repairs = self._repairs, []
+        return [repair() for repair in repairs]
 
     # ---- what covers an edit ----
 
@@ -372,19 +362,3 @@ class Editor:
     def _whole(device: Device) -> list[Command]:
         """Invalidation of a device context with all its process contexts."""
         return [(INVALIDATE_DDT | GV | device.device_id << 40, 0)]
-
-    # ---- memory ----
-
-    def _memory_state(self) -> Edit:
-        """Some dword that walks read refuses access or returns poison; or one that did is healthy again."""
-        tables = self._machine.tables
-        reads = self._reads()
-        if tables.states:
-            tables.mark(self._random.choice(list(tables.states)), HEALTHY)
-            return self.new("healthy", [])
-        if not reads:
-            return self.new("nothing", [])
-        address = self._random.choice(reads)
-        tables.mark(address, self._random.choice((REFUSED, POISONED)))
-        self._repairs.append(self._memory_state)
-        return self.new("memory state", [self.flush()])

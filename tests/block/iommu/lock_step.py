@@ -19,7 +19,7 @@ from tb.bridge.event_log import LogBatch, LookupOutcome
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
 from tb.scoreboards.translation_pairs import TranslationPairs
 from tests.block.iommu.bench import IDENTIFIERS, IommuBench, LoggedWrite
-from tests.block.iommu.edits import Edit
+from tests.block.iommu.edit import Edit
 from tests.block.iommu.page_tables import TableStore
 from tests.block.iommu.queue_driver import FaultRecords
 from tests.block.iommu.reference import PPN_MASK, Answer, FaultKey, Reference
@@ -60,6 +60,8 @@ class Verdict:
     """Distinct answers."""
     answer_of: NDArray[np.intp]
     """Index in ``answers`` for each request."""
+    settled: NDArray[np.bool_]
+    """No edit was under way: the walk of the answer is the one that took place, not just one that ends alike."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,7 @@ class LockStep(Scoreboard):
         self._require_progress(flight, pool)
         self.compared += len(pairs)
         self._judge_records(flight.records, certain, possible)
-        return Verdict(answers, answer_of)
+        return Verdict(answers, answer_of, ~np.array([case.edited for case in accepted])[case_of])
 
     def _require_progress(self, flight: Flight, pool: RequestPool) -> None:
         """The request that waited longest was not passed again and again by later ones to its page."""

@@ -12,6 +12,7 @@ from sluicegate.iommu.request import AddressType
 from tb.bridge.event_log import EventKind, LogBatch, LookupOutcome
 from tb.bridge.simulation import Simulation
 from tests.block.iommu.lock_step import Flight, Verdict
+from tests.block.iommu.reference import Answer
 
 STATES = ("first IOTLB", "second IOTLB", "merged", "warm walk", "cold walk")
 FIRST, SECOND, MERGED, WARM, COLD = range(5)
@@ -39,15 +40,15 @@ class LookupLog:
 def lookup_states(flight: Flight, verdict: Verdict, reads: NDArray[np.void]) -> NDArray[np.intp]:
     """The state (index in ``STATES``) of every request of a round; ``reads``: log records of the IOMMU's reads.
 
-    A walk reads its last entry between the request and its response: the oldest request takes the read, one that is left without
+    A walk reads its last entry between the request and its response: each request takes the first read that is left, one without
     was merged. A walk that also read its device context was cold. Requests that read no page table are warm or cold by that.
     """
     outcomes = flight.lookups
     states = np.where(outcomes == LookupOutcome.FIRST_LEVEL, FIRST, SECOND).astype(np.intp)
-    # Only untranslated requests share walks: the others take theirs first.
+    # Only untranslated requests share walks: the others take theirs first, and who was answered first before who can wait.
     alone = flight.pairs.address_type != AddressType.UNTRANSLATED
     missed = np.flatnonzero(outcomes == LookupOutcome.MISS)
-    missed = missed[np.argsort(~alone[missed], kind="stable")]
+    missed = missed[np.lexsort((flight.pairs.answered_at[missed], ~alone[missed]))]
     places = _places(reads)
     taken: set[tuple[int, int]] = set()
     asked, answered = flight.pairs.requested_at.tolist(), flight.pairs.answered_at.tolist()
@@ -58,7 +59,7 @@ def lookup_states(flight: Flight, verdict: Verdict, reads: NDArray[np.void]) -> 
             continue
         context, last = answer.reads[0], answer.reads[-1]
         cold = _within(places.get(context, ()), asked[row], answered[row]) is not None
-        if answer.process is None or not (answer.process.mode or (answer.device is not None and answer.device.second_stage)):
+        if not _ends_in_tables(answer):
             states[row] = COLD if cold else WARM
             continue
         found = places.get(last, ())
@@ -71,6 +72,14 @@ def lookup_states(flight: Flight, verdict: Verdict, reads: NDArray[np.void]) -> 
         else:
             states[row] = WARM if alone[row] else MERGED
     return states
+
+
+def _ends_in_tables(answer: Answer) -> bool:
+    """The walk must have read the last entry itself: one of a page table, or in a process directory that led to no context."""
+    if answer.process is not None:
+        return bool(answer.process.mode or (answer.device is not None and answer.device.second_stage))
+    trace = answer.response.trace
+    return bool(trace.process_directory_reads or trace.second_stage_reads)
 
 
 def _within(places: Sequence[int], low: int, high: int) -> int | None:

@@ -11,7 +11,8 @@ import numpy as np
 from sluicegate.iommu.registers import CommandQueueCsr, Offset, RecordQueueCsr
 
 from tests.block.iommu.bench import SETTLE_CYCLES, IommuBench
-from tests.block.iommu.edits import AV, FENCE, Command
+from tests.block.iommu.edit import Command
+from tests.block.iommu.edits import AV, FENCE
 from tests.block.iommu.reference import FaultKey, fault_key
 
 FAULT_PAGE, COMMAND_PAGE, FENCE_WORD = 0x6000_0000, 0x6100_0000, 0x6200_0000

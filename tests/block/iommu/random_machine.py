@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
@@ -46,20 +47,30 @@ class Device:
 
 
 class RandomMachine:
-    """The tables of a small machine, in ``tables``."""
+    """The tables of a small machine, in ``tables``. ``modes``: how often machines before had each pair of first-stage and
+    second-stage mode; this one takes those that are rare."""
 
-    def __init__(self, random: Random, draw: Draw, tables: TableStore) -> None:
+    def __init__(self, random: Random, draw: Draw, tables: TableStore, modes: Counter[tuple[int, int]]) -> None:
         self._random = random
         self._draw = draw
         self.capabilities = draw.capabilities
         self.tables = tables
         self.directory_pages: dict[tuple[int, int], int] = {(2, 0): self.tables.page()}
         self._physical_limit = 1 << self.capabilities.physical_address_bits
-        second = self._second_stage_modes()
-        self.guests = [self._guest(number, random.choice(second)) for number in range(GUESTS)]
-        first = self._first_stage_modes()
-        self.spaces = [self._space(number, random.choice(first)) for number in range(SPACES)]
+        first, second = self._first_stage_modes(), self._second_stage_modes()
+        chosen: list[int] = []
+        for _ in range(GUESTS):
+            used = {mode: sum(modes[pair] for pair in modes if pair[1] == mode) / 2 + chosen.count(mode) for mode in second}
+            chosen.append(min(second, key=lambda mode: (used[mode], random.random())))
+        self.guests = [self._guest(number, mode) for number, mode in enumerate(chosen)]
+        self.spaces: list[Space] = []
+        for number in range(SPACES):
+            other = chosen[number % GUESTS]
+            mode = min(first, key=lambda mode: (modes[mode, other], random.random()))
+            modes[mode, other] += 1
+            self.spaces.append(self._space(number, mode))
         self.devices: list[Device] = []
+        self._directories = self._directory_modes()
         for number in range(DEVICES):
             self.devices.append(self._device(number))
         self.absent = [self._fresh_device_id() for _ in range(2)]
@@ -81,11 +92,22 @@ class RandomMachine:
 
     def _first_stage_modes(self) -> list[int]:
         offered = self.capabilities
-        return [BARE, SV39, SV39] + [SV48] * 2 * offered.sv48 + [SV57] * 2 * offered.sv57
+        return [BARE, SV39] + [SV48] * offered.sv48 + [SV57] * offered.sv57
 
     def _second_stage_modes(self) -> list[int]:
         offered = self.capabilities
         return [BARE] + [SV39] * offered.sv39x4 + [SV48] * offered.sv48x4 + [SV57] * offered.sv57x4
+
+    def _directory_modes(self) -> list[int | None]:
+        """Modes of the devices' process directories, None for none: every one that is offered, then more at random."""
+        random, offered = self._random, self.capabilities
+        modes: list[int | None] = [mode for mode, there in ((1, offered.pd8), (2, offered.pd17), (3, offered.pd20)) if there]
+        if not modes:
+            return [None] * DEVICES
+        every = [None, BARE, *modes]
+        every += [random.choice((None, random.choice(modes))) for _ in range(DEVICES - len(every))]
+        random.shuffle(every)
+        return every
 
     # ---- device directory ----
 
@@ -134,18 +156,24 @@ class RandomMachine:
         if not mode:
             return guest
         wide = 1 << 12 + 9 * stage.levels
-        base = random.choice((0x8000_0000, wide // 2, 3 * wide)) if stage.levels > 3 else 0x1_8000_0000
+        # What a first-stage entry can name has 56 bits; more only comes from the device itself.
+        highest = 3 * wide if stage.levels < 5 else 1 << 55
+        base = random.choice((0x8000_0000, wide // 8, highest)) if stage.levels > 3 else 0x1_8000_0000
         stage.slots = [Slot(base + (index << 12), 0) for index in range(12)]
+        if stage.levels == 5:
+            stage.slots += [Slot(3 * wide + (index << 12), 0) for index in range(2)]
         stage.slots += [Slot(base + (1 << 30) + (index << 21), 1) for index in range(3)]
         stage.slots += [Slot(base + (2 << 30) + (index << 16), 0, napot=True) for index in range(2)]
         for level in range(2, stage.levels):
             size = 1 << 12 + 9 * level
             if 2 * size <= self._physical_limit:
-                stage.slots.append(Slot(base // size * size + (8 if level == 2 else 3) * size & 4 * wide - 1, level))
+                first = base // size + (8 if level == 2 else 3)
+                stage.slots += [Slot((first + place) * size & 4 * wide - 1, level) for place in (0, 1)]
         stage.slots = sorted(set(stage.slots), key=lambda slot: (slot.level, slot.napot, slot.address))
         if offered.msi_flat and random.random() < 0.8:
             # The window lies in the middle of a superpage, or beside single pages.
-            first = random.choice((stage.slots[12].address + 0x10_0000, base)) >> 12
+            superpage = next(slot for slot in stage.slots if slot.level == 1)
+            first = random.choice((superpage.address + 0x10_0000, base)) >> 12
             mask = random.choice((0x3, 0x5, 0x13, 0x1))
             guest.msi = MsiWindow(self.tables.page(), mask, first | random.getrandbits(4))
             for file in range(guest.msi.files):
@@ -177,9 +205,9 @@ class RandomMachine:
         for level in range(2, stage.levels):
             size = 1 << 12 + 9 * level
             if 2 * size <= self._physical_limit:
-                address = base // size * size + 2 * size
-                if address & top == base & top:
-                    stage.slots.append(Slot(address & (1 << 64) - 1, level))
+                for address in (base // size * size + 2 * size, base // size * size + 3 * size):
+                    if address & top == base & top:
+                        stage.slots.append(Slot(address & (1 << 64) - 1, level))
         for slot in stage.slots:
             stage.write_leaf(slot, self.random_leaf(stage, slot))
         return space
@@ -214,15 +242,14 @@ class RandomMachine:
         control = DC_SADE * guest.updates[0] | DC_GADE * guest.updates[1] | DC_SBE * guest.big_endian
         if offered.ats and random.randrange(4):
             control |= DC_ATS
-            if offered.t2gpa and guest.stage.mode and random.randrange(3) == 0:
+            if offered.t2gpa and guest.stage.mode and random.randrange(2) == 0:
                 control |= DC_T2GPA
         if random.randrange(5) == 0:
             control |= DC_DTF
         device = Device(device_id, guest, self.directory_entry(device_id, 0), control)
-        modes = [mode for mode, there in ((1, offered.pd8), (2, offered.pd17), (3, offered.pd20)) if there]
-        if modes and random.randrange(2):
+        mode = self._directories[number]
+        if mode is not None:
             device.control |= DC_PDTV | (DC_DPE if random.randrange(2) else 0)
-            mode = BARE if random.randrange(8) == 0 else random.choice(modes)
             device.directory = ProcessDirectory(self.tables, guest, mode)
             for space in (*spaces, spaces[0]):
                 process_id = random.getrandbits(device.directory.process_id_bits)

@@ -12,8 +12,9 @@ from sluicegate.iommu.request import Request, Response, Status, Trace
 from sluicegate.iommu.translate import Translation
 from sluicegate.memory import MemoryAccessError, MemoryPoisonError, SparseMemory
 
-from tests.block.iommu.edits import Edit
+from tests.block.iommu.edit import Edit
 from tests.block.iommu.page_tables import HEALTHY, POISONED, REFUSED, TableStore
+from tests.block.iommu.walk_steps import ReadLog, Step, steps
 
 Choice = tuple[int, int]
 """Number of an edit, and the step of a walk that sees it or not."""
@@ -43,6 +44,8 @@ class Answer:
     """Device contexts have the extended format."""
     big_endian: bool = False
     """``fctl.BE``."""
+    steps: tuple[Step, ...] = ()
+    """What the walk went through."""
 
     @property
     def names_guest_page(self) -> bool:
@@ -103,6 +106,7 @@ class WalkMemory(SparseMemory):
         self._edits: dict[int, list[Edit]] = {}
         self._unseen: frozenset[int] = frozenset()
         self.trace = Trace()
+        self.log = ReadLog()
         self.chosen: dict[Choice, bool] = {}
         self.updates: dict[int, int] = {}
 
@@ -141,6 +145,7 @@ class WalkMemory(SparseMemory):
 
     def read_u64(self, address: int) -> int:
         value, state = self._look(address)
+        self.log.dword(address, value)
         if state == REFUSED:
             raise MemoryAccessError(address)
         if state == POISONED:
@@ -149,6 +154,7 @@ class WalkMemory(SparseMemory):
 
     def read(self, address: int, length: int) -> bytes:
         found = [self._look(dword) for dword in range(address, address + length, 8)]
+        self.log.entry(address, found[0][0])
         for state, failure in ((REFUSED, MemoryAccessError), (POISONED, MemoryPoisonError)):
             if any(mark == state for _, mark in found):
                 raise failure(address)
@@ -243,6 +249,7 @@ class Reference:
         self.walks += 1
         translation = Translation(request, configuration, self._memory)
         self._memory.trace = translation.trace
+        self._memory.log.begin(translation.trace)
         response = translation.run()
         reads = tuple(dword for read in translation.trace.reads for dword in range(read.address, read.address + read.length, 8))
         fault = None if response.fault is None else fault_key(response.fault.pack())
@@ -257,4 +264,5 @@ class Reference:
             reads,
             configuration.capabilities.msi_flat,
             configuration.big_endian,
+            steps(self._memory.log, response, translation.device, translation.process, configuration.big_endian),
         )

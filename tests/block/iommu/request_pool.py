@@ -67,10 +67,10 @@ class RequestPool:
         self.targets.append(Target(device, process_id, space, slot))
         kind = AddressType.UNTRANSLATED
         # Without EN_ATS both are merely disallowed.
-        draw = random.randrange(20 if device.control & DC_ATS else 100)
-        if draw < 4:
+        draw = random.randrange(24 if device.control & DC_ATS else 100)
+        if draw < 5:
             kind = AddressType.TRANSLATION_REQUEST
-        elif draw == 4:
+        elif draw < 9:
             kind = AddressType.TRANSLATED
         iova = self._iova(device, space, slot, kind)
         device_id = device.device_id
@@ -91,8 +91,8 @@ class RequestPool:
             address_type=kind,
             process_id=(process_id or 0) if valid else 0,
             pasid_valid=valid,
-            priv=valid and random.randrange(4) == 0,
-            exec=not write and random.randrange(4) == 0,
+            priv=valid and random.randrange(3) == 0,
+            exec=not write and random.randrange(3 if kind is AddressType.UNTRANSLATED else 2) == 0,
             no_write=probe and random.randrange(2) == 0,
         )
         self.requests.append(request)

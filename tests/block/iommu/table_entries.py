@@ -18,14 +18,14 @@ def leaf_entry(random: Random, capabilities: Capabilities, target: int, level: i
     if random.randrange(12) == 0:
         return random.choice((0, random.getrandbits(63) << 1))
     flags = V | random.choice(_RIGHTS) | A | D | random.getrandbits(2) << 8
-    if second or random.randrange(10):
+    if second or random.randrange(6):
         flags |= U
     if not second and random.randrange(6) == 0:
         flags |= G
     if random.randrange(10) == 0:
         flags &= ~D
-    if random.randrange(16) == 0:
-        flags &= ~(A | D)
+    if random.randrange(12) == 0:
+        flags &= ~random.choice((A, A | D))
     if capabilities.svpbmt:
         flags |= random.choice((0, 0, 1, 2)) << PBMT_SHIFT
     if capabilities.svrsw60t59b:

@@ -7,6 +7,8 @@ them; with queues that wrap, overflow and fail, and with back-pressure at every 
 
 from __future__ import annotations
 
+from collections import Counter
+from enum import Enum, auto
 from random import Random
 
 import cocotb
@@ -14,20 +16,23 @@ import numpy as np
 from cocotb.task import bridge
 from sluicegate.iommu.capabilities import DirectoryMode, IommuConfiguration
 from sluicegate.iommu.registers import Offset
+from sluicegate.iommu.request import Request
 
 from tb.bridge.native import Knob
 from tb.bridge.tops import IOMMU
 from tb.env.base_test import BaseTest, run_test
 from tests.block.iommu.bench import IommuBench
 from tests.block.iommu.capability_draw import Draw, draw_configuration
-from tests.block.iommu.edits import Command, Edit, Editor
+from tests.block.iommu.edit import Command, Edit
+from tests.block.iommu.edits import Editor
 from tests.block.iommu.lock_step import Flight, LockStep
 from tests.block.iommu.lookup_states import LookupLog, lookup_states
 from tests.block.iommu.page_tables import TableStore
 from tests.block.iommu.queue_driver import QueueDriver, QueueError
 from tests.block.iommu.random_machine import RandomMachine
-from tests.block.iommu.reference import Reference
+from tests.block.iommu.reference import Answer, Reference
 from tests.block.iommu.request_pool import WORKING_SETS, RequestPool
+from tests.block.iommu.spoiler import Spoiler
 from tests.block.iommu.translation_bins import TranslationBins
 
 MACHINES, ROUNDS = 4, 15
@@ -36,7 +41,31 @@ LEAST, MOST = 500, 1300
 MACHINE_BYTES = 1 << 27
 """Room for the tables of one machine."""
 MOST_PENDING = 4
+RECENT, MOST_SPOILT = 6, 24
+"""Requests among which something is chosen to be spoilt; how much in a round."""
 BUSY = 1 << 4
+
+
+class Style(Enum):
+    """What happens to the tables in a round."""
+
+    FRESH = auto()
+    """All caches are emptied, and some edits made."""
+    BEFORE = auto()
+    """Some edits before the requests."""
+    STILL = auto()
+    SPOILT = auto()
+    """Much of what the requests need is broken, and every cache knows it."""
+    MEANWHILE = auto()
+    """Some edits amid the requests."""
+    MODE = auto()
+    """The directory goes off and on amid the requests."""
+
+
+STYLES = (
+    *(Style.FRESH, Style.BEFORE, Style.BEFORE, Style.BEFORE, Style.STILL),
+    *(Style.SPOILT, Style.SPOILT, Style.SPOILT, Style.SPOILT, Style.MEANWHILE, Style.MEANWHILE, Style.MEANWHILE, Style.MODE),
+)
 
 
 class RandomTest(BaseTest):
@@ -52,15 +81,18 @@ class RandomTest(BaseTest):
         self.bins = TranslationBins()
         self.environment.add_collector(self.bins)
         self.lookups = LookupLog(self.environment.simulation)
+        self.modes: Counter[tuple[int, int]] = Counter()
+        self.spoiler = Spoiler(self.random)
 
     async def stimulate(self) -> None:
         await bridge(self.run_all)()
 
     def run_all(self) -> None:
         """All machines; runs in the bridge thread."""
-        for number in range(int(self.settings.parameters.get("machines", MACHINES))):
+        machines = int(self.settings.parameters.get("machines", MACHINES))
+        for number in range(machines):
             self.choose_pressure()
-            self.start_machine(number, draw_configuration(self.random))
+            self.start_machine(number, draw_configuration(self.random, self.settings.seed * machines + number))
             try:
                 for _ in range(int(self.settings.parameters.get("rounds", ROUNDS))):
                     self.round()
@@ -85,7 +117,7 @@ class RandomTest(BaseTest):
         limit = min(1 << draw.capabilities.physical_address_bits, 1 << 56)
         base = random.choice((0x8000_0000, limit - (1 << 34))) + number % 64 * MACHINE_BYTES
         self.tables = TableStore(base, bench.memory.write_u64, bench.mark)
-        self.machine = RandomMachine(random, draw, self.tables)
+        self.machine = RandomMachine(random, draw, self.tables, self.modes)
         self.tables.take_changes()
         self.depth = draw.mode
         bench.program(self.machine.configuration)
@@ -93,40 +125,46 @@ class RandomTest(BaseTest):
         self.queues = QueueDriver(bench, random, draw.big_endian, bool(draw.fctl & 2), entries)
         self.pool = RequestPool(random, self.machine)
         self.reference = Reference(self.machine.configuration, self.tables, self.pool.requests)
-        self.editor = Editor(random, self.machine, self.recent_reads)
+        self.editor = Editor(random, self.machine, self.recent, self.spoiler)
         self.pending: list[Edit] = []
+        self.spoilt = False
+        self.spoiler.bad.clear()
         self.used: list[int] = []
         bench.forget_writes()
         bench.commands.clear()
 
-    def recent_reads(self) -> tuple[int, ...]:
-        """What the walk of a request that was just used reads."""
-        return self.reference.answer(self.random.choice(self.used)).reads if self.used else ()
+    def recent(self) -> list[tuple[Request, Answer]]:
+        """Some requests that were just used, or are about to be, and their walks."""
+        numbers = self.random.sample(self.used, min(len(self.used), RECENT))
+        return [(self.pool.requests[number], self.reference.answer(number)) for number in numbers]
 
     # ---- a round ----
 
     def round(self) -> None:
         """Requests, and what happens before or meanwhile."""
         random = self.random
-        numbers = self.choose_requests()
+        style = random.choice(STYLES)
+        numbers = self.choose_requests(WORKING_SETS[-1] if style is Style.SPOILT else random.choice(WORKING_SETS))
         offsets = np.frombuffer(random.randbytes(2 * len(numbers)), np.uint16).astype(np.uint64) & np.uint64(0xFFF)
         records = self.pool.records(numbers, offsets)
         self.used = np.unique(numbers).tolist()
         live = list(self.pending)
-        style = random.randrange(10)
-        if len(self.pending) > MOST_PENDING or style == 0:
+        if self.spoilt:
+            # Quietly, so that the edits of other rounds are others than these.
+            live += self.settle(self.editor.mend_all())
+        if len(self.pending) > MOST_PENDING or style is Style.FRESH:
             self.cure(self.pending, [self.editor.flush()])
-        if style < 4:
+        if style in (Style.FRESH, Style.BEFORE):
             live += self.change(random.randrange(1, 4))
+        self.spoilt = style is Style.SPOILT
+        if self.spoilt:
+            live += self.settle([self.editor.spoil() for _ in range(random.randrange(1, MOST_SPOILT + 1))])
         if random.randrange(16) == 0:
             self.queues.spoil_fault_queue()
         self.bench.send_records(records)
-        if style >= 6:
+        if style in (Style.MEANWHILE, Style.MODE):
             self.bench.cycles(random.randrange(120))
-            if style == 9:
-                live += self.change_mode()
-            else:
-                live += self.change(random.randrange(1, 4))
+            live += self.change_mode() if style is Style.MODE else self.change(random.randrange(1, 4))
         pairs = self.bench.collect_pairs()
         fault_records = self.queues.records()
         reads = self.bench.read_records
@@ -140,10 +178,9 @@ class RandomTest(BaseTest):
         self.bins.sample(flight, verdict, self.pool.requests, lookup_states(flight, verdict, reads))
         self.pending = [edit for edit in self.pending if edit.retired_at >= 1 << 62]
 
-    def choose_requests(self) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-        """Numbers of requests, biased to a working set: new ones, and some that were used before."""
+    def choose_requests(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """Numbers of requests, biased to a working set of ``size``: new ones, and some that were used before."""
         random = self.random
-        size = random.choice(WORKING_SETS)
         chosen = self.pool.fresh(random.randrange(1, size + 2))
         if self.used:
             chosen += random.sample(self.used, min(len(self.used), size))
@@ -183,6 +220,17 @@ class RandomTest(BaseTest):
             return edits
         late = [edit for edit in self.pending if edit in edits or random.randrange(2)]
         self.cure(late, [random.choice(edit.cures) for edit in late])
+        return edits
+
+    def settle(self, edits: list[Edit]) -> list[Edit]:
+        """Edits that all caches know of before anything else happens; what was pending is settled by that too."""
+        for edit in edits:
+            edit.applied_at = self.bench.position
+            self.reference.changed(edit.addresses)
+            self.scoreboard.kinds[edit.kind] += 1
+        self.pending += edits
+        self.cure(self.pending, [self.editor.flush()])
+        self.pending = []
         return edits
 
     def cure(self, edits: list[Edit], commands: list[list[Command]]) -> None:

@@ -1,13 +1,8 @@
-"""Functional coverage of translations: what the core answered, on which tables, and how it was found.
-
-Everything is sampled from answers that were seen and judged right: status, page size and permissions as the port showed them, the
-cause of the fault record, and the contexts on which the model agrees. The cross of all axes has groups that are whole in
-themselves: no bin of a group is ruled out but for a reason.
+"""Functional coverage of translations, sampled from answers that were seen and judged right: status, page size and permissions as
+the port showed them, the cause of the fault record, and the contexts and entries on which the model agrees.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,46 +10,11 @@ from sluicegate.iommu.request import AddressType, Request
 
 from tb.bridge.event_log import LogBatch
 from tb.coverage.collector import Collector, Records
-from tb.coverage.group import Axis, CoverGroup, Illegal
+from tests.block.iommu import translation_groups, walk_groups, walk_samples
 from tests.block.iommu.lock_step import Flight, Verdict
-from tests.block.iommu.lookup_states import STATES
+from tests.block.iommu.lookup_states import COLD, MERGED
 from tests.block.iommu.reference import Answer
-
-Names = Mapping[str, NDArray[np.str_]]
-MODES = ("Bare", "Sv39", "Sv48", "Sv57")
-SIZES = {12: "4 KiB", 16: "64 KiB", 21: "2 MiB", 30: "1 GiB", 39: "512 GiB", 48: "256 TiB"}
-STAGES = ("none", "first", "second", "both")
-TYPES = ("read", "execute", "write", "ATS read", "ATS write", "translated read", "translated execute", "translated write")
-CAUSES = {
-    1: "instruction access fault",
-    5: "read access fault",
-    7: "write access fault",
-    12: "instruction page fault",
-    13: "read page fault",
-    15: "write page fault",
-    20: "instruction guest page fault",
-    21: "read guest page fault",
-    23: "write guest page fault",
-    256: "all inbound disallowed",
-    257: "DDT access fault",
-    258: "DDT not valid",
-    259: "DDT misconfigured",
-    260: "transaction type disallowed",
-    261: "MSI PTE access fault",
-    262: "MSI PTE not valid",
-    263: "MSI PTE misconfigured",
-    265: "PDT access fault",
-    266: "PDT not valid",
-    267: "PDT misconfigured",
-    268: "DDT data corruption",
-    269: "PDT data corruption",
-    270: "MSI PT data corruption",
-    274: "PT data corruption",
-}
-KNOWLEDGE = ("no context", "one stage", "two stages")
-"""What is known of a requester whose request is refused."""
-GRANTS = {0: "none", 1: "R", 3: "RW", 5: "RX", 7: "RWX"}
-_WIDEST = {"Sv39": 30, "Sv48": 39, "Sv57": 48, "Bare": 64}
+from tests.block.iommu.translation_groups import CAUSES, GRANTS, SIZES
 
 
 def request_type(request: Request) -> int:
@@ -67,198 +27,20 @@ def request_type(request: Request) -> int:
     return kind
 
 
-def _starts(names: NDArray[np.str_], prefix: str) -> NDArray[np.bool_]:
-    return np.char.startswith(names, prefix)
-
-
-def _wider_than_stages(of: Names) -> NDArray[np.bool_]:
-    shifts = {name: shift for shift, name in SIZES.items()}
-    size = np.array([shifts[name] for name in of["size"].tolist()])
-    widest = [
-        min(_WIDEST[first], _WIDEST[second]) for first, second in zip(of["first"].tolist(), of["second"].tolist(), strict=True)
-    ]
-    return np.asarray(size > np.array(widest), np.bool_)
-
-
-def _ats_or_translated(of: Names) -> NDArray[np.bool_]:
-    return _starts(of["type"], "ATS") | _starts(of["type"], "translated")
-
-
-def _shared(of: Names) -> NDArray[np.bool_]:
-    return np.isin(of["found"], STATES[:3])
-
-
-def _cause_type_mismatch(of: Names) -> NDArray[np.bool_]:
-    """Causes that name the access occur for that access only; a translation request counts as a read, or as an execute."""
-    cause, kind = of["cause"], of["type"]
-    execute = np.isin(kind, ("execute", "translated execute"))
-    write = np.isin(kind, ("write", "translated write"))
-    ats = _starts(kind, "ATS")
-    named = np.char.endswith(cause, "access fault") | np.char.endswith(cause, "page fault")
-    named &= _starts(cause, "instruction") | _starts(cause, "read") | _starts(cause, "write")
-    fits = np.where(_starts(cause, "instruction"), execute | ats, np.where(_starts(cause, "write"), write, ~execute & ~write))
-    msi_execute = (cause == "instruction access fault") & execute
-    return np.asarray(named & ~fits & ~msi_execute, np.bool_)
-
-
-SIZES_AXIS = Axis("size", tuple(SIZES.values()))
-FOUND_AXIS = Axis("found", STATES)
-TYPES_AXIS = Axis("type", TYPES)
-
-
-def _size_group() -> CoverGroup:
-    return CoverGroup(
-        "iommu: mode and page size",
-        (Axis("first", MODES), Axis("second", MODES), SIZES_AXIS, FOUND_AXIS),
-        (
-            Illegal(
-                "without tables an answer holds for 4 KiB",
-                lambda of: (of["first"] == "Bare") & (of["second"] == "Bare") & (of["size"] != "4 KiB"),
-            ),
-            Illegal("no leaf of one of the stages is that large", _wider_than_stages),
-            Illegal(
-                "without tables there is no page-table walk to be merged with",
-                lambda of: (of["first"] == "Bare") & (of["second"] == "Bare") & (of["found"] == "merged"),
-            ),
-        ),
-        block="iommu",
-    )
-
-
-def _type_group() -> CoverGroup:
-    return CoverGroup(
-        "iommu: request type",
-        (TYPES_AXIS, Axis("stages", STAGES), FOUND_AXIS),
-        (
-            Illegal("only untranslated requests use the IOTLBs and merge", lambda of: _ats_or_translated(of) & _shared(of)),
-            Illegal(
-                "a translated request has its first stage behind it",
-                lambda of: _starts(of["type"], "translated") & np.isin(of["stages"], ("first", "both")),
-            ),
-            Illegal(
-                "without tables there is no page-table walk to be merged with",
-                lambda of: (of["stages"] == "none") & (of["found"] == "merged"),
-            ),
-        ),
-        block="iommu",
-    )
-
-
-def _cause_group() -> CoverGroup:
-    early = ("all inbound disallowed", "DDT access fault", "DDT not valid", "DDT misconfigured", "DDT data corruption")
-    second_only = (
-        "instruction guest page fault",
-        "read guest page fault",
-        "write guest page fault",
-        *(name for name in CAUSES.values() if name.startswith("MSI")),
-    )
-    first_only = tuple(name for name in CAUSES.values() if name.endswith(" page fault") and "guest" not in name)
-    process = tuple(name for name in CAUSES.values() if name.startswith("PDT"))
-    return CoverGroup(
-        "iommu: cause and request type",
-        (Axis("cause", tuple(CAUSES.values())), TYPES_AXIS, Axis("known", KNOWLEDGE)),
-        (
-            Illegal(
-                "the cause comes before the device context is known",
-                lambda of: np.isin(of["cause"], early) & (of["known"] != "no context"),
-            ),
-            Illegal(
-                "the cause needs a device context",
-                lambda of: ~np.isin(of["cause"], (*early, "transaction type disallowed")) & (of["known"] == "no context"),
-            ),
-            Illegal(
-                "the cause needs a second stage", lambda of: np.isin(of["cause"], second_only) & (of["known"] != "two stages")
-            ),
-            Illegal(
-                "a translated request is neither looked up in the process directory nor in the first stage",
-                lambda of: np.isin(of["cause"], (*first_only, *process)) & _starts(of["type"], "translated"),
-            ),
-            Illegal(
-                "a translated request with one stage is passed on or disallowed",
-                lambda of: (
-                    _starts(of["type"], "translated")
-                    & (of["known"] == "one stage")
-                    & (of["cause"] != "transaction type disallowed")
-                ),
-            ),
-            Illegal("the cause names another kind of access", _cause_type_mismatch),
-        ),
-        block="iommu",
-    )
-
-
-def _directory_group() -> CoverGroup:
-    return CoverGroup(
-        "iommu: directories",
-        (
-            Axis("depth", ("1LVL", "2LVL", "3LVL")),
-            Axis("context", ("base", "extended")),
-            Axis("process", ("none", "Bare", "PD8", "PD17", "PD20")),
-            Axis("order", ("little-endian", "big-endian")),
-            Axis("outcome", ("granted", "refused")),
-            Axis("found", ("shared", "warm walk", "cold walk")),
-        ),
-        (
-            Illegal(
-                "refusals are never kept",
-                lambda of: (of["outcome"] == "refused") & (of["found"] == "shared"),
-            ),
-        ),
-        block="iommu",
-    )
-
-
-def _grant_group() -> CoverGroup:
-    return CoverGroup(
-        "iommu: ATS grants",
-        (
-            Axis("granted", tuple(GRANTS.values())),
-            Axis("asked", ("read", "write", "execute", "execute and write")),
-            Axis("stages", STAGES),
-            Axis("address", ("SPA", "GPA")),
-        ),
-        (
-            Illegal(
-                "X is granted only to who asks for it",
-                lambda of: np.char.endswith(of["granted"], "X") & ~_starts(of["asked"], "execute"),
-            ),
-            Illegal(
-                "guest addresses need a second stage",
-                lambda of: (of["address"] == "GPA") & np.isin(of["stages"], ("none", "first")),
-            ),
-            Illegal(
-                "without tables everything is granted",
-                lambda of: (of["stages"] == "none") & (of["granted"] != np.where(_starts(of["asked"], "execute"), "RWX", "RW")),
-            ),
-        ),
-        block="iommu",
-    )
-
-
-def _msi_group() -> CoverGroup:
-    return CoverGroup(
-        "iommu: MSI pages",
-        (
-            Axis("entry", ("flat", "file")),
-            Axis("type", ("read", "write", "ATS")),
-            Axis("first", ("Bare", "paged")),
-            Axis("found", ("kept", "walked")),
-        ),
-        (
-            Illegal("a file is no translation that could be kept", lambda of: (of["entry"] == "file") & (of["found"] == "kept")),
-            Illegal("only untranslated requests use the IOTLBs", lambda of: (of["type"] == "ATS") & (of["found"] == "kept")),
-        ),
-        block="iommu",
-    )
-
-
 class TranslationBins(Collector):
     """Sampled round by round, after the judge."""
 
     def __init__(self) -> None:
-        self.sizes, self.types, self.causes = _size_group(), _type_group(), _cause_group()
-        self.directories, self.grants, self.msi = _directory_group(), _grant_group(), _msi_group()
-        self.groups = (self.sizes, self.types, self.causes, self.directories, self.grants, self.msi)
+        groups = translation_groups
+        self.modes, self.types, self.type_sizes = groups.mode_group(), groups.type_group(), groups.type_size_group()
+        self.causes, self.directories = groups.cause_group(), groups.directory_group()
+        self.grants, self.msi = groups.grant_group(), groups.msi_group()
+        self.faults, self.rights = walk_groups.fault_group(), walk_groups.rights_group()
+        self.privilege, self.updates = walk_groups.privilege_group(), walk_groups.update_group()
+        self.groups = (
+            *(self.modes, self.types, self.type_sizes, self.causes, self.directories, self.grants, self.msi),
+            *(self.faults, self.rights, self.privilege, self.updates),
+        )
 
     def ingest(self, batch: LogBatch) -> None:
         """The test samples what its judge has found right."""
@@ -274,11 +56,17 @@ class TranslationBins(Collector):
         granted = (pairs.status == 0) & ~(probe & (pairs.permissions & 3 == 0)) & answer.located[of]
         first, second = answer.first[of], answer.second[of]
         stages = (first > 0) + 2 * (second > 0)
-        size = np.searchsorted(np.array(tuple(SIZES)), pairs.size)
-        plain = granted & ~probe & ~answer.msi[of] & (kinds < 3)
-        self.sizes.sample(first, second, np.minimum(size, len(SIZES) - 1), found, rows=plain, at=at)
-        self.types.sample(kinds, stages, found, rows=granted & ~answer.msi[of], at=at)
-        self.causes.sample(answer.cause[of], kinds, answer.known[of], rows=answer.failed[of], at=at)
+        size = np.minimum(np.searchsorted(np.array(tuple(SIZES)), pairs.size), len(SIZES) - 1)
+        paged = granted & ~answer.msi[of]
+        self.modes.sample(first, second, size, found, rows=paged & (kinds < 3), at=at)
+        self.types.sample(kinds, stages, found, rows=paged, at=at)
+        self.type_sizes.sample(kinds, stages, size, rows=paged, at=at)
+        cold = (found == COLD).astype(np.intp)
+        known = answer.known[of]
+        # What was refused to a walk says nothing of those that were merged with it.
+        settled = verdict.settled
+        refused = answer.failed[of] & (found != MERGED) & (settled | (known == 0))
+        self.causes.sample(answer.cause[of], kinds, known + ((known > 0) & (cold > 0)), rows=refused, at=at)
         shared = np.array((0, 0, 0, 1, 2))[found]
         in_directory = answer.depth[of] >= 0
         refused = answer.failed[of] & ~probe
@@ -301,6 +89,46 @@ class TranslationBins(Collector):
         self.msi.sample(
             pairs.mrif.astype(np.intp), msi_kind, (first > 0).astype(np.intp), (found > 1).astype(np.intp), rows=rows, at=at
         )
+        privilege = np.array([request.pasid_valid and request.priv for request in requests])[flight.numbers]
+        self._sample_entries(answer, of, kinds, granted, settled, found, privilege, at)
+
+    def _sample_entries(
+        self,
+        answer: _Answers,
+        of: NDArray[np.intp],
+        kinds: NDArray[np.intp],
+        granted: NDArray[np.bool_],
+        settled: NDArray[np.bool_],
+        found: NDArray[np.intp],
+        privilege: NDArray[np.bool_],
+        at: Records,
+    ) -> None:
+        """The groups of page-table entries; arrays have an element for each request of the round."""
+        table, mode, level, fault = answer.fault[of].T
+        cold, walked = (found == COLD).astype(np.intp), (found > MERGED).astype(np.intp)
+        rows = (table >= 0) & (found != MERGED) & settled
+        self.faults.sample(*(np.maximum(code, 0) for code in (table, mode, level, fault)), cold, rows=rows, at=at)
+        leaves = answer.leaves[of]
+        probe = (kinds == 3) | (kinds == 4)
+        # A completion without rights is no fault: every leaf of it has part in that.
+        nothing = probe & ~granted & ~answer.failed[of]
+        refused_by = leaves[:, 5]
+        for stage in (0, 1):
+            rights, before = leaves[:, 2 * stage], leaves[:, 2 * stage + 1]
+            refused = (refused_by == stage) | nothing
+            rows = (rights >= 0) & (granted | refused) & settled
+            outcome = (~granted).astype(np.intp)
+            stages = np.full(len(kinds), stage)
+            seen = np.where(granted, walked, 1)
+            self.rights.sample(stages, np.maximum(rights, 0), kinds, outcome, seen, rows=rows, at=at)
+            updates = answer.updates[of, stage]
+            self.updates.sample(stages, np.maximum(before, 0), kinds, updates, outcome, rows=rows & ~nothing, at=at)
+            if stage == 0:
+                requester = np.where(privilege, 1 + answer.sum[of], 0)
+                page = np.maximum(leaves[:, 4], 0)
+                self.privilege.sample(
+                    page, requester, np.minimum(kinds, 4), outcome, seen, rows=rows & ~nothing & (kinds < 5), at=at
+                )
 
 
 class _Answers:
@@ -322,6 +150,11 @@ class _Answers:
         self.extended = np.array([int(answer.extended) for answer in answers])
         self.order = np.array([int(answer.big_endian) for answer in answers])
         self.process = np.array([_process(answer) for answer in answers])
+        self.fault = np.array([walk_samples.fault(answer) for answer in answers]).reshape(-1, walk_samples.FAULT)
+        self.leaves = np.array([walk_samples.leaves(answer) for answer in answers]).reshape(-1, walk_samples.LEAVES)
+        self.updates = np.array([_updates(answer) for answer in answers])
+        """Whether hardware updates A and D of the first and of the second stage."""
+        self.sum = np.array([int(answer.process is not None and answer.process.sum) for answer in answers])
 
 
 def _mode(mode: int) -> int:
@@ -329,7 +162,12 @@ def _mode(mode: int) -> int:
 
 
 def _knowledge(answer: Answer) -> int:
-    return 0 if answer.device is None else 2 if answer.device.second_stage else 1
+    return 0 if answer.device is None else 3 if answer.device.second_stage else 1
+
+
+def _updates(answer: Answer) -> tuple[int, int]:
+    device = answer.device
+    return (0, 0) if device is None else (int(device.update_first_stage_ad), int(device.update_second_stage_ad))
 
 
 def _process(answer: Answer) -> int:
