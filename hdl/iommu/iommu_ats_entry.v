@@ -4,7 +4,7 @@
 // their size in the trailing ones of the page number. N and AMA are 0; devices here are no CXL devices, so CXL.io is 0.
 module iommu_ats_entry (
     // Fields of the response (docs/interfaces.md section 3).
-    input  wire [55:0] spa_i,
+    input  wire [58:0] spa_i,
     input  wire [7:0]  permissions_i,
     input  wire [5:0]  size_i,
     input  wire        mrif_i,
@@ -16,7 +16,7 @@ module iommu_ats_entry (
   wire        unused_offset = &{1'b0, spa_i[11:0], permissions_i[7], permissions_i[iommu_pkg::PERMISSION_CXL_IO]};
   wire        r = permissions_i[iommu_pkg::PERMISSION_R];
   wire        w = permissions_i[iommu_pkg::PERMISSION_W];
-  wire [51:0] page = {8'd0, mrif_i ? mrif_nppn_i : spa_i[55:12]};
+  wire [51:0] page = mrif_i ? {8'd0, mrif_nppn_i} : {5'd0, spa_i[58:12]};
   wire        superpage = size_i > 6'd12;
   // Page number bits below the range; all but the highest of them are ones.
   wire [51:0] offset_bits = (52'd1 << (size_i - 6'd12)) - 52'd1;

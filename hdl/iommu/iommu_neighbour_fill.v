@@ -242,5 +242,101 @@ module iommu_neighbour_fill #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `iommu_neighbour_fill`: what is filled belongs to the line of a result that came after the last invalidation (RISC-V IOMMU,
+  // Caching in-memory data structures), is another page of that line for the same requester, and no more than its entry grants. Any
+  // entry of any slot is watched (f_place, f_slot).
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  wire [SLOT_W-1:0] f_slot;
+  wire [2:0]        f_place;
+  formal_constant #(.WIDTH(SLOT_W)) u_f_slot (.value_o(f_slot));
+  formal_constant #(.WIDTH(3)) u_f_place (.value_o(f_place));
+
+  logic         f_alive_q;                      // a result came, and no invalidation since
+  logic         f_known_q, f_line_bad_q;        // the watched entry of the slot's line in the RAM
+  logic [63:0]  f_line_entry_q;
+  logic         f_watched_q, f_bad_q;           // the line at work is that of the watched slot; its watched entry
+  logic [63:0]  f_entry_q;
+  request_t     f_request_q, f_fill;
+  context_t     f_context_q;
+  walk_t        f_walk_q;
+  translation_t f_translation;
+
+  assign f_translation = fill_translation_o;
+  assign f_fill = fill_request_o;
+
+  always_ff @(posedge clk_i) begin
+    f_alive_q <= !invalidate_i && !rst_i && (f_alive_q || result_i);
+    if (line_i && line_slot_i == f_slot) begin
+      f_known_q <= 1'b1;
+      f_line_entry_q <= line_data_i[64*f_place +: 64];
+      f_line_bad_q <= line_bad_i[f_place];
+    end
+    if (capture) begin
+      f_watched_q <= result_slot_i == f_slot;
+      f_entry_q <= f_line_entry_q;
+      f_bad_q <= f_line_bad_q;
+      f_request_q <= result_request;
+      f_context_q <= result_context;
+      f_walk_q <= result_walk;
+    end
+    if (rst_i) f_known_q <= 1'b0;
+  end
+
+  wire [LINE_W-1:0] f_result_line = u_lines.memory_q[result_slot_i];
+  wire [LINE_W-1:0] f_slot_line = u_lines.memory_q[f_slot];
+  wire [63:0]       f_result_entry = f_result_line[64*result_request.iova[14:12] +: 64];
+  wire [63:0]       f_own = result_context.sbe ? iommu_spec_pkg::reversed(f_result_entry) : f_result_entry;
+  wire [63:0]       f_pte = f_context_q.sbe ? iommu_spec_pkg::reversed(f_entry_q) : f_entry_q;
+  wire [43:0]       f_mask = second_mask[43:0];
+
+  // The requester of a fill is that of the result, its page another one of the line.
+  function automatic f_beside(input [iommu_spec_pkg::REQUEST_W-1:0] bits, input [2:0] at);
+    request_t fill;
+    begin
+      fill = bits;
+      f_beside = {fill.did, fill.pv, fill.pid, fill.priv} == {f_request_q.did, f_request_q.pv, f_request_q.pid, f_request_q.priv} &&
+          fill.iova[63:15] == f_request_q.iova[63:15] && fill.iova[14:12] == at && at != f_request_q.iova[14:12];
+    end
+  endfunction
+
+  // Of the watched entry: a page of 4 KiB in the second-stage page of the walked one, with no right beyond those of both stages.
+  wire f_granted = !f_bad_q && f_pte[0] && f_pte[6] && (f_request_q.priv ? !f_pte[4] || f_context_q.sum : f_pte[4]) &&
+      f_translation.page == iommu_spec_pkg::PAGE_4K &&
+      f_translation.r <= (f_pte[1] && f_walk_q.second_r) &&
+      f_translation.w <= (f_pte[2] && f_pte[7] && f_walk_q.second_w) &&
+      f_translation.x <= (f_pte[3] && f_walk_q.second_x && !(f_pte[4] && f_request_q.priv)) &&
+      ((f_pte[53:10] ^ f_walk_q.guest[55:12]) & ~f_mask) == '0 &&
+      f_translation.ppn == ((f_walk_q.address[55:12] & ~f_mask) | (f_pte[53:10] & f_mask)) &&
+      f_translation.gscid == f_context_q.gscid && f_translation.pscid == f_context_q.pscid;
+
+  always_comb begin
+    // The walker: a result with a 4 KiB page of the first stage has read the line of its entry, which is not read again before.
+    assume (!capture || (f_own[0] && f_own[53:10] == result_walk.guest[55:12]));
+    assume (!(capture && result_slot_i == f_slot) || f_known_q);
+    assume (!line_i || !capture || line_slot_i != result_slot_i);
+    if (f_started_q && !rst_i) begin
+      line_in_ram: assert (!f_known_q ||
+          (f_slot_line[64*f_place +: 64] == f_line_entry_q && f_slot_line[512+f_place] == f_line_bad_q));
+      at_work: assert (idle || (f_alive_q && request_q == f_request_q && context_q == f_context_q && walk_q == f_walk_q &&
+          !todo_q[f_request_q.iova[14:12]]));
+      line_at_work: assert (idle || !f_watched_q || (data[64*f_place +: 64] == f_entry_q && bad[f_place] == f_bad_q));
+      own_at_work: assert (!fresh_q || (own_entry[0] && own_entry[53:10] == walk_q.guest[55:12]));
+      entry_at_work: assert (!entry_q || (place_q != f_request_q.iova[14:12] &&
+          (!f_watched_q || place_q != f_place || (!f_bad_q && f_pte[0] && pte_q == f_pte))));
+
+      nothing_after_an_invalidation: assert (!fill_valid_o || f_alive_q);
+      another_page_of_the_line: assert (!fill_valid_o || f_beside(fill_request_o, f_fill.iova[14:12]));
+      no_more_than_the_entry: assert (!(fill_valid_o && f_watched_q && f_fill.iova[14:12] == f_place) || f_granted);
+      last_fill: cover (fill_valid_o && fill_ready_i && f_fill.iova[14:12] == 3'd7 && f_watched_q && f_place == 3'd7 && todo_q == '0);
+      dropped_fill: cover (fill_valid_o && !fill_ready_i && invalidate_i);
+      writable_fill: cover (fill_valid_o && f_translation.w && f_context_q.sbe);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

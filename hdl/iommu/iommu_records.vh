@@ -165,6 +165,7 @@ typedef struct packed {
 // A response on the translation port, without its identifier (docs/interfaces.md section 3).
 typedef struct packed {
   logic [1:0]  status;
+  logic [2:0]  guest_high;    // bits 58:56 of the guest address that a T2GPA device is given; 0 of every SPA
   logic [55:0] spa;
   logic [1:0]  pbmt;
   logic [7:0]  permissions;

@@ -214,7 +214,8 @@ module iommu_registers (
       wsi_d = lo[1];
     end
     if (word == QOSID && write_lo && capabilities_i[iommu_spec_pkg::CAP_QOSID]) qos_d = {lo[27:16], lo[11:0]};
-    // A field of an absent source is 0.
+    // The fields are WARL. That of an absent source is read-only 0: the specification asks for no more than any legal value, its
+    // reference model does the same.
     if (word == ICVEC && write_lo) icvec_d = lo[15:0] & {{4{ats}}, {4{hpm}}, 8'hFF};
   end
 

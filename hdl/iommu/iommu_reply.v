@@ -42,6 +42,8 @@ module iommu_reply (
     response = '0;
     response.status = walk.status;
     response.spa = walk.mrif ? walk.address : {walk.address[55:12], answered.iova[11:0]};
+    // A first stage gives guest addresses of 56 bits; where it is Bare, Sv57x4 takes an IOVA of 59.
+    if (probe && success && device.t2gpa) response.guest_high = walk.guest[58:56];
     response.pbmt = walk.pbmt;
     response.permissions = {1'b0,
                             probe && success && (walk.pbmt != 2'd0 || walk.msi || (device.t2gpa && (walk.r || walk.w))),

@@ -128,7 +128,7 @@ package iommu_spec_pkg;
   localparam int EVENT_SOURCE_W = 83;
   localparam int TRANSLATION_W = 94;
   localparam int INVALIDATION_W = 193;
-  localparam int RESPONSE_W = 155;
+  localparam int RESPONSE_W = 158;
   localparam int MRIF_W = 279;
   localparam int PAGE_REQUEST_W = 112;
   localparam int MESSAGE_W = 116;

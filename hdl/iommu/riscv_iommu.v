@@ -64,7 +64,7 @@ module riscv_iommu #(
     input  wire                xlate_rsp_ready_i,
     output wire [ID_W-1:0]     xlate_rsp_id_o,
     output wire [1:0]          xlate_rsp_status_o,
-    output wire [55:0]         xlate_rsp_spa_o,
+    output wire [58:0]         xlate_rsp_spa_o,
     output wire [1:0]          xlate_rsp_pbmt_o,
     output wire [7:0]          xlate_rsp_permissions_o,
     output wire [5:0]          xlate_rsp_size_o,
@@ -405,7 +405,7 @@ module riscv_iommu #(
 
   assign response = response_flat;
   assign xlate_rsp_status_o = response.status;
-  assign xlate_rsp_spa_o = response.spa;
+  assign xlate_rsp_spa_o = {response.guest_high, response.spa};
   assign xlate_rsp_pbmt_o = response.pbmt;
   assign xlate_rsp_permissions_o = response.permissions;
   assign xlate_rsp_size_o = response.size;

@@ -257,7 +257,7 @@ module root_complex #(
   wire [1:0]      xlate_req_at, xlate_rsp_status;
   wire [63:0]     xlate_req_iova;
   wire            xlate_rsp_valid, xlate_rsp_ready;
-  wire [55:0]     xlate_rsp_spa;
+  wire [58:0]     xlate_rsp_spa;
   wire [1:0]      xlate_rsp_pbmt;
   wire [7:0]      xlate_rsp_permissions;
   wire [5:0]      xlate_rsp_size;

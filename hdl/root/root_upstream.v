@@ -127,7 +127,7 @@ module root_upstream #(
     output wire                      xlate_rsp_ready_o,
     input  wire [ID_W-1:0]           xlate_rsp_id_i,
     input  wire [1:0]                xlate_rsp_status_i,
-    input  wire [55:0]               xlate_rsp_spa_i,
+    input  wire [58:0]               xlate_rsp_spa_i,
     input  wire [7:0]                xlate_rsp_permissions_i,
     input  wire [5:0]                xlate_rsp_size_i,
     input  wire                      xlate_rsp_mrif_i,

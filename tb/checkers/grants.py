@@ -30,6 +30,7 @@ from tb.scoreboards.translation_pairs import TranslationPairer, TranslationPairs
 MOST_WALKS = 400
 """Walks tried for one request before it is counted as undecided."""
 _BUSY = 1 << 4
+_PAGE_NUMBER = (1 << 44) - 1
 _OFFSET = np.uint64(0xFFF)
 _AV, _PSCV, _GV, _NL, _S, _G = 1 << 10, 1 << 32, 1 << 33, 1 << 34, 1 << 9, 1 << 5
 
@@ -349,13 +350,15 @@ def _grants(response: Response, request: Request, answer: tuple[int, bool, int])
     spa, mrif, permissions = answer
     if response.status is not Status.OK or response.spa is None:
         return False
+    page = spa >> 12 ^ response.spa >> 12
     if request.address_type is AddressType.TRANSLATION_REQUEST:
         given = response.permissions
         if given is None or permissions & ~(given.read | given.write << 1 | given.exec << 2):
             return False
     if mrif and response.mrif is not None and spa == response.mrif.address:
         return True
-    return (spa ^ response.spa) >> 12 & (1 << 44) - 1 == 0
+    # In mode Bare what an IOVA has beyond 56 bits is lost.
+    return page & (_PAGE_NUMBER if request.address_type is not AddressType.TRANSLATION_REQUEST else -1) == 0
 
 
 def _applies(done: Done, value: int, use: Use, translation: Translation, request: Request) -> bool:

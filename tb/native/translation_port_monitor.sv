@@ -21,7 +21,7 @@ module translation_port_monitor #(
     input logic            rsp_ready_i,
     input logic [ID_W-1:0] rsp_id_i,
     input logic [1:0]      rsp_status_i,
-    input logic [55:0]     rsp_spa_i,
+    input logic [58:0]     rsp_spa_i,
     input logic [1:0]      rsp_pbmt_i,
     input logic [7:0]      rsp_permissions_i,
     input logic [5:0]      rsp_size_i,

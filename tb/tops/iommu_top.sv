@@ -37,7 +37,7 @@ module iommu_top #(
   bit xlate_rsp_ready;
   logic [ID_W-1:0] xlate_rsp_id;
   logic [1:0] xlate_rsp_status, xlate_rsp_pbmt;
-  logic [55:0] xlate_rsp_spa;
+  logic [58:0] xlate_rsp_spa;
   logic [7:0] xlate_rsp_permissions;
   logic [5:0] xlate_rsp_size;
   logic [10:0] xlate_rsp_mrif_nid;

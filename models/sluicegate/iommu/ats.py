@@ -119,6 +119,11 @@ class InvalidateRequest:
     """Bit 0 global, bit 11 S, bits 63:12 address."""
     itag: int = 0
 
+    @property
+    def device_id(self) -> int:
+        """The target with its segment, 0 where none is given: as page requests name their devices."""
+        return (self.segment << 16 if self.segment_valid else 0) | self.requester_id
+
 
 @dataclass(frozen=True, slots=True)
 class PageRequestGroupResponse:

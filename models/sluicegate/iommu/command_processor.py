@@ -24,7 +24,7 @@ _CLEARABLE = _ERRORS | CommandQueueCsr.FENCE_W_IP
 class OutstandingInvalidation:
     """An invalidate request that waits for its completion messages; ``remaining`` is None until the first one came."""
 
-    requester_id: int
+    device_id: int
     remaining: int | None = None
 
 
@@ -112,11 +112,14 @@ class CommandProcessor:
                 self._send_page_response(command.message)
             self.queue.advance_head()
 
-    def complete_invalidation(self, requester_id: int, itag_vector: int, completion_count: int) -> None:
-        """Count a completion message against each tag in ``itag_vector``; the last of ``completion_count`` retires it."""
+    def complete_invalidation(self, device_id: int, itag_vector: int, completion_count: int) -> None:
+        """Count a completion message against each tag in ``itag_vector``; the last of ``completion_count`` retires it.
+
+        ``device_id`` is the segment, where the message names none 0, and the requester ID. Tags of other devices are left alone.
+        """
         for itag in range(32):
             waiting = self._outstanding.get(itag)
-            if not itag_vector >> itag & 1 or waiting is None or waiting.requester_id != requester_id:
+            if not itag_vector >> itag & 1 or waiting is None or waiting.device_id != device_id:
                 continue
             if waiting.remaining is None:
                 waiting.remaining = completion_count
@@ -136,7 +139,7 @@ class CommandProcessor:
         free = next((itag for itag in range(self._itags) if itag not in self._outstanding), None)
         if free is None:
             return False
-        self._outstanding[free] = OutstandingInvalidation(message.requester_id)
+        self._outstanding[free] = OutstandingInvalidation(message.device_id)
         self._send_invalidate(replace(message, itag=free))
         return True
 

@@ -234,9 +234,12 @@ class IommuDevice:
 
     # Commands, interrupts, counters
 
-    def complete_invalidation(self, requester_id: int, itag_vector: int, completion_count: int = 1) -> None:
-        """An ATS invalidate completion message arrived from a device (``completion_count`` 0 means 8)."""
-        self.commands.complete_invalidation(requester_id, itag_vector, completion_count or 8)
+    def complete_invalidation(self, device_id: int, itag_vector: int, completion_count: int = 1) -> None:
+        """An ATS invalidate completion message arrived from a device (``completion_count`` 0 means 8).
+
+        ``device_id`` is the segment, where the message names none 0, and the requester ID.
+        """
+        self.commands.complete_invalidation(device_id, itag_vector, completion_count or 8)
         self.process_commands()
         self.update_interrupts()
 

@@ -30,7 +30,7 @@ class InterruptController:
 
     ``vector_bits`` is the number of implemented bits of each vector field (0 to 4). ``set_wire(line, level)`` is called at each
     change of a wire, ``send_msi(address, data)`` for each message; which of them depends on ``wired``. The vector of a cause that
-    is not ``implemented`` is 0.
+    is not ``implemented`` is read-only 0, which the field's WARL allows and the reference model does.
     """
 
     def __init__(

@@ -89,7 +89,9 @@ def answer_words(response: Response) -> tuple[int, int, int]:
     if response.mrif is not None:
         target = response.mrif
         return word | 1 << 24 | target.notice_identity << 32, target.address, target.notice_address >> 12
-    return word, response.spa >> 12 & PPN_MASK, 0
+    # In mode Bare what an IOVA has beyond 56 bits is lost; a guest address for an ATS client has up to 59.
+    mask = PPN_MASK if response.permissions is None else -1
+    return word, response.spa >> 12 & mask, 0
 
 
 class WalkMemory(SparseMemory):

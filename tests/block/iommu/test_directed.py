@@ -114,8 +114,8 @@ class RtlIommu:
     def write_register(self, offset: int, value: int, width: int) -> None:
         self._bench.write_register(offset, value, width)
 
-    def complete_invalidation(self, requester: int, tags: int) -> None:
-        self._bench.complete_invalidation(requester, tags)
+    def complete_invalidation(self, device: int, tags: int) -> None:
+        self._bench.complete_invalidation(device, tags)
         self._bench.deliver_messages()
         self._bench.cycles(COMMAND_CYCLES)
 

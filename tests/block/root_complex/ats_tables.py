@@ -12,14 +12,17 @@ from sluicegate.iommu.capabilities import Capabilities
 
 CAPABILITIES: Final = Capabilities(0x1F8_200E_8E10 | 1 << 22 | 1 << 23 | 1 << 25 | 1 << 26)
 """Those of the testbench, and MSI_FLAT, MSI_MRIF, ATS, T2GPA."""
-TRUSTED, GUEST, PLAIN, INTERRUPTS, SILENT, BROKEN, ABSENT = 0x0300, 0x0308, 0x0310, 0x0318, 0x0320, 0x0328, 0x0400
+TRUSTED, GUEST, PLAIN, INTERRUPTS, SILENT, BROKEN, FAR, ABSENT = 0x0300, 0x0308, 0x0310, 0x0318, 0x0320, 0x0328, 0x0330, 0x0400
 """Devices: ATS with system addresses, page requests, processes; ATS with guest addresses; none; interrupt file in memory; a file
-where no memory is, with DTF; the same without; no context."""
+where no memory is, with DTF; the same without; ATS with guest addresses of 59 bits; no context."""
 DIRECTORY, CONTEXTS = 0x8000_0000, 0x8000_1000
 PROCESSES = 0x8000_2000
 FIRST_ROOT, FIRST_MIDDLE, FIRST_LEAF = 0x8000_4000, 0x8000_5000, 0x8000_6000
 GUEST_ROOT = 0x8001_0000
 """Second stage: GPA + 0x8000_0000 = SPA below 1 GiB."""
+FAR_ROOT = 0x8001_4000
+FAR_GUEST = 1 << 58
+"""Second stage (Sv57x4) of FAR, which has no first one: FAR_GUEST + SPA is the GPA of every SPA."""
 GUEST_TABLES = 0x9_0000
 """GPA of the guest's first-stage tables: three pages."""
 MSI_TABLES: Final = {INTERRUPTS: 0x8002_0000, SILENT: 0x8002_1000, BROKEN: 0x8002_1000}
@@ -88,6 +91,7 @@ def memory_words() -> dict[int, int]:
         INTERRUPTS: (0x3, nested, 0, 0),
         SILENT: (0x11, nested, 0, 0),
         BROKEN: (0x1, nested, 0, 0),
+        FAR: (0xB, 10 << 60 | FAR_ROOT >> 12, 0, 0),
     }
     for device, context in contexts.items():
         for index, word in enumerate(context):
@@ -101,6 +105,7 @@ def memory_words() -> dict[int, int]:
         words[PROCESSES + 16 * process + 8] = 8 << 60 | FIRST_ROOT >> 12
     words |= _first_stage(FIRST_ROOT, RAM, 0)
     words[GUEST_ROOT] = _leaf(0x8000_0000, _ALL)
+    words[FAR_ROOT + 8 * (FAR_GUEST >> 48)] = _leaf(0, _ALL)
     words |= _first_stage(GUEST_TABLES, RAM - 0x8000_0000, 0x8000_0000)
     notice = (NOTICE_IDENTITY & 0x3FF) | NOTICE_PAGE >> 2 | NOTICE_IDENTITY >> 10 << 60
     for table, file in ((MSI_TABLES[INTERRUPTS], FILE), (MSI_TABLES[BROKEN], 0x7000_0000)):

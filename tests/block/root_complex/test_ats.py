@@ -38,6 +38,8 @@ from tests.block.root_complex.ats_tables import (
     COMMANDS,
     DIRECTORY,
     ENTRIES,
+    FAR,
+    FAR_GUEST,
     FAULTS,
     FENCE_TARGET,
     FILE,
@@ -265,6 +267,7 @@ class AtsTest(BaseTest):
         pasids = (None, Pasid(PROCESS), Pasid(PROCESS, exec=True), Pasid(PROCESS, priv=True), Pasid(PROCESS, True, True))
         questions = [(TRUSTED, iova, no_write, pasid) for pasid in pasids for iova in places for no_write in (False, True)]
         questions += [(GUEST, iova, no_write, None) for iova in places for no_write in (False, True)]
+        questions += [(FAR, FAR_GUEST | RAM + 0x3000, no_write, None) for no_write in (False, True)]
         questions += [(INTERRUPTS, INTERRUPT_PAGE, False, None), (INTERRUPTS, 0x10_0000, False, None)]
         order = self.random.permutation(len(questions)).tolist()
         for start in range(0, len(order), 40):
@@ -284,7 +287,7 @@ class AtsTest(BaseTest):
         assert entry is not None
         assert guest_entry is not None
         self.check("guest address", guest_entry & ~0xFFF, RAM - 0x8000_0000)
-        for device, address in ((TRUSTED, entry & ~0xFFF), (GUEST, guest_entry & ~0xFFF)):
+        for device, address in ((TRUSTED, entry & ~0xFFF), (GUEST, guest_entry & ~0xFFF), (FAR, FAR_GUEST | RAM)):
             data = self.random.bytes(64)
             self.devices.write(device, address + 0x40, data, TRANSLATED)
             tag = self.devices.read(device, address + 0x40, 64, TRANSLATED)

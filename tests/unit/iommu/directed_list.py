@@ -40,7 +40,7 @@ NESTED_LEAF = 0x50_2000 + 8 * (IOVA >> 12 & 511)
 LAST_GUEST_PAGE = (1 << 41) - 4096
 INVALIDATE_VMA, INVALIDATE_GVMA, FENCE, INVALIDATE_DEVICE = 0x001, 0x081, 0x002, 0x003
 INVALIDATE_MESSAGE = 0x004
-AV, PSCV, GV = 1 << 10, 1 << 32, 1 << 33
+AV, PSCV, GV, DSV = 1 << 10, 1 << 32, 1 << 33, 1 << 33
 FENCE_WORD: Final = 0x2100_0000
 REFUSED, POISONED = 1, 2
 DDTP_BUSY = 1 << 4
@@ -76,8 +76,8 @@ class Iommu(Protocol):
     def check(self, what: str, got: object, expected: object) -> None:
         """One comparison; raises when they differ."""
 
-    def complete_invalidation(self, requester: int, tags: int) -> None:
-        """A device answers the invalidate requests with these tags."""
+    def complete_invalidation(self, device: int, tags: int) -> None:
+        """A device (segment and requester ID, 24 bits) answers the invalidate requests with these tags."""
 
 
 def fence(iommu: Iommu, *commands: tuple[int, int]) -> None:
@@ -298,6 +298,23 @@ def guest_address_of_42_bits(iommu: Iommu) -> None:
     expect_fault(iommu, Request(1, 1 << 41), Cause.READ_GUEST_PAGE_FAULT, 1 << 41)
 
 
+def guest_address_of_59_bits_for_an_ats_client(iommu: Iommu) -> None:
+    """A T2GPA device is given guest addresses, all 59 bits of Sv57x4 behind a Bare first stage, and reaches pages by them."""
+    guest = 1 << 58 | 1 << 56 | IOVA
+    scenario = Scenario(FULL)
+    root = scenario.second_stage(mode=SecondStageMode.SV57X4, enable_ats=True, t2gpa=True)
+    scenario.map(root, guest, entry(TARGET, PAGE), levels=5, guest=True)
+    iommu.begin(scenario)
+    response = iommu.translate(Request(1, guest, address_type=AddressType.TRANSLATION_REQUEST))
+    permissions = response.permissions
+    granted = permissions is not None and permissions.read and permissions.write
+    iommu.check("guest address of 59 bits", (response.status, granted, response.spa), (Status.OK, True, guest))
+    expect(iommu, Request(1, guest, address_type=AddressType.TRANSLATED), TARGET)
+    expect(iommu, Request(1, guest), TARGET)
+    beyond = Request(1, guest | 1 << 59, address_type=AddressType.TRANSLATED)
+    expect_fault(iommu, beyond, Cause.READ_GUEST_PAGE_FAULT, iotval2=guest | 1 << 59)
+
+
 def ats_of_a_clean_page(iommu: Iommu) -> None:
     """An ATS request with NW does not need D, does not set it, and is granted no W; without NW hardware sets it."""
     probe = AddressType.TRANSLATION_REQUEST
@@ -433,6 +450,19 @@ def fence_with_pending_invalidation(iommu: Iommu) -> None:
     iommu.complete_invalidation(1, 1)
     iommu.check("head after the completion", iommu.read_register(Offset.CQH, 4), 2)
     iommu.check("fence word after", iommu.load(FENCE_WORD), 0x77)
+
+
+def invalidation_of_a_segment(iommu: Iommu) -> None:
+    """A completion counts only for the device that was named: with DSV its segment too; without, DSEG is ignored."""
+    scenario, _ = _one_page(enable_ats=True)
+    for segment, named, foreign in ((3 << 56 | DSV, 3 << 16 | 1, (1, 5 << 16 | 1)), (7 << 56, 1, (2,))):
+        iommu.begin(scenario)
+        iommu.command((INVALIDATE_MESSAGE | segment | 1 << 40, IOVA), (FENCE | AV | 0x77 << 32, FENCE_WORD >> 2))
+        for device in foreign:
+            iommu.complete_invalidation(device, 1)
+            iommu.check(f"head after a completion of {device:#x}", iommu.read_register(Offset.CQH, 4), 1)
+        iommu.complete_invalidation(named, 1)
+        iommu.check("head after the completion", iommu.read_register(Offset.CQH, 4), 2)
 
 
 def invalidation_of_global_entries(iommu: Iommu) -> None:
@@ -620,6 +650,7 @@ DIRECTED: Final[tuple[Callable[[Iommu], None], ...]] = (
     fault_queue_write_error,
     command_queue_wrap,
     fence_with_pending_invalidation,
+    invalidation_of_a_segment,
     invalidation_of_global_entries,
     invalidation_of_nested_entries,
     walk_in_flight_is_squashed,
@@ -628,6 +659,7 @@ DIRECTED: Final[tuple[Callable[[Iommu], None], ...]] = (
     directory_replaced,
     superpage_across_msi_window,
     guest_address_of_42_bits,
+    guest_address_of_59_bits_for_an_ats_client,
     ats_of_a_clean_page,
     race_of_updates,
 )

@@ -92,7 +92,7 @@ class ModelPlatform:
     def _invalidate(self, message: InvalidateRequest) -> None:
         """Every device drops its translations at once."""
         self.invalidates.append(message)
-        self.iommu.complete_invalidation(message.requester_id, 1 << message.itag)
+        self.iommu.complete_invalidation(message.device_id, 1 << message.itag)
 
     def mmio_read(self, address: int, width: int) -> int:
         region = ADDRESS_MAP.iommu_registers

@@ -77,8 +77,8 @@ class ModelIommu:
         assert got == expected, what
         self.checks += 1
 
-    def complete_invalidation(self, requester: int, tags: int) -> None:
-        self.device.complete_invalidation(requester, tags)
+    def complete_invalidation(self, device: int, tags: int) -> None:
+        self.device.complete_invalidation(device, tags)
 
 
 @pytest.mark.parametrize("scenario", [*DIRECTED, *CHANGED_CONTEXTS], ids=lambda scenario: scenario.__name__)
