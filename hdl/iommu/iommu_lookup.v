@@ -359,5 +359,114 @@ module iommu_lookup #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `iommu_lookup`: a fence that waits for `drained_o` has waited for every request of the epoch before, and `ddtp` that waits for
+  // `idle_o` for all; each is answered once, with its identifier, and the pipeline keeps none back (RISC-V IOMMU, IOFENCE.C; ddtp.busy).
+  // The IOTLBs are left free. One requester's identifier is watched; the debug port counts as one.
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  wire            f_debug;
+  wire [ID_W-1:0] f_id;
+  formal_constant #(.WIDTH(1)) u_f_debug (.value_o(f_debug));
+  formal_constant #(.WIDTH(ID_W)) u_f_id (.value_o(f_id));
+
+  request_t f_req, f_miss_req;
+  assign f_req = req_request_i;
+  assign f_miss_req = miss_request_o;
+
+  wire f_accept = req_valid_i && req_ready_o;
+  wire f_answer = (rsp_valid_o && rsp_ready_i) || debug_rsp_valid_o;
+  wire f_miss = miss_valid_o && miss_ready_i;
+  wire f_reply = reply_valid_i && reply_ready_o;
+  wire f_accept_mine = f_accept && f_req.debug == f_debug && (f_debug || req_id_i == f_id);
+  wire f_answer_mine = f_answer && debug_rsp_valid_o == f_debug && (f_debug || rsp_id_o == f_id);
+  wire f_miss_mine = f_miss && f_miss_req.debug == f_debug && (f_debug || miss_id_o == f_id);
+  wire f_reply_mine = reply_debug_i == f_debug && (f_debug || reply_id_i == f_id);
+
+  // The watched request: accepted and not answered, in which epoch, given to a walk. Others that were given to walks, by epoch.
+  localparam int F_OTHERS_W = 4;
+  logic                  f_now_q, f_flight_q, f_epoch_q, f_walks_q;
+  logic [F_OTHERS_W-1:0] f_others0_q, f_others1_q;
+  logic [3:0]            f_quiet_q;   // cycles in which nothing came and everything was taken
+  logic                  f_reply_waits_q;
+  wire f_other_miss = f_miss && !f_miss_mine;
+  wire f_other_reply = f_reply && !f_reply_mine;
+  wire f_quiet = !f_accept && !reply_valid_i && !f_miss && rsp_ready_i && miss_ready_i && !f_walks_q && f_others0_q == '0 &&
+      f_others1_q == '0;
+  always_ff @(posedge clk_i) begin
+    f_now_q <= f_now_q ^ flip_i;
+    if (f_answer_mine) f_flight_q <= 1'b0;
+    if (f_accept_mine) begin
+      f_flight_q <= 1'b1;
+      f_epoch_q <= f_now_q;
+    end
+    f_walks_q <= f_miss_mine || (f_walks_q && !(f_reply && f_reply_mine));
+    f_others0_q <= f_others0_q + F_OTHERS_W'(f_other_miss && !miss_epoch_o) - F_OTHERS_W'(f_other_reply && !reply_epoch_i);
+    f_others1_q <= f_others1_q + F_OTHERS_W'(f_other_miss && miss_epoch_o) - F_OTHERS_W'(f_other_reply && reply_epoch_i);
+    f_quiet_q <= f_quiet ? f_quiet_q + 4'(f_quiet_q != '1) : '0;
+    f_reply_waits_q <= reply_valid_i && !reply_ready_o;
+    if (rst_i) begin
+      f_now_q <= 1'b0;
+      f_flight_q <= 1'b0;
+      f_walks_q <= 1'b0;
+      f_others0_q <= '0;
+      f_others1_q <= '0;
+      f_quiet_q <= '0;
+      f_reply_waits_q <= 1'b0;
+    end
+  end
+
+  logic [ID_W+1:0] f_last_reply_q;
+  logic [3:0]      f_last_mode_q;
+  wire             f_ddtp_moves = f_started_q && !rst_i && ddtp_mode_i != f_last_mode_q;
+  always_ff @(posedge clk_i) begin
+    f_last_reply_q <= {reply_debug_i, reply_epoch_i, reply_id_i};
+    f_last_mode_q <= ddtp_mode_i;
+  end
+
+  // Of the requests in the stages: how many of an epoch, and is one of them the watched one, where it is.
+  request_t f_s1, f_s2, f_s3;
+  assign f_s1 = s1_request_q;
+  assign f_s2 = s2_request_q;
+  assign f_s3 = s3_request_q;
+  wire [2:0] f_valid = {s3_valid_q, s2_valid_q, s1_valid_q};
+  wire [2:0] f_late = {s3_epoch_q, s2_epoch_q, s1_epoch_q};
+  wire [2:0] f_mine = f_valid & {f_s3.debug == f_debug && (f_debug || s3_id_q == f_id), f_s2.debug == f_debug && (f_debug || s2_id_q == f_id),
+                                 f_s1.debug == f_debug && (f_debug || s1_id_q == f_id)};
+  wire [COUNT_W-1:0] f_count0 = COUNT_W'($countones(f_valid & ~f_late)) + COUNT_W'(f_others0_q) + COUNT_W'(f_walks_q && !f_epoch_q);
+  wire [COUNT_W-1:0] f_count1 = COUNT_W'($countones(f_valid & f_late)) + COUNT_W'(f_others1_q) + COUNT_W'(f_walks_q && f_epoch_q);
+
+  always_comb begin
+    // An identifier is used again after its answer (translation port); the debug port asks one at a time (iommu_debug_port); a walk is
+    // of a miss and replies once, with the epoch of that miss, held until it is taken (iommu_miss_queue).
+    assume (!f_accept_mine || !f_flight_q);
+    assume (!reply_valid_i || (f_reply_mine ? f_walks_q && reply_epoch_i == f_epoch_q
+                                            : reply_epoch_i ? f_others1_q != '0 : f_others0_q != '0));
+    assume (!f_reply_waits_q || (reply_valid_i && {reply_debug_i, reply_epoch_i, reply_id_i} == f_last_reply_q));
+    assume (!f_other_miss || (f_others0_q != '1 && f_others1_q != '1));
+    // iommu_command_queue; iommu_registers; and a hit that is presented stays while its entry is not filled over (proof `iommu_tlb_l1`).
+    assume (!flip_i || drained_o);
+    assume (!f_ddtp_moves || idle_o);
+    assume (fill_l1 || promote || fill_write == '0);
+    if (f_started_q && !rst_i) begin
+      counts_are_requests: assert (count0_q == f_count0 && count1_q == f_count1 && epoch_q == f_now_q);
+      watched_is_somewhere: assert ($countones(f_mine) + 32'(f_walks_q) == 32'(f_flight_q));
+      watched_epoch: assert ((f_mine & (f_late ^ {3{f_epoch_q}})) == '0);
+      one_choice: assert (!locked_q || (choice_q == 3'b001 ? s2_direct : choice_q == 3'b010 ? s3_valid_q
+          : choice_q == 3'b100 && reply_valid_i));
+
+      never_drained_too_early: assert (!(f_flight_q && f_epoch_q != f_now_q) || !drained_o);
+      never_idle_too_early: assert (!f_flight_q || !idle_o);
+      nobody_is_answered_twice: assert (!f_answer_mine || f_flight_q);
+      nothing_is_kept_back: assert (f_quiet_q < 4'd8 || idle_o);
+      drained_over_a_walk: cover (drained_o && f_flight_q && f_walks_q && f_epoch_q == f_now_q && f_now_q);
+      three_stages: cover (f_valid == '1 && f_late == 3'b110 && f_mine == 3'b100);
+      debug_answered: cover (f_answer_mine && f_debug && reply_valid_i);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire
