@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flow import code_coverage, coverage_exclusions, job, wide_signals
+from flow import code_coverage, coverage_exclusions, job, testlist, wide_signals
 from flow.code_coverage import SourceCoverage
 from flow.coverage_exclusions import Exclusions, PointExclusion
 from flow.errors import UserError
 from flow.project import Project
 from flow.regress import Outcome
+from flow.testlist import ListedTest
 
 BINS = "coverage.json"
 POINTS = "coverage.dat"
@@ -40,7 +41,7 @@ class Coverage:
     excluded_lines: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     """By file: lines on which something is not counted, and why."""
     faults: list[str] = field(default_factory=list)
-    """What is wrong with the exclusions; a regression with any fails."""
+    """What is wrong with the exclusions, and with groups that should be closed; a regression with any fails."""
 
     def group_rows(self) -> list[tuple[str, int, int]]:
         """(group, bins hit, bins) of every functional group, excluded bins left out."""
@@ -82,7 +83,27 @@ def of_runs(project: Project, outcome: Outcome) -> Coverage:
     merged = merge(folders, coverage_exclusions.load(project), project.root)
     if merged.sources:
         merged.wide = _wide(project, folders)
+    runs = Counter(result.test for result in outcome.results)
+    merged.faults += open_groups(merged, testlist.load(project).values(), runs)
     return merged
+
+
+def open_groups(merged: Coverage, tests: Iterable[ListedTest], runs: Mapping[str, int]) -> list[str]:
+    """The groups that a test should have closed and has not, one sentence each. Judged where it ran with all its nightly seeds.
+
+    `runs`: how often each test ran, by name.
+    """
+    wrong = []
+    for test in tests:
+        if not test.closes or runs.get(test.name, 0) < test.runs_in("nightly"):
+            continue
+        for group in test.closes:
+            if group not in merged.groups:
+                wrong.append(f"'{group}' should be closed by {test.name}, which does not sample it: correct `closes`")
+            elif holes := merged.holes(group):
+                left = f"{len(holes)} bins are left by {runs[test.name]} runs of {test.name}, one of them '{holes[0]}'"
+                wrong.append(f"'{group}': {left}: hit them, rule them out, or exclude them with a reason")
+    return wrong
 
 
 def merge(folders: Iterable[Path], exclusions: Exclusions | None = None, root: Path | None = None) -> Coverage:

@@ -39,6 +39,8 @@ class ListedTest:
     """Watchdog on wall clock: a run that needs it is broken."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the test as JSON in SLUICEGATE_PARAMETERS."""
+    closes: tuple[str, ...] = ()
+    """Cover groups of which no bin is left, but for the excluded ones, when all its nightly seeds have run."""
 
     def runs_in(self, name: str) -> int:
         """How many seeds of this test the set `name` holds."""
@@ -52,7 +54,7 @@ class ListedTest:
 KEYS: dict[str, type] = {
     **dict.fromkeys(("name", "dut", "module", "testcase"), str),
     **dict.fromkeys(("testcases", "seeds", "nightly_seeds", "timeout_s"), int),
-    "tags": list,
+    **dict.fromkeys(("tags", "closes"), list),
     "parameters": dict,
 }
 
@@ -123,4 +125,4 @@ def _test(table: Mapping[str, Any], shown: str) -> ListedTest:
             raise UserError(f"Test '{name}' of {shown} has no '{key}'.")
     if table.get("seeds", 1) < 0 or table.get("testcases", 1) < 1 or table.get("timeout_s", 1) < 1:
         raise UserError(f"Test '{name}' of {shown}: testcases and timeout_s must be at least 1, seeds at least 0.")
-    return ListedTest(**{**table, "tags": tuple(table.get("tags", ()))})
+    return ListedTest(**{**table, **{key: tuple(table.get(key, ())) for key in ("tags", "closes")}})

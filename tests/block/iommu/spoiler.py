@@ -26,6 +26,10 @@ UPDATES = {"neither A nor D": 0, "A": A, "D": D}
 NOT_VALID, MALFORMED, TOO_WIDE = "not valid", "malformed", "too wide"
 MSI_MODE = 3 << 1
 KINDS = (tuple(STATES), tuple(STATES), (NOT_VALID, MALFORMED, TOO_WIDE), (*RIGHTS, *UPDATES))
+TABLES = (
+    *(Table.DIRECTORY, Table.PROCESS, Table.MSI, Table.MSI, Table.FIRST, Table.FIRST, Table.SECOND_OF_PAGE, Table.SECOND_OF_PAGE),
+    *(Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_PROCESS, Table.SECOND_OF_PROCESS),
+)
 """What is drawn first, before what was done least."""
 
 Way = tuple[Table, str]
@@ -60,10 +64,12 @@ class Spoiler:
         whole = [walk for walk in walks if not any(step.address in self.bad for step in walk[1].steps)]
         # What many go through hides the rest.
         goers = Counter(step.address for _, answer in whole for step in answer.steps)
-        kind = self._random.choice(KINDS)
+        kind, table = self._random.choice(KINDS), self._random.choice(TABLES)
+        if not any(step.table is table for _, answer in whole for step in answer.steps):
+            table = Table.FIRST
         for request, answer in whole:
             for step in answer.steps:
-                if step.address is None or step.address in tables.states:
+                if step.table is not table or step.address is None or step.address in tables.states:
                     continue
                 for name in _ways(answer, step):
                     if name not in kind:
@@ -110,7 +116,7 @@ class Spoiler:
     def _entry(self, name: str, step: Step) -> int:
         random, value = self._random, step.value
         if name in RIGHTS:
-            return value & ~(R | W | X) | RIGHTS[name]
+            return value & ~(R | W | X | random.choice((0, D))) | RIGHTS[name]
         if name in UPDATES:
             return value & ~(A | D) | UPDATES[name]
         if name == TOO_WIDE:
@@ -124,7 +130,9 @@ class Spoiler:
             return value | 1 << random.randrange(3, 10)
         if step.table is Table.MSI:
             return random.choice((value & ~MSI_MODE, value | 1 << random.randrange(54, 63)))
-        return value | 1 << random.randrange(54, 59) if step.is_leaf else malformed_pointer(random, value)
+        if step.is_leaf:
+            return value & ~random.choice((0, A, D, A | D)) | 1 << random.randrange(54, 59)
+        return malformed_pointer(random, value)
 
 
 def _ways(answer: Answer, step: Step) -> tuple[str, ...]:

@@ -54,20 +54,26 @@ class ReadLog:
     def begin(self, trace: Trace) -> None:
         """A new walk."""
         self._trace = trace
-        self._counted = (0, 0, 0, 0)
+        self._first = self._second = self._process = self._directory = 0
         self.reads: list[tuple[Table | None, int, int]] = []
         """Table (of the second stage, whatever for: SECOND_OF_PAGE; None: read again by an update), address and value."""
 
     def turn(self) -> Table | None:
         """The table that the walk has turned to since the last call; None: none that the trace counts."""
         trace = self._trace
-        counts = trace.first_stage_reads, trace.second_stage_reads, trace.process_directory_reads, trace.directory_reads
-        if counts == self._counted:
-            return None
-        tables = (Table.FIRST, _SECOND, Table.PROCESS, Table.DIRECTORY)
-        table = next(table for table, now, before in zip(tables, counts, self._counted, strict=True) if now != before)
-        self._counted = counts
-        return table
+        if trace.second_stage_reads != self._second:
+            self._second = trace.second_stage_reads
+            return _SECOND
+        if trace.first_stage_reads != self._first:
+            self._first = trace.first_stage_reads
+            return Table.FIRST
+        if trace.process_directory_reads != self._process:
+            self._process = trace.process_directory_reads
+            return Table.PROCESS
+        if trace.directory_reads != self._directory:
+            self._directory = trace.directory_reads
+            return Table.DIRECTORY
+        return None
 
     def dword(self, address: int, value: int) -> None:
         """A dword was read."""
