@@ -210,6 +210,34 @@ module iommu_walk_slots #(
       f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) ==
           3'(u_walker.busy_q[i]);
 
+  // Why it holds at all times: where the things that are under way stand. Of the two queues: what is stored, oldest first.
+  localparam int ACCESS_W = SLOT_W + 1 + 56 + 7 + 128 + 24 + 2;   // that of iommu_walker
+  logic [WALKS-1:0]    f_queued, f_ended;      // slots with an access, with a result in its queue
+  logic                f_twice;                // a slot stands in a queue twice
+  logic [ACCESS_W-1:0] f_access;
+  logic [SLOT_W-1:0]   f_result;
+  always_comb begin
+    f_queued = '0;
+    f_ended = '0;
+    f_twice = 1'b0;
+    for (int i = 0; i < WALKS; i++) begin
+      f_access = u_walker.u_accesses.u_storage.memory_q[(32'(u_walker.u_accesses.read_pointer_q) + i) % WALKS];
+      f_result = u_walker.u_results.u_storage.memory_q[(32'(u_walker.u_results.read_pointer_q) + i) % WALKS];
+      if (i < 32'(u_walker.u_accesses.count_q)) begin
+        f_twice = f_twice || f_queued[f_access[ACCESS_W-1 -: SLOT_W]];
+        f_queued[f_access[ACCESS_W-1 -: SLOT_W]] = 1'b1;
+      end
+      if (i < 32'(u_walker.u_results.count_q)) begin
+        f_twice = f_twice || f_ended[f_result];
+        f_ended[f_result] = 1'b1;
+      end
+    end
+  end
+  logic [WALKS-1:0] f_mine;                    // slots that hold the watched request
+  always_comb for (int i = 0; i < WALKS; i++) f_mine[i] = u_walker.busy_q[i] && u_walker.id_q[i] == f_id;
+  wire [WALKS-1:0] f_picked = u_walker.pick_q ? WALKS'(1) << u_walker.pick_slot_q : '0;
+  wire [WALKS-1:0] f_counts = u_walker.index_busy && !u_walker.index_called_q ? WALKS'(1) << u_walker.index_slot_q : '0;
+
   always_comb begin
     // Identifiers are of one request at a time; a result ends once, one that is restarted was held before (iommu_miss_queue.v);
     // memory answers what it has taken.
@@ -222,6 +250,27 @@ module iommu_walk_slots #(
     assume (3'(u_walker.advance_access) + 3'(u_walker.advance_again) + 3'(u_walker.advance_index) + 3'(u_walker.advance_done) == 3'd1);
     assume (!u_walker.advance_ends || u_walker.advance_done);
     if (f_started_q && !rst_i) begin
+      // The queues below (proof `fifo`).
+      accesses_spanned: assert (32'(u_walker.u_accesses.count_q) <= WALKS && 32'(u_walker.u_accesses.read_pointer_q) < WALKS &&
+          32'(u_walker.u_accesses.write_pointer_q) ==
+          (32'(u_walker.u_accesses.read_pointer_q) + 32'(u_walker.u_accesses.count_q)) % WALKS);
+      results_spanned: assert (32'(u_walker.u_results.count_q) <= WALKS && 32'(u_walker.u_results.read_pointer_q) < WALKS &&
+          32'(u_walker.u_results.write_pointer_q) ==
+          (32'(u_walker.u_results.read_pointer_q) + 32'(u_walker.u_results.count_q)) % WALKS);
+      access_is_read: assert (!u_walker.access_waits ||
+          u_walker.access_head == u_walker.u_accesses.u_storage.memory_q[u_walker.u_accesses.read_pointer_q]);
+      result_is_read: assert (!u_walker.result_waits ||
+          u_walker.result_head == u_walker.u_results.u_storage.memory_q[u_walker.u_results.read_pointer_q]);
+      // An access that was asked for is queued or with memory, a result that waits is queued, once each; who is picked or looks may.
+      asked_is_somewhere: assert (!f_twice && (f_queued | f_out_q) == f_asked_q && (f_queued & f_out_q) == '0);
+      done_is_queued: assert (f_ended == u_walker.done_q);
+      picked_may_step: assert ((f_picked & ~u_walker.again_q) == '0 && (!u_walker.look_q || u_walker.advance_q));
+      // The interrupt file unit works for one that waits for it; who was refused waits too.
+      index_is_waited_for: assert (((u_walker.refused_q | f_counts) & ~f_index_q) == '0 && (u_walker.refused_q & f_counts) == '0 &&
+          (!u_walker.index_called_q || u_walker.index_done));
+      flight_is_a_slot: assert (32'($countones(f_mine)) == 32'(f_flight_q));
+      named_is_marked: assert (!(f_flight_q && f_named_q) || (f_mine & ~u_walker.squashed_q) == '0);
+
       one_thing_under_way: assert (f_one_thing == '1);
       squashed_if_named: assert (!(result_valid && result_id == f_id && f_flight_q && f_named_q) || result_squashed);
       nobody_else_answers: assert (!(result_valid && result_id == f_id) || f_flight_q);
