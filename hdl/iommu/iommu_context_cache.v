@@ -109,41 +109,15 @@ module iommu_context_cache #(
   formal_constant #(.WIDTH(KEY_W)) u_f_key (.value_o(f_key));
   formal_constant #(.WIDTH(iommu_spec_pkg::CONTEXT_W)) u_f_context (.value_o(f_context));
 
-  logic f_started_q = 1'b0;
-  always_ff @(posedge clk_i) f_started_q <= 1'b1;
-  always_comb if (!f_started_q) assume (rst_i);
-
   // RISC-V IOMMU, IODIR.INVAL_DDT (all, or every context of a device) and INVAL_PDT (one process of a device).
-  wire f_invalidated = invalidate_i && (invalidation.everything || (invalidation.directory &&
-      (!invalidation.dv || (f_key[44:21] == invalidation.did && (!invalidation.pv || f_key[19:0] == invalidation.pid)))));
-  logic f_live_q;
-  always_ff @(posedge clk_i)
-    f_live_q <= (f_live_q || (fill_i && fill_key == f_key && fill_context_i == f_context)) && !f_invalidated && !rst_i;
+  wire f_named = invalidation.directory &&
+      (!invalidation.dv || (f_key[44:21] == invalidation.did && (!invalidation.pv || f_key[19:0] == invalidation.pid)));
+  wire f_filled = fill_i && fill_key == f_key && fill_context_i == f_context;
+  logic [ENTRIES-1:0] f_held;
+  always_comb for (int i = 0; i < ENTRIES; i++) f_held[i] = valid_q[i] && key_q[i] == f_key && context_q[i] == f_context;
+  wire f_hit = lookup_hit_o && lookup_key == f_key && lookup_context_o == f_context;
 
-  generate
-    for (genvar i = 0; i < ENTRIES; i++) begin : g_f_entry
-      always_comb
-        if (f_started_q) begin
-          held_is_live: assert (!(valid_q[i] && key_q[i] == f_key && context_q[i] == f_context) || f_live_q);
-        end
-      for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other
-        always_comb
-          if (f_started_q) begin
-            entries_differ: assert (!(valid_q[i] && valid_q[j] && key_q[i] == key_q[j]));
-          end
-      end
-    end
-  endgenerate
-
-  always_comb begin
-    if (f_started_q) begin
-      one_entry_matches: assert ((lookup_match & (lookup_match - 1'b1)) == '0);
-      never_stale_never_foreign: assert (!(lookup_hit_o && lookup_key == f_key && lookup_context_o == f_context) || f_live_q);
-      hit_of_the_last_entry: cover (lookup_hit_o && lookup_key == f_key && lookup_context_o == f_context && lookup_match[ENTRIES-1]);
-      survives_an_invalidation: cover (invalidate_i && invalidation.directory && invalidation.dv && f_live_q && !f_invalidated &&
-                                       f_key[44:21] == invalidation.did);
-    end
-  end
+  `include "iommu_cache_formal.vh"
 `endif
 
 endmodule

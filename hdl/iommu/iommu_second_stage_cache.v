@@ -129,46 +129,25 @@ module iommu_second_stage_cache #(
   formal_constant #(.WIDTH(16)) u_f_gscid (.value_o(f_gscid));
   formal_constant #(.WIDTH(44)) u_f_ppn (.value_o(f_ppn));
 
-  logic f_started_q = 1'b0;
-  always_ff @(posedge clk_i) f_started_q <= 1'b1;
-  always_comb if (!f_started_q) assume (rst_i);
-
   // RISC-V IOMMU, IOTINVAL.GVMA (with AV = 1 it names leaf entries unless NL = 1; AV counts only with GV = 1) and IODIR. A table of the
   // second stage depends on no first stage and on no process: IOTINVAL.VMA and INVAL_PDT name none.
   wire f_named = invalidation.directory ? !invalidation.pv && (!invalidation.dv || f_key[KEY_W-1 -: 24] == invalidation.did)
       : invalidation.gvma && (!invalidation.gv || (f_gscid == invalidation.gscid && (!invalidation.av || invalidation.nl)));
-  logic f_live_q;
-  always_ff @(posedge clk_i)
-    f_live_q <= (f_live_q || (fill_i && fill_key == f_key && fill_context.gscid == f_gscid && fill_ppn_i == f_ppn)) &&
-        !(invalidate_i && (invalidation.everything || f_named)) && !rst_i;
-
-  logic [ENTRIES-1:0] f_same_guest;
-
-  generate
-    for (genvar i = 0; i < ENTRIES; i++) begin : g_f_entry
-      assign f_same_guest[i] = gscid_q[i] == f_gscid;
-      always_comb
-        if (f_started_q) begin
-          held_is_live: assert (!(valid_q[i] && key_q[i] == f_key && gscid_q[i] == f_gscid && ppn_q[i] == f_ppn) || f_live_q);
-        end
-      for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other
-        always_comb
-          if (f_started_q) begin
-            entries_differ: assert (!(valid_q[i] && valid_q[j] && key_q[i] == key_q[j]));
-          end
-      end
+  wire f_filled = fill_i && fill_key == f_key && fill_context.gscid == f_gscid && fill_ppn_i == f_ppn;
+  logic [ENTRIES-1:0] f_same_guest, f_held;
+  always_comb
+    for (int i = 0; i < ENTRIES; i++) begin
+      f_same_guest[i] = gscid_q[i] == f_gscid;
+      f_held[i] = valid_q[i] && key_q[i] == f_key && f_same_guest[i] && ppn_q[i] == f_ppn;
     end
-  endgenerate
-
   wire f_hit = lookup_hit_o && lookup_key == f_key && lookup_ppn_o == f_ppn && (lookup_match & f_same_guest) != '0;
+
+  `include "iommu_cache_formal.vh"
 
   always_comb begin
     if (f_started_q) begin
-      one_entry_matches: assert ((lookup_match & (lookup_match - 1'b1)) == '0);
-      never_stale_never_foreign: assert (!f_hit || (f_live_q && used_o));
       of_its_guest: assert (!f_hit || f_gscid == lookup_context.gscid);
-      hit_of_the_last_entry: cover (f_hit && lookup_match[ENTRIES-1]);
-      survives_an_invalidation: cover (f_hit && invalidate_i && !invalidation.everything && !invalidation.directory && !f_named);
+      used_if_hit: assert (!f_hit || used_o);
     end
   end
 `endif

@@ -151,10 +151,6 @@ module iommu_walk_cache #(
   formal_constant #(.WIDTH(TAG_W)) u_f_tag (.value_o(f_tag));
   formal_constant #(.WIDTH(TABLE_W)) u_f_table (.value_o(f_table));
 
-  logic f_started_q = 1'b0;
-  always_ff @(posedge clk_i) f_started_q <= 1'b1;
-  always_comb if (!f_started_q) assume (rst_i);
-
   // RISC-V IOMMU, IOTINVAL and IODIR. IOTINVAL.VMA with AV = 1 names leaf entries unless NL = 1; guest addresses are not stored.
   wire f_gv = f_tag[37];
   wire f_same_guest = !invalidation.gv || f_tag[36:21] == invalidation.gscid;
@@ -164,39 +160,22 @@ module iommu_walk_cache #(
       : invalidation.gvma ? f_gv && f_same_guest
       : f_gv == invalidation.gv && f_same_guest && f_same_process && (!invalidation.av || invalidation.nl);
   wire f_filled = fill_i && fill_key == f_key && fill_tag == f_tag && {fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i} == f_table;
-  logic f_live_q;
-  always_ff @(posedge clk_i)
-    f_live_q <= (f_live_q || f_filled) && !(invalidate_i && (invalidation.everything || f_named)) && !rst_i;
-
   wire [TABLE_W-1:0] f_answer = {lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o};
-  logic [ENTRIES-1:0] f_same_tag;
-
-  generate
-    for (genvar i = 0; i < ENTRIES; i++) begin : g_f_entry
-      assign f_same_tag[i] = tag_q[i] == f_tag;
-      always_comb
-        if (f_started_q) begin
-          held_is_live: assert (!(valid_q[i] && key_q[i] == f_key && tag_q[i] == f_tag && table_q[i] == f_table) || f_live_q);
-          space_of_the_tag: assert (!valid_q[i] || space_q[i] == {tag_q[i][37:21], tag_q[i][19:0]});
-        end
-      for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other
-        always_comb
-          if (f_started_q) begin
-            entries_differ: assert (!(valid_q[i] && valid_q[j] && key_q[i] == key_q[j]));
-          end
-      end
+  logic [ENTRIES-1:0] f_same_tag, f_held, f_spaces;
+  always_comb
+    for (int i = 0; i < ENTRIES; i++) begin
+      f_same_tag[i] = tag_q[i] == f_tag;
+      f_held[i] = valid_q[i] && key_q[i] == f_key && f_same_tag[i] && table_q[i] == f_table;
+      f_spaces[i] = !valid_q[i] || space_q[i] == {tag_q[i][37:21], tag_q[i][19:0]};
     end
-  endgenerate
-
   wire f_hit = lookup_hit_o && lookup_other_o == '0 && lookup_key == f_key && f_answer == f_table && (lookup_match & f_same_tag) != '0;
+
+  `include "iommu_cache_formal.vh"
 
   always_comb begin
     if (f_started_q) begin
-      one_entry_matches: assert ((lookup_match & (lookup_match - 1'b1)) == '0);
-      never_stale_never_foreign: assert (!f_hit || f_live_q);
+      space_of_the_tag: assert (f_spaces == '1);
       of_its_address_space: assert (!f_hit || {f_tag[37:21], f_tag[19:0]} == lookup_space);
-      hit_of_the_last_entry: cover (f_hit && lookup_match[ENTRIES-1]);
-      survives_an_invalidation: cover (f_hit && invalidate_i && !invalidation.everything && !invalidation.directory && !f_named);
     end
   end
 `endif
