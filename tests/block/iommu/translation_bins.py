@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sluicegate.iommu.request import AddressType, Request
+from sluicegate.iommu.request import AddressType, Cause, Request
 
 from tb.bridge.event_log import LogBatch
 from tb.coverage.collector import Collector, Records
@@ -61,7 +61,7 @@ class TranslationBins(Collector):
         self.modes.sample(first, second, size, found, rows=paged & (kinds < 3), at=at)
         self.types.sample(kinds, stages, found, rows=paged, at=at)
         self.type_sizes.sample(kinds, stages, size, rows=paged, at=at)
-        cold = (found == COLD).astype(np.intp)
+        cold = ((found == COLD) | answer.unresolved[of]).astype(np.intp)
         known = answer.known[of]
         # What was refused to a walk says nothing of those that were merged with it.
         settled = verdict.settled
@@ -90,7 +90,7 @@ class TranslationBins(Collector):
             pairs.mrif.astype(np.intp), msi_kind, (first > 0).astype(np.intp), (found > 1).astype(np.intp), rows=rows, at=at
         )
         privilege = np.array([request.pasid_valid and request.priv for request in requests])[flight.numbers]
-        self._sample_entries(answer, of, kinds, granted, settled, found, privilege, at)
+        self._sample_entries(answer, of, kinds, granted, settled, found, cold, privilege, at)
 
     def _sample_entries(
         self,
@@ -100,12 +100,13 @@ class TranslationBins(Collector):
         granted: NDArray[np.bool_],
         settled: NDArray[np.bool_],
         found: NDArray[np.intp],
+        cold: NDArray[np.intp],
         privilege: NDArray[np.bool_],
         at: Records,
     ) -> None:
         """The groups of page-table entries; arrays have an element for each request of the round."""
         table, mode, level, fault = answer.fault[of].T
-        cold, walked = (found == COLD).astype(np.intp), (found > MERGED).astype(np.intp)
+        walked = (found > MERGED).astype(np.intp)
         rows = (table >= 0) & (found != MERGED) & settled
         self.faults.sample(*(np.maximum(code, 0) for code in (table, mode, level, fault)), cold, rows=rows, at=at)
         leaves = answer.leaves[of]
@@ -143,6 +144,8 @@ class _Answers:
         self.failed = np.array([answer.response.cause is not None for answer in answers])
         self.located = np.array([answer.device is not None for answer in answers])
         self.walked = np.array([answer.process is not None for answer in answers])
+        self.unresolved = np.array([_unresolved(answer) for answer in answers])
+        """The walk ended in the process directory."""
         self.known = np.array([_knowledge(answer) for answer in answers])
         self.msi = np.array([answer.response.msi for answer in answers])
         self.guest = np.array([int(answer.device is not None and answer.device.t2gpa) for answer in answers])
@@ -159,6 +162,11 @@ class _Answers:
 
 def _mode(mode: int) -> int:
     return mode - 7 if mode else 0
+
+
+def _unresolved(answer: Answer) -> bool:
+    disallowed = answer.response.cause is Cause.TRANSACTION_TYPE_DISALLOWED
+    return answer.device is not None and answer.process is None and answer.response.cause is not None and not disallowed
 
 
 def _knowledge(answer: Answer) -> int:

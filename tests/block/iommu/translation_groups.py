@@ -46,7 +46,7 @@ CAUSES = {
     274: "PT data corruption",
 }
 KNOWLEDGE = ("no context", "one stage kept", "one stage read", "two stages kept", "two stages read")
-"""What is known of a requester whose request is refused, and whether its walk had its context from the cache or from memory."""
+"""What is known of a requester whose request is refused, and whether its context (with the process context) was kept or read."""
 GRANTS = {0: "none", 1: "R", 3: "RW", 5: "RX", 7: "RWX"}
 _WIDEST = {"Sv39": 30, "Sv48": 39, "Sv57": 48, "Bare": 64}
 
@@ -187,7 +187,7 @@ def cause_group() -> CoverGroup:
             ),
             Illegal("the cause names another kind of access", _cause_type_mismatch),
             Illegal(
-                "contexts are kept once the process directory is behind them",
+                "a process directory is walked for a context that is not kept",
                 lambda of: np.isin(of["cause"], process) & np.char.endswith(of["known"], "kept"),
             ),
         ),

@@ -57,7 +57,7 @@ def fault_group() -> CoverGroup:
                 lambda of: np.isin(of["table"], TABLES[2:]) & (of["mode"] == "Sv57") & (of["level"] == "address"),
             ),
             Illegal(
-                "contexts are kept once the process directory is behind them",
+                "a process directory is walked for a context that is not kept",
                 lambda of: (of["table"] == TABLES[3]) & (of["context"] == "kept"),
             ),
         ),
