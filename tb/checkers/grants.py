@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from sluicegate.iommu.capabilities import Capabilities, IommuConfiguration
 from sluicegate.iommu.commands import Opcode
+from sluicegate.iommu.context import DeviceContext
 from sluicegate.iommu.request import AddressType, Request, Response, Status
 from sluicegate.iommu.translate import Translation
 from sluicegate.memory import SparseMemory
@@ -323,7 +324,7 @@ class GrantChecker(Scoreboard):
                 decided = waiting.pop()
                 translation = Translation(request, configuration, self._view)
                 self._view.begin(translation, request, window, dict(decided))
-                if _grants(translation.run(), request, answer):
+                if _grants(translation.run(), translation.device, request, answer):
                     self._old += bool(tried)
                     return
                 tried += 1
@@ -345,20 +346,22 @@ class GrantChecker(Scoreboard):
         return ScoreboardResult(self.name, self.block, self._granted, figures=figures)
 
 
-def _grants(response: Response, request: Request, answer: tuple[int, bool, int]) -> bool:
+def _grants(response: Response, device: DeviceContext | None, request: Request, answer: tuple[int, bool, int]) -> bool:
     """Does the model give at least what was given?"""
     spa, mrif, permissions = answer
     if response.status is not Status.OK or response.spa is None:
         return False
     page = spa >> 12 ^ response.spa >> 12
-    if request.address_type is AddressType.TRANSLATION_REQUEST:
+    probe = request.address_type is AddressType.TRANSLATION_REQUEST
+    if probe:
         given = response.permissions
         if given is None or permissions & ~(given.read | given.write << 1 | given.exec << 2):
             return False
     if mrif and response.mrif is not None and spa == response.mrif.address:
         return True
-    # In mode Bare what an IOVA has beyond 56 bits is lost.
-    return page & (_PAGE_NUMBER if request.address_type is not AddressType.TRANSLATION_REQUEST else -1) == 0
+    # Without tables what an IOVA has beyond 56 bits is lost; a guest address for an ATS client has more.
+    guest_address = probe and device is not None and device.t2gpa
+    return page & (-1 if guest_address else _PAGE_NUMBER) == 0
 
 
 def _applies(done: Done, value: int, use: Use, translation: Translation, request: Request) -> bool:

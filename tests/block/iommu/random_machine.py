@@ -292,6 +292,6 @@ class RandomMachine:
         assert device.directory is not None
         context = device.directory.entry(process_id)
         big_endian = device.guest.big_endian
-        flags = (PC_ENS if self._random.randrange(4) else 0) | (PC_SUM if self._random.randrange(2) else 0)
+        flags = (PC_ENS if self._random.randrange(3) else 0) | (PC_SUM if self._random.randrange(2) else 0)
         self.tables.write(context + 8, space.stage.mode << 60 | space.stage.root >> 12, big_endian)
         self.tables.write(context, V | flags | space.pscid << 12, big_endian)

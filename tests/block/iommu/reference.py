@@ -71,8 +71,8 @@ def fault_key(words: Sequence[int]) -> FaultKey:
     return words[0], words[2] & ~0xFFF, words[3] & ~0xFFC
 
 
-def answer_words(response: Response) -> tuple[int, int, int]:
-    """The compared part of a response."""
+def answer_words(response: Response, guest_address: bool) -> tuple[int, int, int]:
+    """The compared part of a response; ``guest_address``: an ATS client is given one."""
     status = {Status.OK: 0, Status.UNSUPPORTED_REQUEST: 1, Status.COMPLETER_ABORT: 2}[response.status]
     if response.status is not Status.OK:
         return status, 0, 0
@@ -89,8 +89,8 @@ def answer_words(response: Response) -> tuple[int, int, int]:
     if response.mrif is not None:
         target = response.mrif
         return word | 1 << 24 | target.notice_identity << 32, target.address, target.notice_address >> 12
-    # In mode Bare what an IOVA has beyond 56 bits is lost; a guest address for an ATS client has up to 59.
-    mask = PPN_MASK if response.permissions is None else -1
+    # Without tables what an IOVA has beyond 56 bits is lost; a guest address for an ATS client has up to 59.
+    mask = -1 if guest_address else PPN_MASK
     return word, response.spa >> 12 & mask, 0
 
 
@@ -255,8 +255,9 @@ class Reference:
         response = translation.run()
         reads = tuple(dword for read in translation.trace.reads for dword in range(read.address, read.address + read.length, 8))
         fault = None if response.fault is None else fault_key(response.fault.pack())
+        device = translation.device
         return Answer(
-            answer_words(response),
+            answer_words(response, response.permissions is not None and device is not None and device.t2gpa),
             response.page_shift,
             fault,
             response,

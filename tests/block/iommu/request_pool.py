@@ -98,8 +98,8 @@ class RequestPool:
         self.requests.append(request)
 
     def _slot(self, slots: list[Slot]) -> Slot:
-        """One of ``slots``: single pages as often as all larger sizes together, of which each is as likely."""
-        size = self._random.choice((12, 12, 12, *sorted({slot.bytes.bit_length() - 1 for slot in slots})))
+        """One of ``slots``: single pages more often than any larger size, of which each is as likely."""
+        size = self._random.choice((12, 12, *sorted({slot.bytes.bit_length() - 1 for slot in slots})))
         return self._random.choice([slot for slot in slots if slot.bytes == 1 << size] or slots)
 
     def _iova(self, device: Device, space: Space | None, slot: Slot | None, kind: AddressType) -> int:

@@ -25,12 +25,15 @@ RIGHTS = {"R": R, "RW": R | W, "RX": R | X, "RWX": R | W | X, "X": X}
 UPDATES = {"neither A nor D": 0, "A": A, "D": D}
 NOT_VALID, MALFORMED, TOO_WIDE = "not valid", "malformed", "too wide"
 MSI_MODE = 3 << 1
-KINDS = (tuple(STATES), tuple(STATES), (NOT_VALID, MALFORMED, TOO_WIDE), (*RIGHTS, *UPDATES))
+WITHOUT = {"malformed without A": A, "malformed without D": D, "malformed without A and D": A | D}
+KINDS = (tuple(STATES), tuple(STATES), (NOT_VALID, MALFORMED, TOO_WIDE, *WITHOUT), (*RIGHTS, *UPDATES))
 TABLES = (
     *(Table.DIRECTORY, Table.PROCESS, Table.MSI, Table.MSI, Table.FIRST, Table.FIRST, Table.SECOND_OF_PAGE, Table.SECOND_OF_PAGE),
     *(Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_PROCESS, Table.SECOND_OF_PROCESS),
 )
 """What is drawn first, before what was done least."""
+MOST_COMPARED = 8
+"""Walks among which what was done least is looked for."""
 
 Way = tuple[Table, str]
 
@@ -64,10 +67,12 @@ class Spoiler:
         whole = [walk for walk in walks if not any(step.address in self.bad for step in walk[1].steps)]
         # What many go through hides the rest.
         goers = Counter(step.address for _, answer in whole for step in answer.steps)
-        kind, table = self._random.choice(KINDS), self._random.choice(TABLES)
-        if not any(step.table is table for _, answer in whole for step in answer.steps):
-            table = Table.FIRST
-        for request, answer in whole:
+        kind, drawn = self._random.choice(KINDS), self._random.choice(TABLES)
+        for table in (drawn, Table.SECOND_OF_PAGE, Table.FIRST):
+            through = [walk for walk in whole if any(step.table is table for step in walk[1].steps)]
+            if through:
+                break
+        for request, answer in through[:MOST_COMPARED]:
             for step in answer.steps:
                 if step.table is not table or step.address is None or step.address in tables.states:
                     continue
@@ -131,7 +136,7 @@ class Spoiler:
         if step.table is Table.MSI:
             return random.choice((value & ~MSI_MODE, value | 1 << random.randrange(54, 63)))
         if step.is_leaf:
-            return value & ~random.choice((0, A, D, A | D)) | 1 << random.randrange(54, 59)
+            return value & ~WITHOUT.get(name, 0) | 1 << random.randrange(54, 59)
         return malformed_pointer(random, value)
 
 
@@ -144,7 +149,7 @@ def _ways(answer: Answer, step: Step) -> tuple[str, ...]:
     if guest and not step.value & NAPOT and (step.table is Table.FIRST or (step.table is Table.PROCESS and step.level)):
         ways += (TOO_WIDE,)
     if step.is_leaf and step.table in (Table.FIRST, Table.SECOND_OF_PAGE):
-        ways += (*RIGHTS, *UPDATES)
+        ways += (*RIGHTS, *UPDATES, *WITHOUT)
     return ways
 
 

@@ -41,7 +41,7 @@ LEAST, MOST = 500, 1300
 MACHINE_BYTES = 1 << 27
 """Room for the tables of one machine."""
 MOST_PENDING = 4
-RECENT, MOST_SPOILT = 6, 24
+RECENT, MOST_SPOILT = 24, 24
 """Requests among which something is chosen to be spoilt; how much in a round."""
 BUSY = 1 << 4
 
