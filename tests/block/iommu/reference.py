@@ -227,7 +227,9 @@ class Reference:
                 decided = waiting.pop()
                 self._memory.begin(edits, hidden, dict(decided))
                 answer = self._walk(request, configuration)
-                found.setdefault(answer.same_as, answer)
+                # Two configurations may lead to one place by pages of different size.
+                known = found.setdefault(answer.same_as, answer)
+                known.page_shift = max(known.page_shift, answer.page_shift)
                 path = dict(decided)
                 for choice, seen in self._memory.chosen.items():
                     if choice not in decided:
