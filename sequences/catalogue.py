@@ -20,6 +20,7 @@ from sequences.scatter_gather import scatter_gather
 from sequences.second_mapping import second_mapping
 from sequences.single_transfers import single_transfers
 from sequences.unmap_access import unmap_access
+from sequences.window_access import window_access
 
 RunSequence = Callable[[Machine, np.random.Generator, Sequence[RecordedList], int], None]
 """A sequence, the machine, the random numbers of the run, recorded scatterlists, and how often to repeat."""
@@ -36,5 +37,6 @@ SEQUENCES: Final[Mapping[str, RunSequence]] = {
     "directory_faults": lambda machine, random, lists, count: directory_faults(machine, random, count),
     "bulk_transfers": lambda machine, random, lists, count: bulk_transfers(machine, random, count),
     "second_mapping": lambda machine, random, lists, count: second_mapping(machine, random, count),
+    "window_access": lambda machine, random, lists, count: window_access(machine, random, count),
     "random_mix": lambda machine, random, lists, count: random_mix(machine, random, lists, count),
 }

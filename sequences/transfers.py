@@ -15,6 +15,7 @@ from sluicegate.dma.direction import DmaDirection
 from sluicegate.dma.pages import Page
 from sluicegate.dma.streaming import dma_map_single, dma_mapping_error, dma_unmap_single
 from sluicegate.endpoint.descriptor import Completion, Descriptor, pack_descriptors
+from sluicegate.iommu.request import Cause
 from sluicegate.memory import PAGE_SIZE
 from sluicegate.registers.completion import StatusCode
 from sluicegate.registers.descriptor import Opcode, Space
@@ -23,6 +24,8 @@ from sequences.machine import Endpoint, Machine
 
 TIMEOUT: Final = 400_000
 """Cycles that a batch may take before the driver gives up."""
+RECORD_TIMEOUT: Final = 20_000
+"""Cycles that a fault record may take after the access."""
 RECORD_CYCLES: Final = 1000
 """Cycles in which a fault record of the past reaches the queue."""
 GUARD: Final = 64
@@ -39,6 +42,25 @@ def discard_faults(machine: Machine) -> None:
     while not quiet:
         machine.platform.wait_until(lambda: False, RECORD_CYCLES)
         quiet = not machine.iommu.drain_faults().records
+
+
+def expect_faults(machine: Machine, endpoint: Endpoint, addresses: list[int], cause: Cause) -> None:
+    """Every one of these addresses leaves a fault record of this device, and nothing else does.
+
+    A dropped write is reported beside the traffic, so its record may come after the completion.
+    """
+    missing = {address // PAGE_SIZE for address in addresses}
+
+    def all_reported() -> bool:
+        for record in machine.iommu.drain_faults().records:
+            if record.device_id != endpoint.bdf.requester_id or record.cause != cause:
+                raise SequenceError(f"unexpected fault record {record}")
+            missing.discard(record.iotval // PAGE_SIZE)
+        return not missing
+
+    if not machine.platform.wait_until(all_reported, RECORD_TIMEOUT):
+        pages = ", ".join(f"{page * PAGE_SIZE:#x}" for page in sorted(missing))
+        raise SequenceError(f"{endpoint.bdf}: accesses to the pages {pages} left no {cause.name} record")
 
 
 @dataclass

@@ -8,15 +8,14 @@ from typing import Final
 import numpy as np
 from sluicegate.dma.direction import DmaDirection
 from sluicegate.iommu.request import Cause
-from sluicegate.memory import PAGE_SIZE
 from sluicegate.registers.completion import StatusCode
 
 from sequences.machine import Endpoint, Machine
 from sequences.single_transfers import awkward_offset
 from sequences.transfers import (
-    SequenceError,
     discard_faults,
     expect_bytes,
+    expect_faults,
     from_local,
     guarded_buffer,
     map_buffer,
@@ -26,8 +25,6 @@ from sequences.transfers import (
 )
 
 BUFFERS: Final = 12
-RECORD_TIMEOUT: Final = 20_000
-"""Cycles that a fault record may take after the access."""
 
 
 def unmap_access(machine: Machine, random: np.random.Generator, rounds: int = 3) -> None:
@@ -54,34 +51,15 @@ def _one_round(machine: Machine, endpoint: Endpoint, random: np.random.Generator
             unmap_buffer(endpoint, address, guarded.buffer, direction)
     statuses = [StatusCode.UNSUPPORTED_REQUEST if is_gone else StatusCode.SUCCESS for is_gone in gone]
     run_batch(endpoint, [to_local(a, p, n) for a, p, n in zip(addresses, places, lengths, strict=True)], statuses)
-    _expect_faults(machine, endpoint, [int(a) for a, g in zip(addresses, gone, strict=True) if g], Cause.READ_PAGE_FAULT)
+    expect_faults(machine, endpoint, [int(a) for a, g in zip(addresses, gone, strict=True) if g], Cause.READ_PAGE_FAULT)
 
     discard_faults(machine)
     # A posted write that faults is dropped, and only the fault queue tells: the requester sees success.
     lost = [(a, p, n) for a, p, n, g in zip(addresses, places, lengths, gone, strict=True) if g]
     if lost:
         run_batch(endpoint, [from_local(p, a, n) for a, p, n in lost])
-        _expect_faults(machine, endpoint, [int(a) for a, _, _ in lost], Cause.WRITE_PAGE_FAULT)
+        expect_faults(machine, endpoint, [int(a) for a, _, _ in lost], Cause.WRITE_PAGE_FAULT)
     for address, guarded, is_gone in zip(addresses, chosen, gone, strict=True):
         if not is_gone:
             unmap_buffer(endpoint, address, guarded.buffer, direction)
         expect_bytes(guarded.buffer, guarded.contents, "buffer that was only read or unmapped")
-
-
-def _expect_faults(machine: Machine, endpoint: Endpoint, addresses: list[int], cause: Cause) -> None:
-    """Every unmapped buffer leaves a fault record of this device, and nothing else does.
-
-    A dropped write is reported beside the traffic, so its record may come after the completion.
-    """
-    missing = {address // PAGE_SIZE for address in addresses}
-
-    def all_reported() -> bool:
-        for record in machine.iommu.drain_faults().records:
-            if record.device_id != endpoint.bdf.requester_id or record.cause != cause:
-                raise SequenceError(f"unexpected fault record {record}")
-            missing.discard(record.iotval // PAGE_SIZE)
-        return not missing
-
-    if not machine.platform.wait_until(all_reported, RECORD_TIMEOUT):
-        pages = ", ".join(f"{page * PAGE_SIZE:#x}" for page in sorted(missing))
-        raise SequenceError(f"{endpoint.bdf}: accesses to unmapped pages {pages} left no {cause.name} record")

@@ -23,7 +23,9 @@ from sequences.recorded_lists import load_recorded_lists
 from sequences.scatter_gather import scatter_gather
 from sequences.second_mapping import second_mapping
 from sequences.single_transfers import single_transfers
+from sequences.transfers import SequenceError
 from sequences.unmap_access import unmap_access
+from sequences.window_access import window_access
 
 RECORDED = Path(__file__).parents[2] / "conformance" / "data" / "dma_api" / "map_sg.jsonl.gz"
 ISOLATED = (
@@ -114,6 +116,17 @@ def test_mutual_peer_reads(random: np.random.Generator, acs: AcsControl) -> None
     running = machine(acs)
     mutual_peer_reads(running, random)
     shut_down(running)
+
+
+def test_window_access(random: np.random.Generator) -> None:
+    running = machine(ISOLATED)
+    window_access(running, random)
+    shut_down(running)
+
+
+def test_window_access_is_caught_where_nothing_redirects(random: np.random.Generator) -> None:
+    with pytest.raises(SequenceError, match="ended with SUCCESS, expected UNSUPPORTED_REQUEST"):
+        window_access(machine(), random)
 
 
 @pytest.mark.parametrize("contexts", [Contexts.NESTED, Contexts.PROCESS])
