@@ -1,7 +1,8 @@
 `default_nettype none
 // What the performance counters may count, from three places of the core, one event of each per cycle (iohpmevt):
 //   requests   1 untranslated, 2 translated, 3 ATS translation requests, as the request pipeline accepts them
-//   misses     4 TLB miss: a request whose answer took a page-table walk; merged requests count each, with the walk's identifiers
+//   misses     4 TLB miss: a request whose answer took a page-table walk, though the walker's caches may spare it the reads; merged
+//              requests count each, with the walk's identifiers
 //   accesses   5 device directory, 6 process directory, 7 first stage, 8 second stage: one for each memory read of a walk
 // Inputs are registers or handshakes of the core, outputs are registers: nothing here lengthens a path of a translation.
 module iommu_performance_events #(
@@ -23,6 +24,10 @@ module iommu_performance_events #(
     input  wire [SLOT_W-1:0]                         access_slot_i,
     input  wire [3:0]                                access_state_i,
     input  wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0] access_source_i,
+
+    // A walk takes a leaf of the second stage from the walker's cache.
+    input  wire                                      reused_i,
+    input  wire [SLOT_W-1:0]                         reused_slot_i,
 
     // A request is answered with the result of a walk; the walk's slot becomes free or walks again.
     input  wire                                      answer_valid_i,
@@ -69,7 +74,7 @@ module iommu_performance_events #(
     endcase
   end
 
-  // ---- Which walks have read a page table -----------------------------------------------------------------------------------------
+  // ---- Which walks have read a page table, or were spared that by a cached leaf: the IOTLB had missed either way -----------------------
   logic [WALKS-1:0] walked_d, walked_q;
   wire              page_table = access_valid_i &&
       (access_event == iommu_spec_pkg::EVENT_FIRST_STAGE_WALK || access_event == iommu_spec_pkg::EVENT_SECOND_STAGE_WALK);
@@ -77,13 +82,17 @@ module iommu_performance_events #(
   always_comb begin
     walked_d = walked_q;
     if (page_table) walked_d[access_slot_i] = 1'b1;
+    if (reused_i) walked_d[reused_slot_i] = 1'b1;
     if (answer_last_i) walked_d[answer_slot_i] = 1'b0;
   end
+
+  // It may be answered in the cycle in which it takes the leaf.
+  wire answer_walked = walked_q[answer_slot_i] || (reused_i && reused_slot_i == answer_slot_i);
 
   always_ff @(posedge clk_i) begin
     walked_q <= walked_d;
     events_q <= {access_valid_i ? access_event : iommu_spec_pkg::EVENT_NONE, access_source_i,
-                 answer_valid_i && walked_q[answer_slot_i] ? iommu_spec_pkg::EVENT_TLB_MISS : iommu_spec_pkg::EVENT_NONE,
+                 answer_valid_i && answer_walked ? iommu_spec_pkg::EVENT_TLB_MISS : iommu_spec_pkg::EVENT_NONE,
                  answer_source,
                  request_valid_i ? request_event : iommu_spec_pkg::EVENT_NONE, request_source};
     if (rst_i) begin

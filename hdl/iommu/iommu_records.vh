@@ -81,6 +81,17 @@ typedef struct packed {
   logic [1:0]  guest_flags;
 } walk_t;
 
+// A leaf of the second stage, with A = 1 (iommu_second_stage_leaves.v).
+typedef struct packed {
+  logic        d;
+  logic        x;
+  logic        w;
+  logic        r;
+  logic [1:0]  pbmt;
+  logic [2:0]  page;          // size code
+  logic [43:0] ppn;           // bits within the page do not matter
+} second_leaf_t;
+
 // What the first half of a step finds (iommu_walk_event.v, iommu_walk_look.v): the kind of the event, one-hot, and what is true of the
 // memory response. What follows from them is the second half's (iommu_walk_advance.v).
 typedef struct packed {
@@ -101,6 +112,7 @@ typedef struct packed {
   logic        poison;
   logic        lost;          // a compare-and-set found another value
   logic        updated;       // response of a compare-and-set
+  logic        reused;        // the entry is a leaf of the second stage from its cache, nothing was read
   logic        invalid;       // directories, MSI: V = 0
   logic        misfit;        // directories, MSI: misconfigured
   logic        forbidden;     // MSI: not for this access

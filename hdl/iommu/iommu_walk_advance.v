@@ -63,7 +63,10 @@ module iommu_walk_advance #(
     // The context is to be cached; the table that was read is a last-level one of the first or of the second stage.
     output wire                                  context_fill_o,
     output wire                                  table_fill_o,
-    output wire                                  second_fill_o
+    output wire                                  second_fill_o,
+    // The second stage's leaf was read, and what of it may be cached (second_leaf_t).
+    output wire                                  leaf_fill_o,
+    output wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] leaf_o
 );
   `include "iommu_records.vh"
 
@@ -134,7 +137,7 @@ module iommu_walk_advance #(
   wire process_pointer = found.process && entry_good && !last;
   wire process_leaf = found.process && entry_good && last;
   wire msi_done = found.msi && entry_good;
-  wire to_index = found.guest && device.msi && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST && found.msi_match;
+  wire to_index = found.guest && found.msi_match;
 
   // ---- Addresses and their widths: every candidate is formed and checked beside the choice among them ---------------------------------
   // 1: the guest address is wider than second-stage mode `mode` translates.
@@ -536,7 +539,9 @@ module iommu_walk_advance #(
   assign ended_walk_o = ended_walk;
   assign context_fill_o = (first && !found.cached) || defaulted;
   assign table_fill_o = first_leaf && last;
-  assign second_fill_o = second_leaf && walk.second_level == 3'd0;
+  assign second_fill_o = second_leaf && !found.reused && walk.second_level == 3'd0;
+  assign leaf_fill_o = second_leaf && !found.reused;
+  assign leaf_o = {pte_d, pte_x, pte_w, pte_r, pte_pbmt, found.page, target[55:12]};
 
 `ifndef SYNTHESIS
   initial begin

@@ -8,9 +8,10 @@ module iommu_walk_look (
     input  wire [3:0]                            ddtp_mode_i,
     input  wire [43:0]                           ddtp_ppn_i,
 
-    // State of the walk (iommu_spec_pkg::WALK_START, _CONTEXT, _GUEST, _MSI_INDEX), its request (request_t), context (context_t), guest
-    // address.
+    // State of the walk (iommu_spec_pkg::WALK_START, _CONTEXT, _GUEST, _MSI_INDEX), what the guest address is for, request (request_t),
+    // context (context_t), guest address.
     input  wire [3:0]                            state_i,
+    input  wire [1:0]                            purpose_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]  context_i,
     input  wire [63:0]                           guest_i,
@@ -21,18 +22,26 @@ module iommu_walk_look (
     // The context cache holds the requester's context.
     input  wire                                  context_hit_i,
 
+    // Second-stage leaf cache: the leaf of the guest address (second_leaf_t). It is used only if it grants the access as it is.
+    input  wire                                  leaf_hit_i,
+    input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] leaf_i,
+    // As if it had been read: the leaf as a PTE; its address is no part of it.
+    output wire [63:0]                           entry_o,
+
     // finding_t; level of the device directory that a start begins with.
     output wire [iommu_spec_pkg::FINDING_W-1:0]  finding_o,
     output wire [2:0]                            level_o
 );
   `include "iommu_records.vh"
 
-  request_t request;
-  context_t current;
-  finding_t finding;
+  request_t     request;
+  context_t     current;
+  second_leaf_t leaf;
+  finding_t     finding;
 
   assign request = request_i;
   assign current = context_i;
+  assign leaf = leaf_i;
 
   wire        extended = capabilities_i[iommu_spec_pkg::CAP_MSI_FLAT];
   wire [8:0]  ddi1, ddi2;
@@ -62,10 +71,35 @@ module iommu_walk_look (
       .match_o       (msi_match)
   );
 
+  // ---- The guest address: an MSI page, a leaf that is known, or a walk of the second stage -------------------------------------------
+  wire       exec, read, write, probe;
+  wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
+
+  iommu_access_kind u_access_kind (
+      .request_i     (request_i),
+      .exec_o        (exec),
+      .read_o        (read),
+      .write_o       (write),
+      .probe_o       (probe),
+      .access_cause_o(unused_access_cause),
+      .page_cause_o  (unused_page_cause),
+      .guest_cause_o (unused_guest_cause)
+  );
+
+  wire        implicit = purpose_i != iommu_spec_pkg::PURPOSE_REQUEST;
+  wire        of_msi = current.msi && !implicit && msi_match;
+  wire        granted = implicit ? leaf.r : probe || !((exec && !leaf.x) || (read && !leaf.r) || (write && !leaf.w));
+  wire        sets_dirty = implicit ? current.sade : write;
+  wire        reuses = leaf_hit_i && granted && !(sets_dirty && leaf.w && !leaf.d) && !of_msi;
+  wire [51:0] leaf_mask = iommu_spec_pkg::page_number_mask(leaf.page);
+
+  assign entry_o = {1'b0, leaf.pbmt, 53'd0, leaf.d, 3'd0, leaf.x, leaf.w, leaf.r, 1'b1};
+
+  // ---- Findings -------------------------------------------------------------------------------------------------------------------
   always_comb begin
     finding = '0;
     finding.target = guest_i;
-    finding.msi_match = msi_match;
+    finding.msi_match = of_msi;
     finding.canonical[0] = request.iova[63:39] == {25{request.iova[38]}};
     finding.canonical[1] = request.iova[63:48] == {16{request.iova[47]}};
     finding.canonical[2] = request.iova[63:57] == {7{request.iova[56]}};
@@ -86,7 +120,14 @@ module iommu_walk_look (
         finding.index = 1'b1;
         finding.target = {8'd0, {current.msi_ppn, 12'd0} | {msi_index_i, 4'd0}};
       end
-      default: finding.guest = 1'b1;
+      default: begin
+        finding.guest = !reuses;
+        finding.second = reuses;
+        finding.leaf = reuses;
+        finding.reused = reuses;
+        finding.page = leaf.page;
+        if (reuses) finding.target = {8'd0, (leaf.ppn & ~leaf_mask[43:0]) | (guest_i[55:12] & leaf_mask[43:0]), guest_i[11:0]};
+      end
     endcase
   end
 

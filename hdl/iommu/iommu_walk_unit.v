@@ -1,6 +1,6 @@
 `default_nettype none
-// The walker and its caches: resolved contexts, last-level first-stage tables, last-level second-stage tables. Ports and cycles are
-// those of iommu_walker.v.
+// The walker and its caches: resolved contexts, last-level first-stage tables, last-level second-stage tables, second-stage leaves. Ports
+// and cycles are those of iommu_walker.v.
 module iommu_walk_unit #(
     // Walks in flight, 2 or more.
     parameter int WALKS = 8,
@@ -8,10 +8,11 @@ module iommu_walk_unit #(
     parameter int ID_W = 8,
     // 1: entries of last-level first-stage tables are read by the line, for their neighbours (iommu_neighbour_fill.v).
     parameter int LINE_READS = 1,
-    // Entries of the caches: contexts; last-level tables of the first and of the second stage.
+    // Entries of the caches: contexts; last-level tables of the first and of the second stage; leaves of the second stage.
     parameter int CONTEXTS = 8,
     parameter int TABLES = 16,
     parameter int SECOND_TABLES = 16,
+    parameter int SECOND_LEAVES = 8,
     // Derived: bits of a slot number.
     parameter int SLOT_W = $clog2(WALKS)
 ) (
@@ -76,6 +77,9 @@ module iommu_walk_unit #(
     output wire [SLOT_W-1:0]                          access_slot_o,
     output wire [3:0]                                 access_state_o,
     output wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0]  access_source_o,
+    // The walk of this slot takes a leaf from the second-stage leaf cache.
+    output wire                                       reused_o,
+    output wire [SLOT_W-1:0]                          reused_slot_o,
     input  wire                                       mem_rsp_valid_i,
     input  wire [SLOT_W-1:0]                          mem_rsp_slot_i,
     input  wire [511:0]                               mem_rsp_data_i,
@@ -96,7 +100,10 @@ module iommu_walk_unit #(
   wire [iommu_spec_pkg::REQUEST_W-1:0] lookup_guest_request;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] lookup_guest_context;
   wire [63:0] lookup_guest;
-  wire second_used;
+  wire second_used, leaf_used;
+  wire leaf_hit;
+  wire leaf_fill;
+  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] leaf, fill_leaf;
   wire second_hit;
   wire [43:0] second_ppn;
   wire context_fill;
@@ -155,12 +162,15 @@ module iommu_walk_unit #(
       .lookup_guest_request_o(lookup_guest_request),
       .lookup_guest_context_o(lookup_guest_context),
       .lookup_guest_o   (lookup_guest),
-      .second_used_i    (second_used),
+      .second_used_i    (second_used || leaf_used),
       .second_hit_i     (second_hit),
       .second_ppn_i     (second_ppn),
+      .leaf_hit_i       (leaf_hit),
+      .leaf_i           (leaf),
       .context_fill_o   (context_fill),
       .table_fill_o     (table_fill),
       .second_fill_o    (second_fill),
+      .leaf_fill_o      (leaf_fill),
       .fill_request_o   (fill_request),
       .fill_guest_o     (fill_guest),
       .fill_context_o   (fill_context),
@@ -168,6 +178,7 @@ module iommu_walk_unit #(
       .fill_pbmt_o      (fill_pbmt),
       .fill_w_o         (fill_w),
       .fill_g_o         (fill_g),
+      .fill_leaf_o      (fill_leaf),
       .line_o           (line_o),
       .line_slot_o      (line_slot_o),
       .line_g_o         (line_g_o),
@@ -185,6 +196,8 @@ module iommu_walk_unit #(
       .access_slot_o    (access_slot_o),
       .access_state_o   (access_state_o),
       .access_source_o  (access_source_o),
+      .reused_o         (reused_o),
+      .reused_slot_o    (reused_slot_o),
       .mem_rsp_valid_i  (mem_rsp_valid_i),
       .mem_rsp_slot_i   (mem_rsp_slot_i),
       .mem_rsp_data_i   (mem_rsp_data_i),
@@ -247,6 +260,26 @@ module iommu_walk_unit #(
       .fill_guest_i    (fill_guest),
       .fill_context_i  (fill_context),
       .fill_ppn_i      (fill_ppn),
+      .invalidate_i    (invalidate_i),
+      .invalidation_i  (invalidation_i)
+  );
+
+  iommu_second_stage_leaves #(
+      .ENTRIES(SECOND_LEAVES)
+  ) u_second_stage_leaves (
+      .clk_i           (clk_i),
+      .rst_i           (rst_i),
+      .used_o          (leaf_used),
+      .lookup_request_i(lookup_guest_request),
+      .lookup_context_i(lookup_guest_context),
+      .lookup_guest_i  (lookup_guest),
+      .lookup_hit_o    (leaf_hit),
+      .lookup_leaf_o   (leaf),
+      .fill_i          (leaf_fill),
+      .fill_request_i  (fill_request),
+      .fill_context_i  (fill_context),
+      .fill_guest_i    (fill_guest),
+      .fill_leaf_i     (fill_leaf),
       .invalidate_i    (invalidate_i),
       .invalidation_i  (invalidation_i)
   );

@@ -69,9 +69,12 @@ module iommu_walker #(
     input  wire                                       second_used_i,
     input  wire                                       second_hit_i,
     input  wire [43:0]                                second_ppn_i,
+    input  wire                                       leaf_hit_i,
+    input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]   leaf_i,
     output wire                                       context_fill_o,
     output wire                                       table_fill_o,
     output wire                                       second_fill_o,
+    output wire                                       leaf_fill_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_o,
     output wire [63:0]                                fill_guest_o,
     output wire [iommu_spec_pkg::CONTEXT_W-1:0]       fill_context_o,
@@ -79,6 +82,7 @@ module iommu_walker #(
     output wire [1:0]                                 fill_pbmt_o,
     output wire                                       fill_w_o,
     output wire                                       fill_g_o,
+    output wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]   fill_leaf_o,
 
     // The memory response is the line of a last-level first-stage entry, for the walk of this slot; G of the pointers above it.
     output wire                                       line_o,
@@ -104,6 +108,9 @@ module iommu_walker #(
     output wire [SLOT_W-1:0]                          access_slot_o,
     output wire [3:0]                                 access_state_o,
     output wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0]  access_source_o,
+    // The walk of this slot takes a leaf from the second-stage leaf cache.
+    output wire                                       reused_o,
+    output wire [SLOT_W-1:0]                          reused_slot_o,
     input  wire                                       mem_rsp_valid_i,
     input  wire [SLOT_W-1:0]                          mem_rsp_slot_i,
     input  wire [511:0]                               mem_rsp_data_i,
@@ -213,6 +220,8 @@ module iommu_walker #(
 
   // ---- First stage: a look, at a walk that has just made its step, or at a request that starts one --------------------------------
   logic [3:0]                          look_state;
+  logic [1:0]                          look_purpose;
+  wire [63:0]                          look_entry;
   wire [51:0]                          msi_index;
   wire [iommu_spec_pkg::FINDING_W-1:0] look_finding;
   wire [2:0]                           look_level;
@@ -227,16 +236,26 @@ module iommu_walker #(
     else if (finding_q.process || finding_q.directory) look_state = iommu_spec_pkg::WALK_CONTEXT;
   end
 
+  always_comb begin
+    look_purpose = advance_walk_q.purpose;
+    if (finding_q.first) look_purpose = finding_q.leaf ? iommu_spec_pkg::PURPOSE_REQUEST : iommu_spec_pkg::PURPOSE_FIRST;
+    else if (finding_q.process) look_purpose = iommu_spec_pkg::PURPOSE_PROCESS;
+  end
+
   iommu_walk_look u_look (
       .capabilities_i(capabilities_i),
       .ddtp_mode_i   (ddtp_mode_i),
       .ddtp_ppn_i    (ddtp_ppn_i),
       .state_i       (look_state),
+      .purpose_i     (look_purpose),
       .request_i     (look_request),
       .context_i     (advance_context_q),
       .guest_i       (finding_q.target),
       .msi_index_i   (msi_index),
       .context_hit_i (context_hit_i),
+      .leaf_hit_i    (leaf_hit_i),
+      .leaf_i        (leaf_i),
+      .entry_o       (look_entry),
       .finding_o     (look_finding),
       .level_o       (look_level)
   );
@@ -261,6 +280,8 @@ module iommu_walker #(
     advance_request_d = look_q ? advance_request_q : pick_q ? request_q[pick_slot_q] : start_request_i;
     advance_walk_d = look_q ? issued_walk : pick_q && !fresh_q[pick_slot_q] ? picked_walk : '0;
     if (begins) advance_walk_d.level = look_level;
+    // Looked up only at a guest address, when the record holds no other entry.
+    if (look_q) advance_walk_d.entry = look_entry;
     advance_context_d = begins ? (context_hit_i ? context_i : '0) : look_q ? step_context : context_q[pick_slot_q];
     finding_d = look_finding;
     if (!look_q && pick_q) begin
@@ -280,7 +301,8 @@ module iommu_walker #(
   wire [iommu_spec_pkg::CONTEXT_W-1:0] context_after;
   wire [iommu_spec_pkg::WALK_W-1:0]    walk_after, ended_walk;
   wire                                 advance_access, step_update, advance_again, advance_index, advance_done, advance_ends;
-  wire                                 step_context_fill, step_table_fill, step_second_fill;
+  wire                                 step_context_fill, step_table_fill, step_second_fill, step_leaf_fill;
+  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] step_leaf;
   wire [55:0]                          step_address;
   wire [6:0]                           step_size;
   wire [127:0]                         step_data;
@@ -324,7 +346,9 @@ module iommu_walker #(
       .ended_walk_o    (ended_walk),
       .context_fill_o  (step_context_fill),
       .table_fill_o    (step_table_fill),
-      .second_fill_o   (step_second_fill)
+      .second_fill_o   (step_second_fill),
+      .leaf_fill_o     (step_leaf_fill),
+      .leaf_o          (step_leaf)
   );
 
   assign step_context = context_after;
@@ -369,16 +393,19 @@ module iommu_walker #(
   wire fills = advance_q && !squashed_q[advance_slot_q] && !invalidate_i;
 
   // Registered: an invalidation in the cycle after the step counts as well.
-  logic                                 context_fill_q, table_fill_q, second_fill_q, fill_g_q, fill_w_q;
+  logic                                 context_fill_q, table_fill_q, second_fill_q, leaf_fill_q, fill_g_q, fill_w_q;
   logic [iommu_spec_pkg::REQUEST_W-1:0] fill_request_q;
   logic [iommu_spec_pkg::CONTEXT_W-1:0] fill_context_q;
   logic [63:0]                          fill_guest_q;
   logic [43:0]                          fill_ppn_q;
   logic [1:0]                           fill_pbmt_q;
+  logic [iommu_spec_pkg::SECOND_LEAF_W-1:0] fill_leaf_q;
 
   assign context_fill_o = context_fill_q && !invalidate_i;
   assign table_fill_o = table_fill_q && !invalidate_i;
   assign second_fill_o = second_fill_q && !invalidate_i;
+  assign leaf_fill_o = leaf_fill_q && !invalidate_i;
+  assign fill_leaf_o = fill_leaf_q;
   assign fill_request_o = fill_request_q;
   assign fill_guest_o = fill_guest_q;
   assign fill_context_o = fill_context_q;
@@ -444,6 +471,8 @@ module iommu_walker #(
   assign access_slot_o = observed_slot_q;
   assign access_state_o = observed_state_q;
   assign access_source_o = observed_source_q;
+  assign reused_o = advance_q && finding_q.reused;
+  assign reused_slot_o = advance_slot_q;
 
   // A guest is known with the device context, a process address space once its first stage is.
   always_comb begin
@@ -542,6 +571,8 @@ module iommu_walker #(
     context_fill_q <= fills && step_context_fill;
     table_fill_q <= fills && step_table_fill;
     second_fill_q <= fills && step_second_fill;
+    leaf_fill_q <= fills && step_leaf_fill;
+    fill_leaf_q <= step_leaf;
     fill_request_q <= advance_request_q;
     fill_context_q <= step_context;
     fill_guest_q <= advance_walk_q.guest;
@@ -572,6 +603,7 @@ module iommu_walker #(
       context_fill_q <= 1'b0;
       table_fill_q <= 1'b0;
       second_fill_q <= 1'b0;
+      leaf_fill_q <= 1'b0;
       observed_q <= 1'b0;
       refused_q <= '0;
       index_called_q <= 1'b0;

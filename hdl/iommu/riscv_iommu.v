@@ -31,6 +31,7 @@ module riscv_iommu #(
     parameter int CONTEXTS = 8,
     parameter int TABLES = 16,
     parameter int SECOND_TABLES = 16,
+    parameter int SECOND_LEAVES = 8,
     // Invalidate requests that devices have not completed, 1 to 32, and the cycles after which one of them times out (default: a minute
     // at 250 MHz; PCIe ATS); page requests that wait.
     parameter int INVALIDATE_TAGS = 32,
@@ -491,6 +492,8 @@ module riscv_iommu #(
   wire                 access_valid;
   wire [SLOT_W-1:0]    access_slot;
   wire [3:0]           access_state;
+  wire                 leaf_reused;
+  wire [SLOT_W-1:0]    leaf_reused_slot;
   wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0] access_source;
 
   wire              line, line_g;
@@ -502,7 +505,8 @@ module riscv_iommu #(
       .LINE_READS(NEIGHBOURS),
       .CONTEXTS(CONTEXTS),
       .TABLES(TABLES),
-      .SECOND_TABLES(SECOND_TABLES)
+      .SECOND_TABLES(SECOND_TABLES),
+      .SECOND_LEAVES(SECOND_LEAVES)
   ) u_walk_unit (
       .clk_i            (clk_i),
       .rst_i            (rst_i),
@@ -549,6 +553,8 @@ module riscv_iommu #(
       .access_slot_o    (access_slot),
       .access_state_o   (access_state),
       .access_source_o  (access_source),
+      .reused_o         (leaf_reused),
+      .reused_slot_o    (leaf_reused_slot),
       .mem_rsp_valid_i  (walk_rsp_valid),
       .mem_rsp_slot_i   (walk_rsp_slot),
       .mem_rsp_data_i   (mem_rsp_data_i),
@@ -613,6 +619,8 @@ module riscv_iommu #(
       .access_slot_i   (access_slot),
       .access_state_i  (access_state),
       .access_source_i (access_source),
+      .reused_i        (leaf_reused),
+      .reused_slot_i   (leaf_reused_slot),
       .answer_valid_i  (reply_valid && reply_ready),
       .answer_last_i   (result_release || result_restart),
       .answer_slot_i   (result_slot),

@@ -25,7 +25,9 @@ module iommu_walk_machine (
     input  wire                                 table_g_i,
     input  wire                                 second_used_i,
     input  wire                                 second_hit_i,
-    input  wire [43:0]                          second_ppn_i
+    input  wire [43:0]                          second_ppn_i,
+    input  wire                                        leaf_hit_i,
+    input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]    leaf_i
 );
   `include "iommu_records.vh"
 
@@ -42,6 +44,7 @@ module iommu_walk_machine (
   wire  [iommu_spec_pkg::WALK_W-1:0]     walk_event;
   wire  [iommu_spec_pkg::FINDING_W-1:0]  event_finding, look_finding;
   wire  [2:0]                            look_level;
+  wire  [63:0]                           look_entry;
   logic [iommu_spec_pkg::CONTEXT_W-1:0]  context_seen;
   logic [iommu_spec_pkg::FINDING_W-1:0]  finding;
   wire                                   access, update, steps_again, index, done;
@@ -51,7 +54,8 @@ module iommu_walk_machine (
   wire  [127:0]                          unused_data;
   wire  [1:0]                            unused_pbmt;
   wire  [23:0]                           unused_qos;
-  wire                                   unused_ends, unused_context_fill, unused_table_fill, unused_second_fill;
+  wire                                   unused_ends, unused_context_fill, unused_table_fill, unused_second_fill, unused_leaf_fill;
+  wire  [iommu_spec_pkg::SECOND_LEAF_W-1:0] unused_leaf;
 
   assign walk = walk_q;
 
@@ -77,11 +81,15 @@ module iommu_walk_machine (
       .ddtp_mode_i   (ddtp_mode_i),
       .ddtp_ppn_i    (ddtp_ppn_i),
       .state_i       (walk.state),
+      .purpose_i     (walk.purpose),
       .request_i     (request),
       .context_i     (context_q),
       .guest_i       (walk.guest),
       .msi_index_i   (data_i[511:460]),
       .context_hit_i (context_hit_i),
+      .leaf_hit_i    (leaf_hit_i),
+      .leaf_i        (leaf_i),
+      .entry_o       (look_entry),
       .finding_o     (look_finding),
       .level_o       (look_level)
   );
@@ -96,7 +104,8 @@ module iommu_walk_machine (
         walk_seen.level = look_level;
         context_seen = context_hit_i ? context_cached_i : '0;
       end
-      iommu_spec_pkg::WALK_CONTEXT, iommu_spec_pkg::WALK_GUEST, iommu_spec_pkg::WALK_MSI_INDEX: ;
+      iommu_spec_pkg::WALK_GUEST: walk_seen.entry = look_entry;
+      iommu_spec_pkg::WALK_CONTEXT, iommu_spec_pkg::WALK_MSI_INDEX: ;
       default: begin
         walk_seen = walk_event;
         context_seen = context_event;
@@ -145,7 +154,9 @@ module iommu_walk_machine (
       .ended_walk_o    (unused_ended),
       .context_fill_o  (unused_context_fill),
       .table_fill_o    (unused_table_fill),
-      .second_fill_o   (unused_second_fill)
+      .second_fill_o   (unused_second_fill),
+      .leaf_fill_o     (unused_leaf_fill),
+      .leaf_o          (unused_leaf)
   );
 
   walk_t    next;

@@ -38,6 +38,8 @@ module iommu_walk_slots #(
     input  wire                                        second_used_i,
     input  wire                                        second_hit_i,
     input  wire [43:0]                                 second_ppn_i,
+    input  wire                                        leaf_hit_i,
+    input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]    leaf_i,
     input  wire                                        invalidate_i,
     input  wire                                        mem_req_ready_i,
     input  wire                                        mem_rsp_valid_i,
@@ -65,7 +67,8 @@ module iommu_walk_slots #(
   wire [63:0] unused_lookup_guest;
   wire context_fill;
   wire table_fill;
-  wire second_fill;
+  wire second_fill, leaf_fill;
+  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] unused_fill_leaf;
   wire [iommu_spec_pkg::REQUEST_W-1:0] unused_fill_request;
   wire [63:0] unused_fill_guest;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_fill_context;
@@ -87,6 +90,8 @@ module iommu_walk_slots #(
   wire unused_access_valid;
   wire [SLOT_W-1:0] unused_access_slot;
   wire [3:0] unused_access_state;
+  wire unused_reused;
+  wire [SLOT_W-1:0] unused_reused_slot;
   wire [iommu_spec_pkg::EVENT_SOURCE_W-1:0] unused_access_source;
 
   iommu_walker #(
@@ -120,6 +125,8 @@ module iommu_walk_slots #(
       .second_used_i(second_used_i),
       .second_hit_i(second_hit_i),
       .second_ppn_i(second_ppn_i),
+      .leaf_hit_i(leaf_hit_i),
+      .leaf_i(leaf_i),
       .invalidate_i(invalidate_i),
       .mem_req_ready_i(mem_req_ready_i),
       .mem_rsp_valid_i(mem_rsp_valid_i),
@@ -146,6 +153,8 @@ module iommu_walk_slots #(
       .context_fill_o(context_fill),
       .table_fill_o(table_fill),
       .second_fill_o(second_fill),
+      .leaf_fill_o(leaf_fill),
+      .fill_leaf_o(unused_fill_leaf),
       .fill_request_o(unused_fill_request),
       .fill_guest_o(unused_fill_guest),
       .fill_context_o(unused_fill_context),
@@ -167,6 +176,8 @@ module iommu_walk_slots #(
       .access_valid_o(unused_access_valid),
       .access_slot_o(unused_access_slot),
       .access_state_o(unused_access_state),
+      .reused_o(unused_reused),
+      .reused_slot_o(unused_reused_slot),
       .access_source_o(unused_access_source)
   );
 
@@ -274,7 +285,7 @@ module iommu_walk_slots #(
       one_thing_under_way: assert (f_one_thing == '1);
       squashed_if_named: assert (!(result_valid && result_id == f_id && f_flight_q && f_named_q) || result_squashed);
       nobody_else_answers: assert (!(result_valid && result_id == f_id) || f_flight_q);
-      fills_nothing_in_its_cycle: assert (!invalidate_i || !(context_fill || table_fill || second_fill));
+      fills_nothing_in_its_cycle: assert (!invalidate_i || !(context_fill || table_fill || second_fill || leaf_fill));
       squashed_result: cover (result_valid && result_id == f_id && f_flight_q && f_named_q);
       restarted_result: cover (f_ends && result_restart_i && restart_id_i == f_id && u_walker.squashed_q != '0);
     end

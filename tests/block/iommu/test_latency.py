@@ -31,6 +31,8 @@ DEVICE = 1
 PAGES = 64
 LINE = 8
 """Pages whose entries share a line. The test uses the first of each; its neighbours are mapped in the last line only."""
+ALIAS = 40 * LINE + 4
+"""Place of an entry that maps the guest page of page 0 a second time (two stages only: else it is a neighbour)."""
 LATENCIES = (2, 10, 40)
 HITS = 400
 SETTLED = 200
@@ -95,6 +97,7 @@ def page_tables(nested: bool) -> MemoryImage:
     for index in range(1, LINE):
         table(FIRST + 0x3000, LINE * (PAGES - 1) + index, DATA_PAGE + 2 * PAGES - 1, LEAF)
     if nested:
+        table(FIRST + 0x2000, ALIAS, DATA_PAGE, LEAF)
         for index, (page, target) in enumerate(((FIRST >> 12, FIRST >> 12), (DATA_PAGE, DATA_PAGE + (1 << 20)))):
             middle = SECOND + 0x10000 + 0x2000 * index
             table(SECOND, page >> 18, middle >> 12, V)
@@ -159,6 +162,14 @@ class LatencyTest(BaseTest):
         self.command(0, 0x1 | (1 << 33 | 5 << 44 if nested else 0))
         self.command(1, 0x81)
         record("miss cold", self.latency(0), cycles(15, 18) if nested else cycles(3, 6), 3)
+        if nested:
+            # The data page's leaf of the second stage is known: only the first stage's is read.
+            (alias,) = bench.translate([Request(DEVICE, IOVA + (ALIAS << 12))])
+            record("miss with known leaf", alias.latency, cycles(1, 5), 1)
+            bench.cycles(8)
+            # Without the first stage's tables, and with the leaves that map them and the page.
+            self.command(2, 0x1 | 1 << 33 | 5 << 44)
+            record("miss without second stage", self.latency(0), cycles(3, 13), 3)
         before = self.statistics.read()
         misses = bench.translate([self.request(2, offset) for offset in range(8)])
         bench.cycles(SETTLED)
