@@ -45,7 +45,7 @@ class Answer:
     big_endian: bool = False
     """``fctl.BE``."""
     steps: tuple[Step, ...] = ()
-    """What the walk went through."""
+    """What the walk went through; not worked out for one of several that were possible."""
 
     @property
     def names_guest_page(self) -> bool:
@@ -226,7 +226,7 @@ class Reference:
                     break
                 decided = waiting.pop()
                 self._memory.begin(edits, hidden, dict(decided))
-                answer = self._walk(request, configuration)
+                answer = self._walk(request, configuration, explained=False)
                 # Two configurations may lead to one place by pages of different size.
                 known = found.setdefault(answer.same_as, answer)
                 known.page_shift = max(known.page_shift, answer.page_shift)
@@ -249,7 +249,7 @@ class Reference:
                 latest = edit.configurations[0]
         return [latest, *(edit.configurations[0] for edit in reversed(undecided) if edit.configurations is not None)]
 
-    def _walk(self, request: Request, configuration: IommuConfiguration) -> Answer:
+    def _walk(self, request: Request, configuration: IommuConfiguration, explained: bool = True) -> Answer:
         self.walks += 1
         translation = Translation(request, configuration, self._memory)
         self._memory.trace = translation.trace
@@ -269,5 +269,5 @@ class Reference:
             reads,
             configuration.capabilities.msi_flat,
             configuration.big_endian,
-            steps(self._memory.log, response, translation.device, translation.process, configuration.big_endian),
+            steps(self._memory.log, response, device, translation.process, configuration.big_endian) if explained else (),
         )

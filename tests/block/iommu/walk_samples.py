@@ -19,7 +19,7 @@ def fault(answer: Answer) -> tuple[int, int, int, int]:
     """(table, mode, level, fault) of an answer that a page-table walk has refused; ``NONE`` of each for any other."""
     cause, device = int(answer.response.cause or 0), answer.device
     none = (NONE, NONE, NONE, NONE)
-    if device is None or not cause:
+    if device is None or not cause or not answer.steps:
         return none
     last = answer.steps[-1]
     if cause in _PAGE_FAULTS:
