@@ -363,23 +363,39 @@ module iommu_walker #(
 
   assign advance_d = mem_rsp_valid_i || take_again || (take_look && step_again) || take_start;
 
-  // ---- Interrupt file numbers: one at a time; who finds the unit busy looks again when it is free --------------------------------
+  // ---- Interrupt file numbers: one at a time; who finds the unit busy looks again when it is free and its turn has come ----------
   logic [WALKS-1:0]  refused_d, refused_q;
+  // Who was called and has not looked again: nobody else gets the unit, or one of them might be passed for ever.
+  logic [WALKS-1:0]  turn_d, turn_q;
+  wire  [WALKS-1:0]  next_turn;
+  wire  [SLOT_W-1:0] unused_turn_index;
   logic [SLOT_W-1:0] index_slot_q;
   wire               index_busy, index_done;
   wire               index_taken = take_look && look_state == iommu_spec_pkg::WALK_MSI_INDEX;
   // 1 from the cycle after the number is known until its walk goes on with it.
   logic              index_called_d, index_called_q;
   wire [WALKS-1:0]   index_call = index_done && !index_called_q ? WALKS'(1) << index_slot_q : '0;
-  wire [WALKS-1:0]   recalled = !index_busy ? refused_q : '0;
+  wire [WALKS-1:0]   recalled = !index_busy && turn_q == '0 ? next_turn : '0;
+  wire               index_admits = !index_busy && (turn_q == '0 ? refused_q == '0 : turn_q == step_slot);
   context_t          advance_context;
 
   assign advance_context = advance_context_q;
 
+  round_robin_arbiter #(
+      .REQUESTS(WALKS)
+  ) u_turn (
+      .clk_i        (clk_i),
+      .rst_i        (rst_i),
+      .request_i    (refused_q),
+      .advance_i    (recalled != '0),
+      .grant_o      (next_turn),
+      .grant_index_o(unused_turn_index)
+  );
+
   iommu_msi_index u_msi_index (
       .clk_i    (clk_i),
       .rst_i    (rst_i),
-      .start_i  (step_index),
+      .start_i  (step_index && index_admits),
       .page_i   (finding_q.target[63:12]),
       .mask_i   (advance_context.msi_mask & iommu_spec_pkg::guest_page_bits(capabilities_i)),
       .busy_o   (index_busy),
@@ -519,10 +535,11 @@ module iommu_walker #(
   always_comb begin
     for (int i = 0; i < 56; i++) beyond_d[i] = 32'(capabilities_i[37:32]) <= 32'(i);
     refused_d = refused_q & ~recalled;
-    if (step_index && index_busy) refused_d = refused_d | step_slot;
+    if (step_index && !index_admits) refused_d = refused_d | step_slot;
+    turn_d = recalled | (step_access || step_index || step_done ? turn_q & ~step_slot : turn_q);
     index_called_d = index_done && !index_taken;
     kept_next = step_walk;
-    if (step_index && index_busy) kept_next.state = iommu_spec_pkg::WALK_GUEST;
+    if (step_index && !index_admits) kept_next.state = iommu_spec_pkg::WALK_GUEST;
     busy_d = busy_q | start_slot;
     again_d = (again_q & ~fetched) | (step_again && !take_look ? step_slot : '0) | recalled | index_call;
     fresh_d = fresh_q & ~fetched;
@@ -557,8 +574,9 @@ module iommu_walker #(
     if (!pick_q || take_again) pick_slot_q <= pick_slot;
     beyond_q <= beyond_d;
     refused_q <= refused_d;
+    turn_q <= turn_d;
     index_called_q <= index_called_d;
-    if (step_index && !index_busy) index_slot_q <= advance_slot_q;
+    if (step_index && index_admits) index_slot_q <= advance_slot_q;
     table_hit_q <= table_hit_i;
     table_other_q <= table_other_i;
     table_ppn_q <= table_ppn_i;
@@ -606,6 +624,7 @@ module iommu_walker #(
       leaf_fill_q <= 1'b0;
       observed_q <= 1'b0;
       refused_q <= '0;
+      turn_q <= '0;
       index_called_q <= 1'b0;
     end
   end

@@ -44,6 +44,8 @@ MOST_PENDING = 4
 RECENT, MOST_SPOILT = 24, 24
 """Requests among which something is chosen to be spoilt; how much in a round."""
 BUSY = 1 << 4
+MOST_POLLS = 10_000
+"""Requests in flight may need a walk each, on memory that answers late and stalls, before a new directory is in force."""
 
 
 class Style(Enum):
@@ -260,10 +262,12 @@ class RandomTest(BaseTest):
         edit.configurations = self.machine.configuration, configuration
         edit.applied_at = self.bench.position
         self.bench.write_register(Offset.DDTP, configuration.ddtp, 8)
-        for _ in range(1000):
+        for _ in range(MOST_POLLS):
             if not self.bench.read_register(Offset.DDTP, 4) & BUSY:
                 break
-            self.bench.cycles(16)
+            self.bench.cycles(64)
+        else:
+            raise self.scoreboard.error(f"ddtp is busy after {64 * MOST_POLLS} cycles")
         edit.retired_at = self.bench.position
         self.machine.configuration = configuration
         self.reference.reconfigured(configuration)
