@@ -17,6 +17,7 @@ import numpy as np
 from sluicegate.iommu.capabilities import Capabilities, IommuConfiguration
 from sluicegate.iommu.commands import Opcode
 from sluicegate.iommu.context import DeviceContext
+from sluicegate.iommu.port import swap_u64
 from sluicegate.iommu.request import AddressType, Request, Response, Status
 from sluicegate.iommu.translate import Translation
 from sluicegate.memory import SparseMemory
@@ -33,6 +34,7 @@ MOST_WALKS = 400
 _BUSY = 1 << 4
 _PAGE_NUMBER = (1 << 44) - 1
 _OFFSET = np.uint64(0xFFF)
+_A_AND_D, _N = 0xC0, 1 << 63
 _AV, _PSCV, _GV, _NL, _S, _G = 1 << 10, 1 << 32, 1 << 33, 1 << 34, 1 << 9, 1 << 5
 
 
@@ -130,11 +132,28 @@ class WalkView(SparseMemory):
             return self.updates[dword]
         versions = self._checker.tables.versions.get(dword)
         if versions is None:
-            return self._checker.tables.memory.read_u64(dword)
-        possible = self._checker.possible(versions, use, self._translation, self._request, self._window)
+            possible = [self._checker.tables.memory.read_u64(dword)]
+        else:
+            possible = self._checker.possible(versions, use, self._translation, self._request, self._window)
+        if use in (Use.FIRST, Use.SECOND):
+            possible += self._same_range(dword, possible[0], use)
+        if len(possible) == 1:
+            return possible[0]
         step = dword, self._translation.trace.process_directory_reads + self._translation.trace.first_stage_reads
         self.options[step] = len(possible)
         return possible[self.chosen.setdefault(step, 0) % len(possible)]
+
+    def _same_range(self, dword: int, value: int, use: Use) -> list[int]:
+        """Values of the other entries of a NAPOT range that differ in A and D alone: a cache may read any of them for all sixteen
+        (Privileged specification, Svnapot)."""
+        device = self._translation.device
+        swap = device is not None and device.first_stage_big_endian if use is Use.FIRST else self._checker.big_endian
+        differing = swap_u64(_A_AND_D) if swap else _A_AND_D
+        if not (swap_u64(value) if swap else value) & _N:
+            return []
+        memory = self._checker.tables.memory
+        others = {memory.read_u64(place) for place in range(dword & ~0x7F, (dword & ~0x7F) + 128, 8)}
+        return sorted(other for other in others if other != value and not (other ^ value) & ~differing)
 
     def read_u64(self, address: int) -> int:
         return self._look(address, self._use())
@@ -170,6 +189,11 @@ class GrantChecker(Scoreboard):
         self._fences: list[int] = []
         self._periods = [] if self._state is None else [Period(self._state.configuration, 0)]
         self._submitted: dict[int, int] = {}
+
+    @property
+    def big_endian(self) -> bool:
+        """``fctl.BE`` as it is."""
+        return self._state is not None and self._state.configuration.big_endian
 
     # ---- the log ----
 

@@ -75,20 +75,23 @@ class Accepted:
     def exact(self) -> bool:
         """One answer, which can be compared as it stands."""
         answer = self.choices[0]
-        return len(self.choices) == 1 and not answer.names_guest_page and not (self.edited and answer.grants_by_update)
+        return len(self.choices) == 1 and not answer.names_guest_page and not self._open_to_write(answer)
 
     def fits(self, observed: Words, spa: int) -> list[Answer]:
         """The answers that agree with what was seen."""
         words = tuple(observed.tolist())
         return [choice for choice in self.choices if words == choice.words or self._nearly(words, spa, choice)]
 
+    def _open_to_write(self, choice: Answer) -> bool:
+        """Whether W is granted may hang on the D bit that another request has set: in an entry which was replaced since, or in
+        another entry of a NAPOT range."""
+        return choice.grants_by_update and (self.edited or choice.in_napot_range)
+
     def _nearly(self, words: tuple[int, ...], spa: int, choice: Answer) -> bool:
         if choice.names_guest_page:
             low = (1 << 32) - 1
             return words[0] & low == choice.words[0] & low and spa >> 12 == (choice.response.spa or 0) >> 12
-        # Whether W is granted may hang on the D bit that another request has set in an entry which was replaced since.
-        granted = self.edited and choice.grants_by_update
-        return granted and words[1:] == choice.words[1:] and words[0] ^ choice.words[0] == _WRITE_GRANT
+        return self._open_to_write(choice) and words[1:] == choice.words[1:] and words[0] ^ choice.words[0] == _WRITE_GRANT
 
 
 def observed_words(pairs: TranslationPairs) -> Words:

@@ -14,7 +14,8 @@ from sluicegate.memory import MemoryAccessError, MemoryPoisonError, SparseMemory
 
 from tests.block.iommu.edit import Edit
 from tests.block.iommu.page_tables import HEALTHY, POISONED, REFUSED, TableStore
-from tests.block.iommu.walk_steps import ReadLog, Step, steps
+from tests.block.iommu.table_entries import NAPOT
+from tests.block.iommu.walk_steps import PAGE_TABLES, ReadLog, Step, steps
 
 Choice = tuple[int, int]
 """Number of an edit, and the step of a walk that sees it or not."""
@@ -59,6 +60,11 @@ class Answer:
         device = self.device
         updates = device is not None and (device.update_first_stage_ad or device.update_second_stage_ad)
         return self.response.permissions is not None and updates
+
+    @property
+    def in_napot_range(self) -> bool:
+        """A leaf of the page is one of sixteen, any of which a cache may read for all (Privileged specification, Svnapot)."""
+        return any(step.table in PAGE_TABLES[:2] and step.is_leaf and bool(step.value & NAPOT) for step in self.steps)
 
     @property
     def same_as(self) -> tuple[object, ...]:
