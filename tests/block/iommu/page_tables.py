@@ -177,6 +177,15 @@ class Stage:
         """The leaf of a slot."""
         return self.tables.read(self.entry(slot.address, slot.level))
 
+    def mixed_ranges(self) -> list[Slot]:
+        """NAPOT slots whose sixteen entries differ in more than A and D. A cache may read any of them for all (Privileged
+        specification, Svnapot): such a page has as many right answers as there are different entries."""
+        return [slot for slot in self.slots if self.mode and slot.napot and len(self._versions(slot)) > 1]
+
+    def _versions(self, slot: Slot) -> set[int]:
+        places = (self.entry(slot.address + (index << 12), slot.level) for index in range(16))
+        return {self.tables.read(place) & ~(A | D) for place in places}
+
 
 @dataclass
 class Guest:

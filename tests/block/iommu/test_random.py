@@ -175,10 +175,19 @@ class RandomTest(BaseTest):
         lookups = self.lookups.take()
         seen = [edit for edit in live if edit.retired_at > int(pairs.requested_at[0])]
         flight = Flight(numbers, pairs, writes, seen, fault_records, lookups)
+        self.require_legal_tables()
         verdict = self.scoreboard.judge(flight, self.pool, self.reference, self.tables)
         self.scoreboard.count_new(Flight(numbers, pairs, [], live, fault_records, lookups), self.reference)
         self.bins.sample(flight, verdict, self.pool.requests, lookup_states(flight, verdict, reads))
         self.pending = [edit for edit in self.pending if edit.retired_at >= 1 << 62]
+
+    def require_legal_tables(self) -> None:
+        """The tables have one right answer for each page: a mismatch on others would say nothing about the IOMMU."""
+        for stage in (*(guest.stage for guest in self.machine.guests), *(space.stage for space in self.machine.spaces)):
+            for slot in stage.mixed_ranges():
+                raise self.scoreboard.error(
+                    f"stimulus: entries of the NAPOT range at {slot.address:#x} differ in more than A and D; write all sixteen"
+                )
 
     def choose_requests(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
         """Numbers of requests, biased to a working set of ``size``: new ones, and some that were used before."""
