@@ -31,6 +31,9 @@ module fifo #(
 
   logic [ADDRESS_W-1:0] write_pointer_d, write_pointer_q;
   logic [ADDRESS_W-1:0] read_pointer_d, read_pointer_q;
+  logic [ADDRESS_W-1:0] read_next;
+  logic                 bypass_d;
+  logic                 valid_d, valid_q;
   logic [COUNT_W-1:0]   count_d, count_q;
   logic                 bypass_q;
   logic [WIDTH-1:0]     bypass_data_q;
@@ -41,16 +44,19 @@ module fifo #(
   assign pop = out_valid_o && out_ready_i;
 
   assign in_ready_o = count_q != COUNT_W'(DEPTH);
-  assign out_valid_o = count_q != '0;
+  assign out_valid_o = valid_q;
   assign out_data_o = bypass_q ? bypass_data_q : read_data;
   assign count_o = count_q;
 
   always_comb begin
     write_pointer_d = write_pointer_q;
-    read_pointer_d = read_pointer_q;
+    read_next = read_pointer_q == ADDRESS_W'(DEPTH - 1) ? '0 : read_pointer_q + 1'b1;
+    read_pointer_d = pop ? read_next : read_pointer_q;
+    // `pop` comes late: what follows from it is ready either way.
+    valid_d = push || (pop ? count_q > COUNT_W'(1) : valid_q);
+    bypass_d = push && (pop ? write_pointer_q == read_next : write_pointer_q == read_pointer_q);
     count_d = count_q;
     if (push) write_pointer_d = write_pointer_q == ADDRESS_W'(DEPTH - 1) ? '0 : write_pointer_q + 1'b1;
-    if (pop) read_pointer_d = read_pointer_q == ADDRESS_W'(DEPTH - 1) ? '0 : read_pointer_q + 1'b1;
     if (push && !pop) count_d = count_q + 1'b1;
     if (pop && !push) count_d = count_q - 1'b1;
   end
@@ -71,11 +77,13 @@ module fifo #(
 
   always_ff @(posedge clk_i) begin
     if (push) bypass_data_q <= in_data_i;
-    bypass_q <= push && write_pointer_q == read_pointer_d;
+    bypass_q <= bypass_d;
+    valid_q <= valid_d;
     write_pointer_q <= write_pointer_d;
     read_pointer_q <= read_pointer_d;
     count_q <= count_d;
     if (rst_i) begin
+      valid_q <= 1'b0;
       bypass_q <= 1'b0;
       write_pointer_q <= '0;
       read_pointer_q <= '0;
@@ -133,7 +141,7 @@ module fifo #(
   always_comb begin
     if (f_started_q) begin
       // The fill never exceeds the depth and is what the pointers span.
-      count_bounded: assert (32'(count_q) <= DEPTH);
+      count_bounded: assert (32'(count_q) <= DEPTH && valid_q == (count_q != '0));
       pointers_span_count: assert (32'(read_pointer_q) < DEPTH && write_pointer_q == f_behind(count_q));
       // The word at the output is the one at the read pointer, through the RAM or through the bypass.
       head_is_read: assert (count_q == '0 || out_data_o == u_storage.memory_q[read_pointer_q]);

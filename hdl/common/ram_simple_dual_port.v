@@ -1,7 +1,7 @@
 `default_nettype none
 // RAM with one write port and one read port on one clock, read latency 1 cycle (maps to block RAM of any vendor).
-// Addresses must be below DEPTH. A read of the address that is written in the same cycle returns the old contents; callers that
-// need the new ones bypass them (fifo.v).
+// Addresses must be below DEPTH. A read of the address that is written in the same cycle returns anything, as block RAM does: callers
+// that need either contents bypass them (fifo.v).
 module ram_simple_dual_port #(
     // Bits of a word.
     parameter int WIDTH = 32,
@@ -30,7 +30,7 @@ module ram_simple_dual_port #(
 
   always_ff @(posedge clk_i) begin
     if (write_i) memory_q[write_address_i] <= write_data_i;
-    if (read_i) read_data_q <= memory_q[read_address_i];
+    if (read_i) read_data_q <= write_i && write_address_i == read_address_i ? 'x : memory_q[read_address_i];
   end
 
   generate

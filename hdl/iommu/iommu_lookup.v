@@ -1,17 +1,21 @@
 `default_nettype none
-// Request pipeline: both IOTLB levels, and the choice among the three sources of responses.
-//   request  second-level read
-//   stage 1  first-level compare, compare of the second level's superpages
-//   stage 2  first-level select -> response (2 cycles after the request); second-level compare, select of a superpage; else a miss
-//   stage 3  second-level select -> response (3 cycles after the request), promotion to the first level
-// Responses of walks go before second-level hits, those before first-level hits; hits pass misses. A response that was presented
-// is held until it is taken. Requests carry an epoch bit, so that a fence can wait for those accepted before it.
+// Request pipeline: both IOTLB levels, and the choice among the sources of responses.
+//   request  first-level compare in parts, second-level read
+//   stage 1  first-level match
+//   stage 2  first-level select -> response (2 cycles after the request); second-level compare, or a miss
+//   stage 3  second-level select -> queue -> response (4 cycles after the request), promotion to the first level
+// The stages never wait. A first-level hit that does not leave as a response goes on to stage 3 and from there into the queue of hits, a
+// miss that is not taken likewise into another one; requests are accepted while both have room for all that is under way. Hits leave in order, and so do
+// misses; hits pass misses. Responses of walks go before hits. A response that was presented is held until it is taken. Requests carry
+// an epoch bit, so that a fence can wait for those accepted before it.
 module iommu_lookup #(
-    // Entries of the first level; sets and ways of the second level; its entries for pages beyond 4 KiB.
+    // Entries of the first level for 4 KiB; sets and ways of the second level; entries for pages beyond 4 KiB, beside the first.
     parameter int L1_ENTRIES = 16,
     parameter int L2_SETS = 64,
     parameter int L2_WAYS = 4,
     parameter int SUPERPAGES = 16,
+    // Requests that may be under way here, 2 or more: 8 are enough for one per cycle at the latency of the second level.
+    parameter int UNDER_WAY = 8,
     // Bits of a request's identifier.
     parameter int ID_W = 8
 ) (
@@ -81,170 +85,202 @@ module iommu_lookup #(
 );
   `include "iommu_records.vh"
 
+  // ---- Accepting requests -------------------------------------------------------------------------------------------------------------
+  localparam int UNDER_WAY_W = $clog2(UNDER_WAY + 1);
+
+  logic [UNDER_WAY_W-1:0] under_way_d, under_way_q;
+  logic                   room_q;
+  logic                   hit_left_q, miss_left_q;
+
+  wire      accept = req_valid_i && req_ready_o;
+  wire      levels = ddtp_mode_i != iommu_spec_pkg::MODE_OFF && ddtp_mode_i != iommu_spec_pkg::MODE_BARE;
+  request_t req;
+  wire      lookup = accept && levels && req.at == iommu_spec_pkg::AT_UNTRANSLATED;
+
+  assign req = req_request_i;
+  assign req_ready_o = room_q && !hold_i;
+
+  always_comb under_way_d = under_way_q + UNDER_WAY_W'(accept) - UNDER_WAY_W'(hit_left_q) - UNDER_WAY_W'(miss_left_q);
+
   // ---- Stage 1 ----------------------------------------------------------------------------------------------------------------
-  logic                                 s1_valid_d, s1_valid_q;
-  logic                                 accepted_q;
+  logic                                 s1_valid_q, s1_bare_q, s1_epoch_q, epoch_q;
   logic [iommu_spec_pkg::REQUEST_W-1:0] s1_request_q;
   logic [ID_W-1:0]                      s1_id_q;
-  logic                                 s1_epoch_q;
-  logic                                 epoch_q;
-
-  wire s1_advance;
-  wire accept = req_valid_i && req_ready_o;
-
-  assign req_ready_o = !hold_i && (!s1_valid_q || s1_advance);
+  wire  [L1_ENTRIES+SUPERPAGES-1:0]     s1_match;
 
   // ---- Stage 2 ----------------------------------------------------------------------------------------------------------------
-  logic                                 s2_valid_d, s2_valid_q;
-  logic [iommu_spec_pkg::REQUEST_W-1:0] s2_request_q;
-  logic [ID_W-1:0]                      s2_id_q;
-  logic                                 s2_epoch_q;
-  logic [L1_ENTRIES-1:0]                s2_match_d, s2_match_q;
-  logic [SUPERPAGES-1:0]                s2_super_d, s2_super_q;
+  logic            s2_valid_q, s2_bare_q, s2_epoch_q;
+  request_t        s2_request_q;
+  logic [ID_W-1:0] s2_id_q;
+  logic [L1_ENTRIES+SUPERPAGES-1:0]                s2_match_q;
+  wire  [iommu_spec_pkg::TRANSLATION_W-1:0]         l1_flat;
+  wire  [L2_WAYS-1:0]                              l2_match;
+  wire  [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0] l2_ways;
+  translation_t                                    l1_translation;
 
-  localparam int SOURCES = L2_WAYS + 1;
+  assign l1_translation = l1_flat;
 
-  wire [L1_ENTRIES-1:0]                             s1_match, fill_write;
-  wire [SUPERPAGES-1:0]                             s1_super, super_write;
-  wire [iommu_spec_pkg::TRANSLATION_W-1:0]          l1_translation, super_translation;
-  wire [L2_WAYS-1:0]                                l2_match;
-  wire [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0]  l2_ways;
-  wire                                      s2_leave;
-  request_t                                 s2_request, s3_request;
+  wire s2_direct = s2_valid_q && (s2_bare_q || s2_match_q != '0);
+  wire s2_l2 = s2_valid_q && !s2_direct && l2_match != '0;
+  wire s2_miss = s2_valid_q && !s2_direct && l2_match == '0;
 
-  assign s2_request = s2_request_q;
-  assign s1_advance = s1_valid_q && (!s2_valid_q || s2_leave);
+  // What a response says of a hit.
+  typedef struct packed {
+    logic            debug;
+    logic            epoch;
+    logic [ID_W-1:0] id;
+    logic [55:0]     spa;
+    logic [1:0]      pbmt;
+    logic [4:0]      permissions;   // {G, Priv, X, W, R}
+    logic [2:0]      page;          // size code
+  } hit_t;
 
-  wire levels = ddtp_mode_i != iommu_spec_pkg::MODE_OFF && ddtp_mode_i != iommu_spec_pkg::MODE_BARE;
-  wire s2_bare = ddtp_mode_i == iommu_spec_pkg::MODE_BARE && s2_request.at == iommu_spec_pkg::AT_UNTRANSLATED;
-  wire s2_l1 = levels && s2_match_q != '0;
-  wire s2_l2 = levels && !s2_l1 && (l2_match != '0 || s2_super_q != '0);
-  wire s2_direct = s2_valid_q && (s2_bare || s2_l1);
-  wire s2_promote = s2_valid_q && s2_l2;
-  wire s2_miss = s2_valid_q && !s2_bare && !s2_l1 && !s2_l2;
+  localparam int HIT_W = 68 + ID_W;
+  localparam int MISS_W = iommu_spec_pkg::REQUEST_W + ID_W + 1;
+
+  hit_t s2_hit;
+
+  always_comb begin
+    s2_hit.debug = s2_request_q.debug;
+    s2_hit.epoch = s2_epoch_q;
+    s2_hit.id = s2_id_q;
+    s2_hit.spa = {l1_translation.ppn | ({44{s2_bare_q}} & s2_request_q.iova[55:12]), s2_request_q.iova[11:0]};
+    s2_hit.pbmt = l1_translation.pbmt;
+    s2_hit.permissions = s2_bare_q ? 5'b00111
+        : {l1_translation.g, s2_request_q.priv, l1_translation.x, l1_translation.w, l1_translation.r};
+    s2_hit.page = l1_translation.page | {3{s2_bare_q}};
+  end
 
   // ---- Stage 3 ----------------------------------------------------------------------------------------------------------------
-  logic                                     s3_valid_d, s3_valid_q;
-  logic [iommu_spec_pkg::REQUEST_W-1:0]     s3_request_q;
-  logic [ID_W-1:0]                          s3_id_q;
-  logic                                     s3_epoch_q;
-
-  assign s3_request = s3_request_q;
-
-  // What may have hit, a superpage last, and which of them did: one-hot.
-  logic [SOURCES*iommu_spec_pkg::TRANSLATION_W-1:0] s3_sources_q;
-  logic [SOURCES-1:0]                       s3_select_q;
-  logic [iommu_spec_pkg::TRANSLATION_W-1:0] s3_translation;
-  logic                                     s3_loaded_q;   // in the first cycle of an entry
-  // An invalidation came after the second level was read: answer, but do not promote.
-  logic                                     s3_squashed_d, s3_squashed_q;
-  wire                                      s3_leave;
-  wire                                      s3_load = s2_promote && (!s3_valid_q || s3_leave);
+  logic                                             s3_first_q, s3_l2_q, s3_miss_q, s3_epoch_q;
+  hit_t                                             s3_direct_q, s3_direct, s3_hit;
+  request_t                                         s3_request_q;
+  logic [ID_W-1:0]                                  s3_id_q;
+  // The ways of the second level, and which of them hit: one-hot, 0 unless it answers.
+  logic [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0] s3_ways_q;
+  logic [L2_WAYS-1:0]                               s3_select_q;
+  translation_t                                     s3_translation;
 
   always_comb begin
     s3_translation = '0;
-    for (int i = 0; i < SOURCES; i++)
+    for (int i = 0; i < L2_WAYS; i++)
       s3_translation = s3_translation | ({iommu_spec_pkg::TRANSLATION_W{s3_select_q[i]}} &
-                                         s3_sources_q[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W]);
+                                         s3_ways_q[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W]);
+    s3_direct = s3_direct_q;
+    s3_direct.debug = s3_request_q.debug;
+    s3_direct.epoch = s3_epoch_q;
+    s3_direct.id = s3_id_q;
+    s3_hit = s3_direct;
+    s3_hit.spa[55:12] = ({44{s3_first_q}} & s3_direct_q.spa[55:12]) | s3_translation.ppn;
+    s3_hit.pbmt = ({2{s3_first_q}} & s3_direct_q.pbmt) | s3_translation.pbmt;
+    s3_hit.permissions = ({5{s3_first_q}} & s3_direct_q.permissions) |
+        {s3_translation.g, s3_request_q.priv && !s3_first_q, s3_translation.x, s3_translation.w, s3_translation.r};
+    s3_hit.page = ({3{s3_first_q}} & s3_direct_q.page) | s3_translation.page;
   end
 
-  // ---- Choice of the response -------------------------------------------------------------------------------------------------
-  logic [2:0] choice, choice_q;   // {reply, stage 3, stage 2}
-  logic       locked_d, locked_q;
-  wire        rsp_leave;          // the response is taken
+  // ---- Hits that wait, misses that wait -----------------------------------------------------------------------------------------------
+  wire               hit_queued, miss_queued, hit_queue_ready, miss_queue_ready;
+  wire  [HIT_W-1:0]  queued_hit_flat;
+  wire  [MISS_W-1:0] queued_miss;
+  hit_t              queued_hit, hit;
 
-  always_comb begin
-    if (locked_q) choice = choice_q;
-    else if (reply_valid_i) choice = 3'b100;
-    else if (s3_valid_q) choice = 3'b010;
-    else if (s2_direct) choice = 3'b001;
-    else choice = 3'b000;
-    locked_d = choice != 3'b000 && !rsp_leave;
-  end
+  assign queued_hit = queued_hit_flat;
 
-  assign reply_ready_o = choice[2] && (rsp_ready_i || reply_debug_i);
-  assign s3_leave = choice[1] && (rsp_ready_i || s3_request.debug);
-  assign s2_leave = s2_valid_q &&
-      (s2_direct ? choice[0] && (rsp_ready_i || s2_request.debug) : s2_l2 ? !s3_valid_q || s3_leave : miss_ready_i);
+  // The oldest goes first: whether it is taken does not depend on what stage 2 finds.
+  wire choose_hit;
+  wire s3_hit_valid = s3_first_q || s3_l2_q;
+  wire queued_hit_taken = choose_hit && (rsp_ready_i || queued_hit.debug);
+  wire s3_hit_taken = choose_hit && !hit_queued && (rsp_ready_i || s3_request_q.debug);
+  wire s2_hit_taken = choose_hit && !hit_queued && !s3_hit_valid && (rsp_ready_i || s2_request_q.debug);
+  wire s3_miss_taken = miss_ready_i && !miss_queued;
+  wire s2_miss_taken = miss_ready_i && !miss_queued && !s3_miss_q;
 
-  assign miss_valid_o = s2_miss;
-  assign miss_request_o = s2_request_q;
-  assign miss_id_o = s2_id_q;
-  assign miss_epoch_o = s2_epoch_q;
+  fifo #(
+      .WIDTH(HIT_W),
+      .DEPTH(UNDER_WAY)
+  ) u_hits (
+      .clk_i      (clk_i),
+      .rst_i      (rst_i),
+      .in_valid_i (s3_l2_q || (s3_first_q && !s3_hit_taken)),
+      .in_ready_o (hit_queue_ready),
+      .in_data_i  (s3_hit),
+      .out_valid_o(hit_queued),
+      .out_ready_i(queued_hit_taken),
+      .out_data_o (queued_hit_flat),
+      .count_o    ()
+  );
 
-  // ---- Response of a hit ----------------------------------------------------------------------------------------------------------
-  request_t     hit_request;
-  translation_t hit_translation;
-  response_t    hit_response;
+  fifo #(
+      .WIDTH(MISS_W),
+      .DEPTH(UNDER_WAY)
+  ) u_misses (
+      .clk_i      (clk_i),
+      .rst_i      (rst_i),
+      .in_valid_i (s3_miss_q && !s3_miss_taken),
+      .in_ready_o (miss_queue_ready),
+      .in_data_i  ({s3_request_q, s3_id_q, s3_epoch_q}),
+      .out_valid_o(miss_queued),
+      .out_ready_i(miss_ready_i),
+      .out_data_o (queued_miss),
+      .count_o    ()
+  );
 
-  assign hit_request = choice[1] ? s3_request_q : s2_request_q;
-  assign hit_translation = choice[1] ? s3_translation : l1_translation;
+  assign miss_valid_o = miss_queued || s3_miss_q || s2_miss;
+  assign {miss_request_o, miss_id_o, miss_epoch_o} = miss_queued ? queued_miss
+      : s3_miss_q ? {s3_request_q, s3_id_q, s3_epoch_q} : {s2_request_q, s2_id_q, s2_epoch_q};
 
-  wire        hit_bare = !choice[1] && s2_bare;
-  wire [51:0] hit_mask = iommu_spec_pkg::page_number_mask(hit_bare ? iommu_spec_pkg::PAGE_NONE : hit_translation.page);
+  // ---- Choice of the response: of a walk, else the oldest hit -------------------------------------------------------------------------
+  // A hit was presented and not taken; once more, inverted, for what leaves the queues: the response has enough to drive with one.
+  logic hit_presented_q, reply_may_go_q;
+
+  wire hit_ready = hit_queued || s3_first_q || (s2_direct && !s3_l2_q);
+  wire choose_reply = reply_valid_i && !hit_presented_q;
+  wire hit_taken = (hit_queued && queued_hit_taken) || (s3_first_q && s3_hit_taken) || (s2_direct && s2_hit_taken);
+  wire rsp_debug = choose_reply ? reply_debug_i : hit.debug;
+
+  response_t hit_response;
+
+  assign hit = hit_queued ? queued_hit : s3_first_q ? s3_direct : s2_hit;
 
   always_comb begin
     hit_response = '0;
     hit_response.status = iommu_pkg::RESPONSE_SUCCESS;
-    hit_response.spa = {(hit_translation.ppn & ~hit_mask[43:0]) | (hit_request.iova[55:12] & hit_mask[43:0]),
-                        hit_request.iova[11:0]};
-    hit_response.size = hit_bare ? 6'd12 : iommu_spec_pkg::page_shift(hit_translation.page);
-    hit_response.permissions = hit_bare ? 8'h07
-        : {3'b000, hit_translation.g, hit_request.priv, hit_translation.x, hit_translation.w, hit_translation.r};
-    if (!hit_bare) hit_response.pbmt = hit_translation.pbmt;
+    hit_response.spa = hit.spa;
+    hit_response.size = iommu_spec_pkg::page_shift(hit.page);
+    hit_response.permissions = {3'b000, hit.permissions};
+    hit_response.pbmt = hit.pbmt;
   end
 
-  wire rsp_debug = choice[2] ? reply_debug_i : choice[1] ? s3_request.debug : s2_request.debug;
-
-  assign rsp_valid_o = choice != 3'b000 && !rsp_debug;
-  assign debug_rsp_valid_o = choice != 3'b000 && rsp_debug;
-  assign rsp_id_o = choice[2] ? reply_id_i : choice[1] ? s3_id_q : s2_id_q;
-  assign rsp_response_o = choice[2] ? reply_response_i : hit_response;
-
-  assign rsp_leave = reply_ready_o || s3_leave || (choice[0] && s2_leave);
-
-  wire rsp_epoch = choice[2] ? reply_epoch_i : choice[1] ? s3_epoch_q : s2_epoch_q;
+  assign choose_hit = !(reply_valid_i && reply_may_go_q);
+  assign reply_ready_o = choose_reply && (rsp_ready_i || reply_debug_i);
+  assign rsp_valid_o = (choose_reply || hit_ready) && !rsp_debug;
+  assign debug_rsp_valid_o = (choose_reply || hit_ready) && rsp_debug;
+  assign rsp_id_o = choose_reply ? reply_id_i : hit.id;
+  assign rsp_response_o = choose_reply ? reply_response_i : hit_response;
 
   // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
-  // The fill of a walk goes first: what is not promoted now may be at its next hit. While a first-level hit is presented and not taken
-  // its entry must stay, so a fill then goes to the second level only.
-  wire          fill_l1 = fill_i && !(choice[0] && !rsp_ready_i);
-  wire          promote = s3_leave && !s3_squashed_q && !fill_i;
-  translation_t fill_translation;
-
-  assign fill_translation = fill_translation_i;
+  // A promotion gives way to the fill of a walk: what is not promoted now may be at its next hit. What matched in one of the cycles in
+  // which an invalidation takes effect (iommu_tlb_l1.v) answers, but is not promoted.
+  logic [2:0] invalidated_q;
 
   iommu_tlb_l1 #(
-      .ENTRIES(L1_ENTRIES)
+      .ENTRIES(L1_ENTRIES),
+      .SUPERPAGES(SUPERPAGES)
   ) u_l1 (
       .clk_i               (clk_i),
       .rst_i               (rst_i),
-      .lookup_request_i    (s1_request_q),
-      .lookup_match_o      (s1_match),
+      .lookup_i            (lookup),
+      .lookup_request_i    (req_request_i),
+      .match_o             (s1_match),
       .select_match_i      (s2_match_q),
-      .select_translation_o(l1_translation),
-      .fill_i              (fill_l1 || promote),
-      .fill_request_i      (promote ? s3_request_q : fill_request_i),
-      .fill_translation_i  (promote ? s3_translation : fill_translation_i),
-      .fill_write_o        (fill_write),
-      .invalidate_i        (invalidate_i),
-      .invalidation_i      (invalidation_i)
-  );
-
-  // The second level's superpages: the same organization, filled by walks only.
-  iommu_tlb_l1 #(
-      .ENTRIES(SUPERPAGES)
-  ) u_superpages (
-      .clk_i               (clk_i),
-      .rst_i               (rst_i),
-      .lookup_request_i    (s1_request_q),
-      .lookup_match_o      (s1_super),
-      .select_match_i      (s2_super_q),
-      .select_translation_o(super_translation),
-      .fill_i              (fill_i && fill_translation.page != iommu_spec_pkg::PAGE_4K),
+      .select_page_i       (s2_request_q.iova[63:12]),
+      .select_translation_o(l1_flat),
+      .fill_i              (fill_i),
       .fill_request_i      (fill_request_i),
       .fill_translation_i  (fill_translation_i),
-      .fill_write_o        (super_write),
+      .promote_i           (s3_l2_q && invalidated_q == 3'b000),
+      .promote_request_i   (s3_request_q),
+      .promote_translation_i(s3_translation),
       .invalidate_i        (invalidate_i),
       .invalidation_i      (invalidation_i)
   );
@@ -257,14 +293,13 @@ module iommu_lookup #(
   ) u_l2 (
       .clk_i             (clk_i),
       .rst_i             (rst_i),
-      .read_i            (accept),
+      .read_i            (lookup),
       .read_request_i    (req_request_i),
-      .advance_i         (s1_advance),
       .compare_request_i (s2_request_q),
       .match_o           (l2_match),
       .ways_o            (l2_ways),
-      .used_i            (s3_loaded_q),
-      .used_way_i        (s3_select_q[L2_WAYS-1:0]),
+      .used_i            (s3_l2_q),
+      .used_way_i        (s3_select_q),
       .fill_i            (fill_i || neighbour_valid_i),
       .fill_neighbour_i  (!fill_i),
       .fill_request_i    (fill_i ? fill_request_i : neighbour_request_i),
@@ -276,85 +311,93 @@ module iommu_lookup #(
       .invalidation_i    (invalidation_i)
   );
 
-  // ---- Requests per epoch -------------------------------------------------------------------------------------------------------
+  // ---- Requests per epoch: counted a cycle later ----------------------------------------------------------------------------------------
   localparam int COUNT_W = 10;
   logic [COUNT_W-1:0] count0_d, count0_q, count1_d, count1_q;
+  logic               hit_epoch_q, reply_left_q, reply_epoch_q;
 
   always_comb begin
-    count0_d = count0_q + COUNT_W'(accept && !epoch_q) - COUNT_W'(rsp_leave && !rsp_epoch);
-    count1_d = count1_q + COUNT_W'(accept && epoch_q) - COUNT_W'(rsp_leave && rsp_epoch);
+    count0_d = count0_q + COUNT_W'(s1_valid_q && !s1_epoch_q) -
+        COUNT_W'((hit_left_q && !hit_epoch_q) || (reply_left_q && !reply_epoch_q));
+    count1_d = count1_q + COUNT_W'(s1_valid_q && s1_epoch_q) -
+        COUNT_W'((hit_left_q && hit_epoch_q) || (reply_left_q && reply_epoch_q));
   end
 
-  assign drained_o = epoch_q ? count0_q == '0 : count1_q == '0;
-  assign idle_o = count0_q == '0 && count1_q == '0;
+  assign drained_o = (epoch_q ? count0_q == '0 : count1_q == '0) && !(s1_valid_q && s1_epoch_q != epoch_q);
+  assign idle_o = count0_q == '0 && count1_q == '0 && !s1_valid_q;
 
   // ---- Registers -----------------------------------------------------------------------------------------------------------------
-  always_comb begin
-    s1_valid_d = accept || (s1_valid_q && !s1_advance);
-    s2_valid_d = s1_advance || (s2_valid_q && !s2_leave);
-    s2_match_d = (s1_advance ? s1_match : s2_match_q) & ~fill_write;
-    s2_super_d = (s1_advance ? s1_super : s2_super_q) & ~super_write;
-    s3_valid_d = s3_load || (s3_valid_q && !s3_leave);
-    s3_squashed_d = invalidate_i || (s3_load ? 1'b0 : s3_squashed_q);
-  end
-
   always_ff @(posedge clk_i) begin
-    s1_valid_q <= s1_valid_d;
-    accepted_q <= accept;
-    s2_valid_q <= s2_valid_d;
-    s3_valid_q <= s3_valid_d;
-    s3_loaded_q <= s3_load;
-    s2_match_q <= s2_match_d;
-    s2_super_q <= s2_super_d;
-    s3_squashed_q <= s3_squashed_d;
-    choice_q <= choice;
-    locked_q <= locked_d;
+    room_q <= under_way_d < UNDER_WAY_W'(UNDER_WAY);
+    under_way_q <= under_way_d;
+    hit_left_q <= hit_taken;
+    miss_left_q <= miss_valid_o && miss_ready_i;
+    s1_valid_q <= accept;
+    s1_request_q <= req_request_i;
+    s1_id_q <= req_id_i;
+    s1_epoch_q <= epoch_q;
+    s1_bare_q <= ddtp_mode_i == iommu_spec_pkg::MODE_BARE && req.at == iommu_spec_pkg::AT_UNTRANSLATED;
+    s2_valid_q <= s1_valid_q;
+    s2_request_q <= s1_request_q;
+    s2_id_q <= s1_id_q;
+    s2_epoch_q <= s1_epoch_q;
+    s2_bare_q <= s1_bare_q;
+    s2_match_q <= s1_match;
+    s3_miss_q <= s2_miss && !s2_miss_taken;
+    s3_l2_q <= s2_l2;
+    s3_first_q <= s2_direct && !s2_hit_taken;
+    s3_direct_q <= s2_hit;
+    s3_request_q <= s2_request_q;
+    s3_id_q <= s2_id_q;
+    s3_epoch_q <= s2_epoch_q;
+    s3_ways_q <= l2_ways;
+    s3_select_q <= l2_match & {L2_WAYS{s2_valid_q && !s2_direct}};
+    hit_presented_q <= hit_ready && choose_hit && !hit_taken;
+    reply_may_go_q <= !(hit_ready && choose_hit && !hit_taken);
+    invalidated_q <= {invalidated_q[1:0], invalidate_i};
+    hit_epoch_q <= hit.epoch;
+    reply_left_q <= reply_ready_o;
+    reply_epoch_q <= reply_epoch_i;
     count0_q <= count0_d;
     count1_q <= count1_d;
     epoch_q <= epoch_q ^ flip_i;
-    if (accept) begin
-      s1_request_q <= req_request_i;
-      s1_id_q <= req_id_i;
-      s1_epoch_q <= epoch_q;
-    end
-    if (s1_advance) begin
-      s2_request_q <= s1_request_q;
-      s2_id_q <= s1_id_q;
-      s2_epoch_q <= s1_epoch_q;
-    end
-    if (s3_load) begin
-      s3_request_q <= s2_request_q;
-      s3_id_q <= s2_id_q;
-      s3_epoch_q <= s2_epoch_q;
-      s3_sources_q <= {super_translation, l2_ways};
-      s3_select_q <= {l2_match == '0, l2_match};
-    end
     if (rst_i) begin
+      room_q <= 1'b0;
+      under_way_q <= '0;
+      hit_left_q <= 1'b0;
+      miss_left_q <= 1'b0;
       s1_valid_q <= 1'b0;
-      accepted_q <= 1'b0;
       s2_valid_q <= 1'b0;
-      s3_valid_q <= 1'b0;
-      s3_loaded_q <= 1'b0;
-      s2_match_q <= '0;
-      s2_super_q <= '0;
-      locked_q <= 1'b0;
+      s3_first_q <= 1'b0;
+      s3_miss_q <= 1'b0;
+      s3_l2_q <= 1'b0;
+      hit_presented_q <= 1'b0;
+      reply_may_go_q <= 1'b1;
+      reply_left_q <= 1'b0;
+      invalidated_q <= '0;
       count0_q <= '0;
       count1_q <= '0;
       epoch_q <= 1'b0;
     end
   end
 
-  assign accepted_o = accepted_q;
+  assign accepted_o = s1_valid_q;
   assign accepted_request_o = s1_request_q;
-  assign l1_hit_o = s2_direct && s2_leave;
-  assign l2_hit_o = s3_load;
-  assign miss_o = s2_miss && miss_ready_i;
+  assign l1_hit_o = s2_direct;
+  assign l2_hit_o = s2_l2;
+  assign miss_o = s2_miss;
 
 `ifndef SYNTHESIS
+  initial begin
+    if ($bits(s2_hit) != HIT_W) $fatal(1, "iommu_lookup: HIT_W is not the width of its record");
+  end
+
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
       assert (!flip_i || drained_o) else $error("iommu_lookup: a new epoch before the last one drained");
-      assert (!locked_q || !choice_q[0] || s2_direct) else $error("iommu_lookup: a presented hit was withdrawn");
+      assert (!hit_presented_q || hit_ready) else $error("iommu_lookup: a presented hit was withdrawn");
+      assert (hit_queue_ready || !s3_hit_valid || (s3_first_q && s3_hit_taken)) else $error("iommu_lookup: a hit finds its queue full");
+      assert (miss_queue_ready || !s3_miss_q || s3_miss_taken) else $error("iommu_lookup: a miss finds its queue full");
     end
   end
 `endif
@@ -431,12 +474,32 @@ module iommu_lookup #(
   assign f_s1 = s1_request_q;
   assign f_s2 = s2_request_q;
   assign f_s3 = s3_request_q;
-  wire [2:0] f_valid = {s3_valid_q, s2_valid_q, s1_valid_q};
-  wire [2:0] f_late = {s3_epoch_q, s2_epoch_q, s1_epoch_q};
-  wire [2:0] f_mine = f_valid & {f_s3.debug == f_debug && (f_debug || s3_id_q == f_id), f_s2.debug == f_debug && (f_debug || s2_id_q == f_id),
-                                 f_s1.debug == f_debug && (f_debug || s1_id_q == f_id)};
-  wire [COUNT_W-1:0] f_count0 = COUNT_W'($countones(f_valid & ~f_late)) + COUNT_W'(f_others0_q) + COUNT_W'(f_walks_q && !f_epoch_q);
-  wire [COUNT_W-1:0] f_count1 = COUNT_W'($countones(f_valid & f_late)) + COUNT_W'(f_others1_q) + COUNT_W'(f_walks_q && f_epoch_q);
+  wire [2:0] f_stages = {s3_hit_valid || s3_miss_q, s2_valid_q, s1_valid_q};
+  wire [UNDER_WAY-1:0] f_hit_valid, f_hit_late, f_hit_mine, f_miss_valid, f_miss_late, f_queued_mine;
+
+  generate
+    for (genvar i = 0; i < UNDER_WAY; i++) begin : g_f_place
+      wire [HIT_W-1:0]  f_hit = u_hits.u_storage.memory_q[i];
+      wire [MISS_W-1:0] f_queued = u_misses.u_storage.memory_q[i];
+      assign f_hit_valid[i] = (i + UNDER_WAY - 32'(u_hits.read_pointer_q)) % UNDER_WAY < 32'(u_hits.count_q);
+      assign f_hit_late[i] = f_hit[HIT_W-2];
+      assign f_hit_mine[i] = f_hit[HIT_W-1] == f_debug && (f_debug || f_hit[HIT_W-3 -: ID_W] == f_id);
+      assign f_miss_valid[i] = (i + UNDER_WAY - 32'(u_misses.read_pointer_q)) % UNDER_WAY < 32'(u_misses.count_q);
+      assign f_miss_late[i] = f_queued[0];
+      assign f_queued_mine[i] = f_queued[MISS_W-1] == f_debug && (f_debug || f_queued[ID_W:1] == f_id);
+    end
+  endgenerate
+
+  wire [2*UNDER_WAY+2:0] f_valid = {f_hit_valid, f_miss_valid, f_stages};
+  wire [2*UNDER_WAY+2:0] f_late = {f_hit_late, f_miss_late, s3_epoch_q, s2_epoch_q, s1_epoch_q};
+  wire [2*UNDER_WAY+2:0] f_mine = f_valid & {f_hit_mine, f_queued_mine,
+      f_s3.debug == f_debug && (f_debug || s3_id_q == f_id), f_s2.debug == f_debug && (f_debug || s2_id_q == f_id),
+      f_s1.debug == f_debug && (f_debug || s1_id_q == f_id)};
+  // Accepted ones are counted, and answered ones no longer, a cycle later.
+  wire [COUNT_W-1:0] f_count0 = COUNT_W'($countones(f_valid & ~f_late)) + COUNT_W'(f_others0_q) + COUNT_W'(f_walks_q && !f_epoch_q) -
+      COUNT_W'(s1_valid_q && !s1_epoch_q) + COUNT_W'(hit_left_q && !hit_epoch_q) + COUNT_W'(reply_left_q && !reply_epoch_q);
+  wire [COUNT_W-1:0] f_count1 = COUNT_W'($countones(f_valid & f_late)) + COUNT_W'(f_others1_q) + COUNT_W'(f_walks_q && f_epoch_q) -
+      COUNT_W'(s1_valid_q && s1_epoch_q) + COUNT_W'(hit_left_q && hit_epoch_q) + COUNT_W'(reply_left_q && reply_epoch_q);
 
   always_comb begin
     // An identifier is used again after its answer (translation port); the debug port asks one at a time (iommu_debug_port); a walk is
@@ -446,23 +509,33 @@ module iommu_lookup #(
                                             : reply_epoch_i ? f_others1_q != '0 : f_others0_q != '0));
     assume (!f_reply_waits_q || (reply_valid_i && {reply_debug_i, reply_epoch_i, reply_id_i} == f_last_reply_q));
     assume (!f_other_miss || (f_others0_q != '1 && f_others1_q != '1));
-    // iommu_command_queue; iommu_registers; and a hit that is presented stays while its entry is not filled over (proof `iommu_tlb_l1`).
+    // iommu_command_queue; iommu_registers.
     assume (!flip_i || drained_o);
     assume (!f_ddtp_moves || idle_o);
-    assume (fill_l1 || promote || fill_write == '0);
     if (f_started_q && !rst_i) begin
       counts_are_requests: assert (count0_q == f_count0 && count1_q == f_count1 && epoch_q == f_now_q);
       watched_is_somewhere: assert ($countones(f_mine) + 32'(f_walks_q) == 32'(f_flight_q));
-      watched_epoch: assert ((f_mine & (f_late ^ {3{f_epoch_q}})) == '0);
-      one_choice: assert (!locked_q || (choice_q == 3'b001 ? s2_direct : choice_q == 3'b010 ? s3_valid_q
-          : choice_q == 3'b100 && reply_valid_i));
+      watched_epoch: assert ((f_mine & (f_late ^ {(2*UNDER_WAY+3){f_epoch_q}})) == '0);
+      // What proof `fifo` shows of each queue.
+      hit_queue_in_order: assert (32'(u_hits.count_q) <= UNDER_WAY && hit_queued == (u_hits.count_q != '0) &&
+          32'(u_hits.write_pointer_q) == (32'(u_hits.read_pointer_q) + 32'(u_hits.count_q)) % UNDER_WAY &&
+          (!hit_queued || queued_hit_flat == u_hits.u_storage.memory_q[u_hits.read_pointer_q]));
+      miss_queue_in_order: assert (32'(u_misses.count_q) <= UNDER_WAY && miss_queued == (u_misses.count_q != '0) &&
+          32'(u_misses.write_pointer_q) == (32'(u_misses.read_pointer_q) + 32'(u_misses.count_q)) % UNDER_WAY &&
+          (!miss_queued || queued_miss == u_misses.u_storage.memory_q[u_misses.read_pointer_q]));
+      hit_or_miss: assert (32'(s3_first_q) + 32'(s3_l2_q) + 32'(s3_miss_q) <= 1);
+      presented_stays: assert (reply_may_go_q != hit_presented_q && (!hit_presented_q || hit_ready));
+      // Both queues have room for all that is under way.
+      room_is_reserved: assert (32'(under_way_q) == $countones(f_valid) + 32'(hit_left_q) + 32'(miss_left_q) &&
+          (!room_q || 32'(under_way_q) < UNDER_WAY));
 
       never_drained_too_early: assert (!(f_flight_q && f_epoch_q != f_now_q) || !drained_o);
       never_idle_too_early: assert (!f_flight_q || !idle_o);
       nobody_is_answered_twice: assert (!f_answer_mine || f_flight_q);
       nothing_is_kept_back: assert (f_quiet_q < 4'd8 || idle_o);
       drained_over_a_walk: cover (drained_o && f_flight_q && f_walks_q && f_epoch_q == f_now_q && f_now_q);
-      three_stages: cover (f_valid == '1 && f_late == 3'b110 && f_mine == 3'b100);
+      three_stages: cover (f_stages == '1 && f_late[2:0] == 3'b110 && f_mine[2:0] == 3'b100);
+      both_queues: cover (hit_queued && miss_queued && f_mine[2:0] == 3'b000 && f_flight_q && !f_walks_q);
       debug_answered: cover (f_answer_mine && f_debug && reply_valid_i);
     end
   end

@@ -145,19 +145,61 @@ package iommu_spec_pkg;
     end
   endfunction
 
+  // Fields of a page number, as sizes of pages cut it: bits 3:0, 8:4, 17:9, 26:18, 35:27, 51:36. The fields that are offset within a
+  // page of size `code`.
+  function automatic [5:0] page_fields;
+    input [2:0] code;
+    begin
+      case (code)
+        PAGE_4K: page_fields = 6'b000000;
+        PAGE_64K: page_fields = 6'b000001;
+        PAGE_2M: page_fields = 6'b000011;
+        PAGE_1G: page_fields = 6'b000111;
+        PAGE_512G: page_fields = 6'b001111;
+        PAGE_256T: page_fields = 6'b011111;
+        default: page_fields = 6'b111111;
+      endcase
+    end
+  endfunction
+
+  // Bits of those fields.
+  function automatic [51:0] field_bits;
+    input [5:0] fields;
+    begin
+      field_bits = {{16{fields[5]}}, {9{fields[4]}}, {9{fields[3]}}, {9{fields[2]}}, {5{fields[1]}}, {4{fields[0]}}};
+    end
+  endfunction
+
+  // Page numbers compared in parts that fit two levels of logic: all 1 where they agree in every field that is not among `fields`.
+  function automatic [10:0] same_page_parts;
+    input [51:0] page;
+    input [51:0] other;
+    input [5:0] fields;
+    begin
+      same_page_parts = {fields[5] || page[51:46] == other[51:46], fields[5] || page[45:41] == other[45:41],
+                         fields[5] || page[40:36] == other[40:36],
+                         fields[4] || page[35:31] == other[35:31], fields[4] || page[30:27] == other[30:27],
+                         fields[3] || page[26:22] == other[26:22], fields[3] || page[21:18] == other[21:18],
+                         fields[2] || page[17:13] == other[17:13], fields[2] || page[12:9] == other[12:9],
+                         fields[1] || page[8:4] == other[8:4], fields[0] || page[3:0] == other[3:0]};
+    end
+  endfunction
+
+  // Requesters {DID, PV, PID, priv} compared likewise.
+  function automatic [5:0] same_requester_parts;
+    input [45:0] requester;
+    input [45:0] other;
+    begin
+      same_requester_parts = {requester[45:38] == other[45:38], requester[37:30] == other[37:30], requester[29:22] == other[29:22],
+                              requester[21:14] == other[21:14], requester[13:7] == other[13:7], requester[6:0] == other[6:0]};
+    end
+  endfunction
+
   // Bits of a page number that are offset within a page of size `code`.
   function automatic [51:0] page_number_mask;
     input [2:0] code;
     begin
-      case (code)
-        PAGE_4K: page_number_mask = 52'h0;
-        PAGE_64K: page_number_mask = 52'hF;
-        PAGE_2M: page_number_mask = 52'h1FF;
-        PAGE_1G: page_number_mask = 52'h3FFFF;
-        PAGE_512G: page_number_mask = 52'h7FFFFFF;
-        PAGE_256T: page_number_mask = 52'hFFFFFFFFF;
-        default: page_number_mask = 52'hFFFFFFFFFFFFF;
-      endcase
+      page_number_mask = field_bits(page_fields(code));
     end
   endfunction
 

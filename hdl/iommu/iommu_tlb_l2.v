@@ -1,10 +1,13 @@
 `default_nettype none
 // Second-level IOTLB: set-associative block RAM, translations of 4 KiB. Same key as the first level.
-// A lookup takes three cycles: `read_i` names the set, `advance_i` moves the words of its ways from the RAM into registers, where they
-// are compared with `compare_request_i`; the caller registers `match_o` and the words and selects in the cycle after.
+// A lookup takes three cycles and never waits: `read_i` names the set, the words of its ways go from the RAM into registers, and are
+// compared with `compare_request_i`; the caller registers `match_o` and the words and selects in the cycle after.
+// A fill takes five: it is registered, its set is looked at, a way is chosen, and that is written, to be read from the next cycle on.
+// Where two fills of one set follow each other closely the second may take the place of the first.
 // Four groups of sets, chosen by the requester, keep requesters with the same addresses apart. IOTINVAL.VMA of single pages clears their
 // set in every group; every other invalidation clears all sets, and so does that one while an entry may be part of a larger first-stage
-// page, whose invalidation names another set. All take one cycle.
+// page, whose invalidation names another set. All take effect in two cycles (what is read in the cycle of `invalidate_i` or before may
+// still match) and drop the fills that are under way.
 // A neighbour that was filled and not yet used is the first to be replaced in its set, before entries that were asked for.
 module iommu_tlb_l2 #(
     // Sets, a power of two, 8 or more; ways per set, 2 or more. 64 x 4 are 256 entries, 128 x 4 are 512.
@@ -14,15 +17,11 @@ module iommu_tlb_l2 #(
     input  wire                                            clk_i,
     input  wire                                            rst_i,
 
-    // First cycle: request_t.
+    // First cycle: request_t, an untranslated one.
     input  wire                                            read_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]            read_request_i,
 
-    // Second cycle: on to the comparison. Without it the words wait.
-    input  wire                                            advance_i,
-
-    // Third cycle, held until the next `advance_i`: the same request; matching way, one-hot, and all ways (translation_t). No match
-    // unless the access is allowed.
+    // Third cycle: the same request; matching way, one-hot, and all ways (translation_t). No match unless the access is allowed.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]            compare_request_i,
     output wire [WAYS-1:0]                                 match_o,
     output wire [WAYS*iommu_spec_pkg::TRANSLATION_W-1:0]   ways_o,
@@ -43,7 +42,7 @@ module iommu_tlb_l2 #(
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]            probe_request_i,
     output wire                                            present_o,
 
-    // Invalidation (invalidation_t); wins over a fill in the same cycle.
+    // Invalidation (invalidation_t).
     input  wire                                            invalidate_i,
     input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]       invalidation_i
 );
@@ -93,38 +92,113 @@ module iommu_tlb_l2 #(
   wire [KEY_W-1:0] fill_key = {fill.did, fill.pv, fill.pid, fill.priv, fill.iova[63:12]};
   wire [KEY_W-1:0] probe_key = {probe.did, probe.pv, probe.pid, probe.priv, probe.iova[63:12]};
   wire [SET_W-1:0] read_set = set_of({read.did, read.pv, read.pid, read.priv, read.iova[63:12]});
-  wire [SET_W-1:0] fill_set = set_of(fill_key);
   wire [SET_W-1:0] probe_set = set_of(probe_key);
-  wire [SET_W-1:0] invalid_set = set_of({46'd0, invalidation.vpn});
-  wire             compare_exec = !compare.wr && compare.exec;
 
+  // ---- Invalidation ---------------------------------------------------------------------------------------------------------------------
   // An entry may be here that is part of a larger first-stage page.
   logic fractured_d, fractured_q;
 
-  wire write_one = fill_i && !invalidate_i && fill_translation.page == iommu_spec_pkg::PAGE_4K;
-  wire one_set = !invalidation.everything && !invalidation.directory && !invalidation.gvma && invalidation.av &&
+  // Registered: which sets are cleared in the cycle after the command.
+  logic                 clear_q, clear_one_q;
+  logic [SET_W-3:0]     clear_set_q;
+  wire [SET_W-1:0]      invalid_set = set_of({46'd0, invalidation.vpn});
+  wire                  one_set = !invalidation.everything && !invalidation.directory && !invalidation.gvma && invalidation.av &&
       invalidation.vpn_mask == '0 && !fractured_q;
-  wire [GROUP_SETS-1:0] clear_of_group = GROUP_SETS'(1) << invalid_set[SET_W-3:0];
-  wire [SETS-1:0]       clear_set = !invalidate_i ? '0 : one_set ? {4{clear_of_group}} : '1;
+  wire [GROUP_SETS-1:0] clear_of_group = GROUP_SETS'(1) << clear_set_q;
+  wire [SETS-1:0]       clear_set = !clear_q ? '0 : clear_one_q ? {4{clear_of_group}} : '1;
+
+  always_ff @(posedge clk_i) begin
+    clear_q <= invalidate_i;
+    clear_one_q <= one_set;
+    clear_set_q <= invalid_set[SET_W-3:0];
+    if (rst_i) clear_q <= 1'b0;
+  end
+
+  // ---- Fill: registered; its set is looked at; a way is chosen and written ---------------------------------------------------------------
+  logic                                     look_q, look_neighbour_q;
+  logic [KEY_W-1:0]                         look_key_q;
+  logic [SET_W-1:0]                         look_set_q;
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] look_translation_q;
+  logic                                     choose_q, choose_neighbour_q, choose_fractured_q;
+  logic [KEY_W-1:0]                         choose_key_q;
+  logic [SET_W-1:0]                         choose_set_q;
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] choose_translation_q;
+  logic [WAYS-1:0]                          set_valid_q, set_unused_q;
+  logic [WAYS-1:0]                          victim_q;           // one-hot: replaced in turn
+  logic [WAYS-1:0]                          chosen;
+  logic                                     write_q, write_neighbour_q, write_fractured_q;
+  logic [KEY_W-1:0]                         write_key_q;
+  logic [SET_W-1:0]                         write_set_q, written_set_q;
+  logic [SETS-1:0]                          write_place_q;      // `write_set_q` one-hot
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] write_translation_q;
+  logic [WAYS-1:0]                          write_way_q;
+  wire  [WAYS-1:0]                          set_valid, set_unused;
+  wire                                      store = write_q && !invalidate_i;
+  translation_t                             look_translation;
+
+  assign look_translation = look_translation_q;
+
+  // A free way, else a neighbour that nobody used, else one in turn.
+  always_comb begin
+    if (set_valid_q != '1) chosen = ~set_valid_q & (set_valid_q + 1'b1);
+    else if (set_unused_q != '0) chosen = set_unused_q & (~set_unused_q + 1'b1);
+    else chosen = victim_q;
+    fractured_d = fractured_q || (store && write_fractured_q);
+    if (invalidate_i && !one_set) fractured_d = 1'b0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    look_q <= fill_i && !invalidate_i && fill_translation.page == iommu_spec_pkg::PAGE_4K;
+    if (fill_i) begin
+      look_neighbour_q <= fill_neighbour_i;
+      look_key_q <= fill_key;
+      look_set_q <= set_of(fill_key);
+      look_translation_q <= fill_translation_i;
+    end
+    choose_q <= look_q && !invalidate_i;
+    choose_neighbour_q <= look_neighbour_q;
+    choose_fractured_q <= look_translation.first_page != iommu_spec_pkg::PAGE_4K;
+    choose_key_q <= look_key_q;
+    choose_set_q <= look_set_q;
+    choose_translation_q <= look_translation_q;
+    write_q <= choose_q && !invalidate_i;
+    write_neighbour_q <= choose_neighbour_q;
+    write_fractured_q <= choose_fractured_q;
+    write_key_q <= choose_key_q;
+    write_set_q <= choose_set_q;
+    write_place_q <= SETS'(1) << choose_set_q;
+    write_translation_q <= choose_translation_q;
+    write_way_q <= chosen;
+    set_valid_q <= set_valid;
+    set_unused_q <= set_unused;
+    written_set_q <= write_set_q;
+    if (choose_q) victim_q <= {victim_q[WAYS-2:0], victim_q[WAYS-1]};
+    fractured_q <= fractured_d;
+    if (rst_i) begin
+      look_q <= 1'b0;
+      choose_q <= 1'b0;
+      write_q <= 1'b0;
+      victim_q <= WAYS'(1);
+      fractured_q <= 1'b0;
+    end
+  end
 
   // ---- Ways ---------------------------------------------------------------------------------------------------------------------
-  logic [SET_W-1:0]  set1_q, set2_q, set3_q;
+  logic              read1_q;
+  logic [SET_W-1:0]  set1_q, set2_q, set3_q, probe_set_q;
   logic [HASH_W-1:0] probe_hash_q;
-  logic [WAYS-1:0]   write_way;
-  wire  [WAYS-1:0]   fill_valid, fill_unused;
   wire  [WAYS-1:0]   match, present;
+  wire               cleared = clear_q && (!clear_one_q || clear_set_q == set1_q[SET_W-3:0]);
 
   generate
     for (genvar i = 0; i < WAYS; i++) begin : g_way
       logic [SETS-1:0]   valid_d, valid_q, unused_d, unused_q;
-      logic              seen1_d, seen1_q, seen2_d, seen2_q, probed_q;
+      logic              written_q, seen_d, seen_q;
       logic [WORD_W-1:0] word_q;
       wire  [WORD_W-1:0] word;
       wire  [HASH_W-1:0] hash;
       translation_t      entry;
-      wire               write = write_one && write_way[i];
-      wire [SETS-1:0]    write_set = write ? SETS'(1) << fill_set : '0;
-      wire [SETS-1:0]    lost_set = write_set | clear_set;
+      wire               write = store && write_way_q[i];
 
       ram_simple_dual_port #(
           .WIDTH(WORD_W),
@@ -132,9 +206,9 @@ module iommu_tlb_l2 #(
       ) u_words (
           .clk_i          (clk_i),
           .write_i        (write),
-          .write_address_i(fill_set),
-          .write_data_i   ({fill_key, fill_translation_i}),
-          .read_i         (read_i),
+          .write_address_i(write_set_q),
+          .write_data_i   ({write_key_q, write_translation_q}),
+          .read_i         (1'b1),
           .read_address_i (read_set),
           .read_data_o    (word)
       );
@@ -145,8 +219,8 @@ module iommu_tlb_l2 #(
       ) u_hashes (
           .clk_i          (clk_i),
           .write_i        (write),
-          .write_address_i(fill_set),
-          .write_data_i   (hash_of(fill_key)),
+          .write_address_i(write_set_q),
+          .write_data_i   (hash_of(write_key_q)),
           .read_i         (probe_i),
           .read_address_i (probe_set),
           .read_data_o    (hash)
@@ -154,75 +228,55 @@ module iommu_tlb_l2 #(
 
       assign entry = word_q[iommu_spec_pkg::TRANSLATION_W-1:0];
       assign ways_o[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W] = word_q[iommu_spec_pkg::TRANSLATION_W-1:0];
-      assign match[i] = seen2_q && word_q[WORD_W-1 -: KEY_W] == compare_key &&
-          (compare_exec ? entry.x : compare.wr ? entry.w : entry.r) && compare.at == iommu_spec_pkg::AT_UNTRANSLATED;
-      assign present[i] = probed_q && hash == probe_hash_q;
-      assign fill_valid[i] = valid_q[fill_set];
-      assign fill_unused[i] = unused_q[fill_set];
+      assign match[i] = seen_q && word_q[WORD_W-1 -: KEY_W] == compare_key &&
+          (compare.wr ? entry.w : compare.exec ? entry.x : entry.r);
+      assign present[i] = valid_q[probe_set_q] && hash == probe_hash_q;
+      assign set_valid[i] = valid_q[look_set_q];
+      assign set_unused[i] = unused_q[look_set_q];
 
-      // `seen` belongs to the word that was read: a later write or invalidation of its place must not revive or keep it.
+      // The word that was read counts unless its place was written in the cycle of the read (the RAM then returns anything) or is cleared.
       always_comb begin
-        valid_d = (valid_q | write_set) & ~clear_set;
+        valid_d = valid_q & ~clear_set;
         unused_d = unused_q;
         if (used_i && used_way_i[i]) unused_d[set3_q] = 1'b0;
-        if (write) unused_d[fill_set] = fill_neighbour_i;
-        if (read_i) seen1_d = valid_q[read_set] && !lost_set[read_set];
-        else seen1_d = seen1_q && !lost_set[set1_q];
-        if (advance_i) seen2_d = seen1_q && !lost_set[set1_q];
-        else seen2_d = seen2_q && !lost_set[set2_q];
+        if (write) begin
+          valid_d = valid_d | write_place_q;
+          unused_d = write_neighbour_q ? unused_d | write_place_q : unused_d & ~write_place_q;
+        end
+        seen_d = read1_q && valid_q[set1_q] && !cleared && !(written_q && written_set_q == set1_q);
       end
 
       always_ff @(posedge clk_i) begin
         valid_q <= valid_d;
         unused_q <= unused_d;
-        seen1_q <= seen1_d;
-        seen2_q <= seen2_d;
-        if (advance_i) word_q <= word;
-        if (probe_i) probed_q <= valid_q[probe_set];
+        written_q <= write;
+        seen_q <= seen_d;
+        word_q <= word;
         if (rst_i) begin
           valid_q <= '0;
           unused_q <= '0;
-          seen1_q <= 1'b0;
-          seen2_q <= 1'b0;
+          written_q <= 1'b0;
+          seen_q <= 1'b0;
         end
       end
     end
   endgenerate
 
+  always_ff @(posedge clk_i) begin
+    read1_q <= read_i;
+    set1_q <= read_set;
+    set2_q <= set1_q;
+    set3_q <= set2_q;
+    if (probe_i) begin
+      probe_set_q <= probe_set;
+      probe_hash_q <= hash_of(probe_key);
+    end
+    if (rst_i) read1_q <= 1'b0;
+  end
+
   // Two ways may hold the same page after a walk that gained rights; both are true, the lower one answers.
   assign match_o = match & (~match + 1'b1);
   assign present_o = present != '0;
-
-  // ---- Replacement: a free way, else a neighbour that nobody used, else round robin in each set ------------------------------------------------------------------------
-  logic [WAY_W-1:0] victim_q [0:SETS-1];
-  wire  [WAY_W-1:0] victim = victim_q[fill_set];
-
-  always_comb begin
-    if (fill_valid != '1) write_way = ~fill_valid & (fill_valid + 1'b1);
-    else if (fill_unused != '0) write_way = fill_unused & (~fill_unused + 1'b1);
-    else write_way = WAYS'(1) << victim;
-    fractured_d = fractured_q || (write_one && fill_translation.first_page != iommu_spec_pkg::PAGE_4K);
-    if (invalidate_i && !one_set) fractured_d = 1'b0;
-  end
-
-  generate
-    for (genvar i = 0; i < SETS; i++) begin : g_set
-      always_ff @(posedge clk_i) begin
-        if (write_one && fill_valid == '1 && fill_unused == '0 && fill_set == SET_W'(i))
-          victim_q[i] <= victim_q[i] == WAY_W'(WAYS - 1) ? '0 : victim_q[i] + 1'b1;
-        if (rst_i) victim_q[i] <= '0;
-      end
-    end
-  endgenerate
-
-  always_ff @(posedge clk_i) begin
-    fractured_q <= fractured_d;
-    if (read_i) set1_q <= read_set;
-    if (advance_i) set2_q <= set1_q;
-    set3_q <= set2_q;
-    if (probe_i) probe_hash_q <= hash_of(probe_key);
-    if (rst_i) fractured_q <= 1'b0;
-  end
 
   generate
     if (SETS < 8 || (SETS & (SETS - 1)) != 0) begin : g_check_sets
@@ -237,28 +291,27 @@ module iommu_tlb_l2 #(
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
       assert ($countones(match_o) <= 1) else $error("iommu_tlb_l2: match is not one-hot");
-      assert (!write_one || $countones(write_way) == 1) else $error("iommu_tlb_l2: a fill must write one way");
+      assert (!store || $countones(write_way_q) == 1) else $error("iommu_tlb_l2: a fill must write one way");
     end
   end
 `endif
 
 `ifdef FORMAL
   // Proof `iommu_tlb_l2`: a lookup answers only with a word that was filled for its requester and page (never foreign) and that no
-  // invalidation has named since (never stale), up to the cycle of the answer; one way answers, and it allows the access.
+  // invalidation named until the cycle of the read (never stale); one way answers, and it allows the access.
   `include "iommu_tlb_formal.vh"
 
   wire [WAYS-1:0] f_stale, f_dropped;
+  // Known in the cycle in which all sets are being cleared, too.
+  wire            f_fractured = fractured_q || (clear_q && !clear_one_q);
 
   generate
     for (genvar i = 0; i < WAYS; i++) begin : g_f_way
       // Filled and not named since: each place of the RAM, the word at its output, the word in the register.
       logic [SETS-1:0] f_live_q, f_live_d;
       logic            f_read_q, f_word_q;
+      logic [SETS-1:0] f_names_q;
       wire [SETS-1:0]  f_names, f_in_place;
-      wire f_read_named = invalidate_i && f_named(g_way[i].word[WORD_W-1 -: 46], g_way[i].word[WORD_W-47 -: 52],
-                                                  g_way[i].word[iommu_spec_pkg::TRANSLATION_W-1:0]);
-      wire f_word_named = invalidate_i && f_named(g_way[i].word_q[WORD_W-1 -: 46], g_way[i].word_q[WORD_W-47 -: 52],
-                                                  g_way[i].word_q[iommu_spec_pkg::TRANSLATION_W-1:0]);
 
       for (genvar s = 0; s < SETS; s++) begin : g_f_set
         wire [WORD_W-1:0] f_content = g_way[i].u_words.memory_q[s];
@@ -268,27 +321,25 @@ module iommu_tlb_l2 #(
                                                     f_content[iommu_spec_pkg::TRANSLATION_W-1:0]);
         // A word lies in the set of its requester and page, holds one page of 4 KiB, and is known to be of a larger one where it is.
         assign f_in_place[s] = set_of(f_content[WORD_W-1 -: KEY_W]) == SET_W'(s) &&
-            f_entry.page == iommu_spec_pkg::PAGE_4K && (f_entry.first_page == iommu_spec_pkg::PAGE_4K || fractured_q);
+            f_entry.page == iommu_spec_pkg::PAGE_4K && (f_entry.first_page == iommu_spec_pkg::PAGE_4K || f_fractured);
       end
 
       always_comb begin
-        f_live_d = f_live_q & ~f_names;
-        if (g_way[i].write) f_live_d[fill_set] = 1'b1;
+        f_live_d = f_live_q & ~f_names_q;
+        if (g_way[i].write) f_live_d[write_set_q] = 1'b1;
       end
 
       always_ff @(posedge clk_i) begin
         f_live_q <= f_live_d;
-        // What is written over while it is read does not count: the answer would be of the word before.
-        if (read_i) f_read_q <= f_live_q[read_set] && !f_names[read_set];
-        else if (f_read_named) f_read_q <= 1'b0;
-        if (advance_i) f_word_q <= f_read_q && !f_read_named;
-        else if (f_word_named) f_word_q <= 1'b0;
-        if (rst_i) {f_live_q, f_read_q, f_word_q} <= '0;
+        f_names_q <= f_names;
+        f_read_q <= f_live_q[read_set] && !f_names_q[read_set];
+        f_word_q <= f_read_q && !f_names_q[set1_q];
+        if (rst_i) {f_live_q, f_names_q, f_read_q, f_word_q} <= '0;
       end
 
-      // The words on their way are of the sets that the registers name.
+      // The words on their way are of the sets that the registers name. What was written over while it was read does not count.
+      wire f_seen = g_way[i].valid_q[set1_q] && !(g_way[i].written_q && written_set_q == set1_q);
       wire f_read_in_place = set_of(g_way[i].word[WORD_W-1 -: KEY_W]) == set1_q;
-      wire f_word_in_place = set_of(g_way[i].word_q[WORD_W-1 -: KEY_W]) == set2_q;
       translation_t f_read_entry;
       assign f_read_entry = g_way[i].word[iommu_spec_pkg::TRANSLATION_W-1:0];
 
@@ -296,26 +347,39 @@ module iommu_tlb_l2 #(
         if (f_started_q) begin
           stored_in_place: assert ((g_way[i].valid_q & ~f_in_place) == '0);
           stored_is_live: assert ((g_way[i].valid_q & ~f_live_q) == '0);
-          read_in_place: assert (!g_way[i].seen1_q ||
-              (f_read_in_place && (f_read_entry.first_page == iommu_spec_pkg::PAGE_4K || fractured_q)));
-          read_is_live: assert (!g_way[i].seen1_q || f_read_q);
-          word_in_place: assert (!g_way[i].seen2_q ||
-              (f_word_in_place && (g_way[i].entry.first_page == iommu_spec_pkg::PAGE_4K || fractured_q)));
-          word_is_live: assert (!g_way[i].seen2_q || f_word_q);
+          named_is_cleared: assert ((g_way[i].valid_q & f_names_q & ~clear_set) == '0);
+          read_in_place: assert (!(read1_q && f_seen) ||
+              (f_read_in_place && (f_read_entry.first_page == iommu_spec_pkg::PAGE_4K || f_fractured)));
+          read_is_live: assert (!(read1_q && f_seen) || f_read_q);
+          word_is_live: assert (!g_way[i].seen_q || f_word_q);
           never_foreign: assert (!match_o[i] || g_way[i].word_q[WORD_W-1 -: KEY_W] == compare_key);
           answer_allows: assert (!match_o[i] ||
               (compare.wr ? g_way[i].entry.w : compare.exec ? g_way[i].entry.x : g_way[i].entry.r));
         end
       assign f_stale[i] = match_o[i] && !f_word_q;
-      assign f_dropped[i] = f_word_named && match_o[i] && !advance_i;
+      assign f_dropped[i] = read1_q && f_seen && f_names_q[set1_q];
     end
   endgenerate
 
+  translation_t f_choose_translation, f_write_translation;
+  assign f_choose_translation = choose_translation_q;
+  assign f_write_translation = write_translation_q;
   logic f_dropped_q;
   always_ff @(posedge clk_i) f_dropped_q <= f_dropped != '0;
 
   always_comb begin
     if (f_started_q) begin
+      victim_is_one_hot: assert (victim_q != '0 && (victim_q & (victim_q - 1'b1)) == '0);
+      one_way_is_written: assert (!write_q || (write_way_q != '0 && (write_way_q & (write_way_q - 1'b1)) == '0));
+      fill_in_place: assert (!look_q ||
+          (set_of(look_key_q) == look_set_q && look_translation.page == iommu_spec_pkg::PAGE_4K));
+      choose_in_place: assert (!choose_q ||
+          (set_of(choose_key_q) == choose_set_q && f_choose_translation.page == iommu_spec_pkg::PAGE_4K &&
+           choose_fractured_q == (f_choose_translation.first_page != iommu_spec_pkg::PAGE_4K)));
+      write_in_place: assert (!write_q ||
+          (set_of(write_key_q) == write_set_q && f_write_translation.page == iommu_spec_pkg::PAGE_4K &&
+           write_place_q == SETS'(1) << write_set_q &&
+           write_fractured_q == (f_write_translation.first_page != iommu_spec_pkg::PAGE_4K)));
       never_stale: assert (f_stale == '0);
       one_way_answers: assert ((match_o & (match_o - 1'b1)) == '0);
       hit_of_the_last_way: cover (match_o[WAYS-1] && !invalidate_i);

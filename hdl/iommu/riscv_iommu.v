@@ -6,7 +6,7 @@
 //   iommu_command_queue -> invalidation of every cache and squash of every walk in flight, fence, messages to devices
 //   iommu_page_request -> walk that locates the device context -> page-request queue in memory, or response to the device
 //
-// Latency in cycles from request to response handshake, L = memory latency: first-level hit 2, second-level hit 3; Sv39 miss with cached
+// Latency in cycles from request to response handshake, L = memory latency: first-level hit 2, second-level hit 4; Sv39 miss with cached
 // context and last-level table L + 4; Sv39 on Sv39x4 with cached last-level tables of both stages 2L + 6, with cached context only
 // 15L + 18.
 //
@@ -337,18 +337,6 @@ module riscv_iommu #(
   wire                                     neighbour_valid, neighbour_ready, probe, present;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     neighbour_request, probe_request;
 
-  // The fill of a walk goes a cycle after its answer, if no invalidation comes with that.
-  logic                                     fill_q;
-  logic [iommu_spec_pkg::REQUEST_W-1:0]     fill_request_q;
-  logic [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation_q;
-
-  always_ff @(posedge clk_i) begin
-    fill_q <= fill && !invalidate;
-    fill_request_q <= fill_request;
-    fill_translation_q <= fill_translation;
-    if (rst_i) fill_q <= 1'b0;
-  end
-
   iommu_lookup #(
       .L1_ENTRIES(L1_ENTRIES),
       .L2_SETS(L2_SETS),
@@ -379,9 +367,9 @@ module riscv_iommu #(
       .reply_epoch_i     (reply_epoch),
       .reply_debug_i     (reply_debug),
       .reply_response_i  (reply_response),
-      .fill_i            (fill_q),
-      .fill_request_i    (fill_request_q),
-      .fill_translation_i(fill_translation_q),
+      .fill_i            (fill),
+      .fill_request_i    (fill_request),
+      .fill_translation_i(fill_translation),
       .neighbour_valid_i (neighbour_valid),
       .neighbour_ready_o (neighbour_ready),
       .neighbour_request_i(neighbour_request),
