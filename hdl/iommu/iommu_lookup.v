@@ -114,6 +114,7 @@ module iommu_lookup #(
   logic [ID_W-1:0] s2_id_q;
   logic [L1_ENTRIES+SUPERPAGES-1:0]                s2_match_q;
   wire  [iommu_spec_pkg::TRANSLATION_W-1:0]         l1_flat;
+  wire                                             l2_hit;
   wire  [L2_WAYS-1:0]                              l2_match;
   wire  [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0] l2_ways;
   translation_t                                    l1_translation;
@@ -121,8 +122,8 @@ module iommu_lookup #(
   assign l1_translation = l1_flat;
 
   wire s2_direct = s2_valid_q && (s2_bare_q || s2_match_q != '0);
-  wire s2_l2 = s2_valid_q && !s2_direct && l2_match != '0;
-  wire s2_miss = s2_valid_q && !s2_direct && l2_match == '0;
+  wire s2_l2 = s2_valid_q && !s2_direct && l2_hit;
+  wire s2_miss = s2_valid_q && !s2_direct && !l2_hit;
 
   // What a response says of a hit.
   typedef struct packed {
@@ -179,6 +180,7 @@ module iommu_lookup #(
   end
 
   // ---- Hits that wait, misses that wait -----------------------------------------------------------------------------------------------
+  wire  [UNDER_WAY_W-1:0] unused_hits, unused_misses;
   wire               hit_queued, miss_queued, hit_queue_ready, miss_queue_ready;
   wire  [HIT_W-1:0]  queued_hit_flat;
   wire  [MISS_W-1:0] queued_miss;
@@ -207,7 +209,7 @@ module iommu_lookup #(
       .out_valid_o(hit_queued),
       .out_ready_i(queued_hit_taken),
       .out_data_o (queued_hit_flat),
-      .count_o    ()
+      .count_o    (unused_hits)
   );
 
   fifo #(
@@ -222,7 +224,7 @@ module iommu_lookup #(
       .out_valid_o(miss_queued),
       .out_ready_i(miss_ready_i),
       .out_data_o (queued_miss),
-      .count_o    ()
+      .count_o    (unused_misses)
   );
 
   assign miss_valid_o = miss_queued || s3_miss_q || s2_miss;
@@ -296,6 +298,7 @@ module iommu_lookup #(
       .read_i            (lookup),
       .read_request_i    (req_request_i),
       .compare_request_i (s2_request_q),
+      .hit_o             (l2_hit),
       .match_o           (l2_match),
       .ways_o            (l2_ways),
       .used_i            (s3_l2_q),

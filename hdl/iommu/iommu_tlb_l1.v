@@ -200,15 +200,15 @@ module iommu_tlb_l1 #(
 
   // ---- Select ---------------------------------------------------------------------------------------------------------------------------
   translation_t selected;
-  logic [5:0]   fields;
-  wire  [51:0]  offset = iommu_spec_pkg::field_bits(fields);
+  logic [5:0]   selected_fields;
+  wire  [51:0]  offset = iommu_spec_pkg::field_bits(selected_fields);
 
   always_comb begin
     selected = '0;
-    fields = '0;
+    selected_fields = '0;
     for (int i = 0; i < TOTAL; i++) begin
       selected = selected | ({iommu_spec_pkg::TRANSLATION_W{select_match_i[i]}} & translation_q[i]);
-      fields = fields | ({6{select_match_i[i]}} & all_fields[6*i +: 6]);
+      selected_fields = selected_fields | ({6{select_match_i[i]}} & all_fields[6*i +: 6]);
     end
     selected.ppn = selected.ppn | (select_page_i[43:0] & offset[43:0]);
   end

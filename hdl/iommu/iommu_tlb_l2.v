@@ -21,8 +21,10 @@ module iommu_tlb_l2 #(
     input  wire                                            read_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]            read_request_i,
 
-    // Third cycle: the same request; matching way, one-hot, and all ways (translation_t). No match unless the access is allowed.
+    // Third cycle: the same request; is there a match, matching way, one-hot, and all ways (translation_t). No match unless the access is
+    // allowed.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]            compare_request_i,
+    output wire                                            hit_o,
     output wire [WAYS-1:0]                                 match_o,
     output wire [WAYS*iommu_spec_pkg::TRANSLATION_W-1:0]   ways_o,
 
@@ -49,7 +51,6 @@ module iommu_tlb_l2 #(
   `include "iommu_records.vh"
 
   localparam int SET_W = $clog2(SETS);
-  localparam int WAY_W = $clog2(WAYS);
   localparam int KEY_W = 46 + 52;
   localparam int WORD_W = KEY_W + iommu_spec_pkg::TRANSLATION_W;
   localparam int HASH_W = 16;
@@ -77,6 +78,19 @@ module iommu_tlb_l2 #(
       set_of = key[SET_W-1:0] ^ key[2*SET_W-1:SET_W];
       for (int i = 0; i < SET_W; i++) set_of[i] = set_of[i] ^ key[2*SET_W-1-i];
       set_of[SET_W-1 -: 2] = set_of[SET_W-1 -: 2] ^ group;
+    end
+  endfunction
+
+  // The lowest 1, by itself.
+  function automatic [WAYS-1:0] lowest;
+    input [WAYS-1:0] ways;
+    logic below;
+    begin
+      below = 1'b0;
+      for (int i = 0; i < WAYS; i++) begin
+        lowest[i] = ways[i] && !below;
+        below = below || ways[i];
+      end
     end
   endfunction
 
@@ -140,8 +154,8 @@ module iommu_tlb_l2 #(
 
   // A free way, else a neighbour that nobody used, else one in turn.
   always_comb begin
-    if (set_valid_q != '1) chosen = ~set_valid_q & (set_valid_q + 1'b1);
-    else if (set_unused_q != '0) chosen = set_unused_q & (~set_unused_q + 1'b1);
+    if (set_valid_q != '1) chosen = lowest(~set_valid_q);
+    else if (set_unused_q != '0) chosen = lowest(set_unused_q);
     else chosen = victim_q;
     fractured_d = fractured_q || (store && write_fractured_q);
     if (invalidate_i && !one_set) fractured_d = 1'b0;
@@ -275,7 +289,8 @@ module iommu_tlb_l2 #(
   end
 
   // Two ways may hold the same page after a walk that gained rights; both are true, the lower one answers.
-  assign match_o = match & (~match + 1'b1);
+  assign match_o = lowest(match);
+  assign hit_o = match != '0;
   assign present_o = present != '0;
 
   generate
@@ -381,7 +396,7 @@ module iommu_tlb_l2 #(
            write_place_q == SETS'(1) << write_set_q &&
            write_fractured_q == (f_write_translation.first_page != iommu_spec_pkg::PAGE_4K)));
       never_stale: assert (f_stale == '0);
-      one_way_answers: assert ((match_o & (match_o - 1'b1)) == '0);
+      one_way_answers: assert ((match_o & (match_o - 1'b1)) == '0 && hit_o == (match_o != '0));
       hit_of_the_last_way: cover (match_o[WAYS-1] && !invalidate_i);
       dropped_after_the_read: cover (f_dropped_q && match_o == '0);
     end

@@ -140,28 +140,28 @@ module iommu_walk_advance #(
   wire to_index = found.guest && found.msi_match;
 
   // ---- Addresses and their widths: every candidate is formed and checked beside the choice among them ---------------------------------
-  // 1: the guest address is wider than second-stage mode `mode` translates.
+  // 1: the guest address is wider than second-stage mode `stage_mode` translates.
   function automatic beyond_guest;
-    input [63:0] target;
-    input [1:0]  mode;
+    input [63:0] guest_address;
+    input [1:0]  stage_mode;
     begin
-      case (mode)
-        2'd0: beyond_guest = target[63:41] != '0;
-        2'd1: beyond_guest = target[63:50] != '0;
-        default: beyond_guest = target[63:59] != '0;
+      case (stage_mode)
+        2'd0: beyond_guest = guest_address[63:41] != '0;
+        2'd1: beyond_guest = guest_address[63:50] != '0;
+        default: beyond_guest = guest_address[63:59] != '0;
       endcase
     end
   endfunction
 
-  // Index into the root table of second-stage mode `mode` for a guest address.
+  // Index into the root table of second-stage mode `stage_mode` for a guest address.
   function automatic [10:0] second_index;
-    input [58:0] target;
-    input [1:0]  mode;
+    input [58:0] guest_address;
+    input [1:0]  stage_mode;
     begin
-      case (mode)
-        2'd0: second_index = target[40:30];
-        2'd1: second_index = target[49:39];
-        default: second_index = target[58:48];
+      case (stage_mode)
+        2'd0: second_index = guest_address[40:30];
+        2'd1: second_index = guest_address[49:39];
+        default: second_index = guest_address[58:48];
       endcase
     end
   endfunction

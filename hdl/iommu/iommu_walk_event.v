@@ -61,11 +61,12 @@ module iommu_walk_event (
   // ---- Response: little-endian dwords, errors of the dwords that were asked for ---------------------------------------------
   wire extended = capabilities_i[iommu_spec_pkg::CAP_MSI_FLAT];
   // Of a line only the entry that was asked for counts, and only its errors.
+  wire  [7:0]  place = walk.place;
   logic [63:0] raw0;
 
   always_comb begin
     raw0 = '0;
-    for (int i = 0; i < 8; i++) raw0 = raw0 | ({64{walk.place[i]}} & data_i[64*i +: 64]);
+    for (int i = 0; i < 8; i++) raw0 = raw0 | ({64{place[i]}} & data_i[64*i +: 64]);
   end
 
   wire [63:0]  dword0 = walk.big_endian ? iommu_spec_pkg::reversed(raw0) : raw0;
