@@ -157,7 +157,7 @@ module iommu_lookup #(
   hit_t                                             s3_direct_q, s3_direct, s3_hit;
   request_t                                         s3_request_q;
   logic [ID_W-1:0]                                  s3_id_q;
-  // The ways of the second level, and which of them hit: one-hot, 0 unless it answers.
+  // The ways of the second level, and which of them matches: one-hot.
   logic [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0] s3_ways_q;
   logic [L2_WAYS-1:0]                               s3_select_q;
   translation_t                                     s3_translation;
@@ -172,11 +172,12 @@ module iommu_lookup #(
     s3_direct.epoch = s3_epoch_q;
     s3_direct.id = s3_id_q;
     s3_hit = s3_direct;
-    s3_hit.spa[55:12] = ({44{s3_first_q}} & s3_direct_q.spa[55:12]) | s3_translation.ppn;
-    s3_hit.pbmt = ({2{s3_first_q}} & s3_direct_q.pbmt) | s3_translation.pbmt;
-    s3_hit.permissions = ({5{s3_first_q}} & s3_direct_q.permissions) |
-        {s3_translation.g, s3_request_q.priv && !s3_first_q, s3_translation.x, s3_translation.w, s3_translation.r};
-    s3_hit.page = ({3{s3_first_q}} & s3_direct_q.page) | s3_translation.page;
+    if (!s3_first_q) begin
+      s3_hit.spa[55:12] = s3_translation.ppn;
+      s3_hit.pbmt = s3_translation.pbmt;
+      s3_hit.permissions = {s3_translation.g, s3_request_q.priv, s3_translation.x, s3_translation.w, s3_translation.r};
+      s3_hit.page = s3_translation.page;
+    end
   end
 
   // ---- Hits that wait, misses that wait -----------------------------------------------------------------------------------------------
@@ -354,7 +355,7 @@ module iommu_lookup #(
     s3_id_q <= s2_id_q;
     s3_epoch_q <= s2_epoch_q;
     s3_ways_q <= l2_ways;
-    s3_select_q <= l2_match & {L2_WAYS{s2_valid_q && !s2_direct}};
+    s3_select_q <= l2_match;
     hit_presented_q <= hit_ready && choose_hit && !hit_taken;
     reply_may_go_q <= !(hit_ready && choose_hit && !hit_taken);
     invalidated_q <= {invalidated_q[1:0], invalidate_i};

@@ -102,12 +102,13 @@ module iommu_tlb_l1 #(
   // The entry that is written, and was a cycle ago; registered for its fan-out.
   logic [TOTAL-1:0]       write, entry_write_q, entry_written_q;
   logic                   lookup_q;
-  logic                   invalidate_q, everything_q, directory_q, gvma_q, gv_q;
+  logic                   invalidate_q, everything_q, directory_q, gvma_q, gv_q, av_q;
 
   wire [REQUESTER_W-1:0] lookup_requester = {lookup.did, lookup.pv, lookup.pid, lookup.priv};
   wire [TOTAL-1:0]       match, overlap;
   wire [TOTAL-1:0]       named;                                 // by the invalidation of the cycle before
   wire [6*TOTAL-1:0]     all_fields;
+  wire [52*TOTAL-1:0]    offsets;                               // bits of those fields
   wire [5:0]             range_fields = {invalidation.vpn_mask[51:36] != '0, invalidation.vpn_mask[35:27] != '0,
                                          invalidation.vpn_mask[26:18] != '0, invalidation.vpn_mask[17:9] != '0,
                                          invalidation.vpn_mask[8:4] != '0, invalidation.vpn_mask[3:0] != '0};
@@ -122,25 +123,27 @@ module iommu_tlb_l1 #(
       wire [REQUESTER_W-1:0] requester = requester_q[i];
       wire allowed = lookup.wr ? entry.w : lookup.exec ? entry.x : entry.r;
       // What of an invalidation fits the entry.
-      wire same_device = requester[45:22] == invalidation.did && (!invalidation.pv || requester[20:1] == invalidation.pid);
-      wire same_guest = entry.gscid == invalidation.gscid;
-      wire same_space = entry.pscv && entry.pscid == invalidation.pscid && !entry.g;
-      wire same_address = iommu_spec_pkg::same_page_parts(page_q[i], invalidation.vpn, named_fields_q[i] | range_fields) == '1;
-      logic        device_q, guest_q, space_q, address_q;
+      wire         same_device = requester[45:22] == invalidation.did;
+      wire         same_process = requester[20:1] == invalidation.pid;
+      wire         same_guest = entry.gscid == invalidation.gscid;
+      wire         same_space = entry.pscv && entry.pscid == invalidation.pscid && !entry.g;
+      logic        device_q, process_q, guest_q, space_q;
+      logic [10:0] address_q;
       logic        allowed_q;
       logic [16:0] same_q, overlap_q;
 
       // What was compared counts unless the entry was written since.
       assign match[i] = valid_q[i] && lookup_q && allowed_q && same_q == '1 && !entry_written_q[i];
       assign overlap[i] = overlap_q == '1;
-      assign named[i] = everything_q || (directory_q ? device_q : gvma_q ? entry.gv && guest_q
-                                         : entry.gv == gv_q && guest_q && space_q && address_q);
+      assign named[i] = everything_q || (directory_q ? device_q && process_q : gvma_q ? entry.gv && guest_q
+                                         : entry.gv == gv_q && guest_q && space_q && (!av_q || address_q == '1));
 
       always_ff @(posedge clk_i) begin
         device_q <= !invalidation.dv || same_device;
+        process_q <= !invalidation.dv || !invalidation.pv || same_process;
         guest_q <= !invalidation.gv || same_guest;
         space_q <= !invalidation.pscv || same_space;
-        address_q <= !invalidation.av || same_address;
+        address_q <= iommu_spec_pkg::same_page_parts(page_q[i], invalidation.vpn, named_fields_q[i] | range_fields);
         allowed_q <= allowed;
         same_q <= {iommu_spec_pkg::same_requester_parts(requester, lookup_requester),
                    iommu_spec_pkg::same_page_parts(page_q[i], lookup.iova[63:12], fields)};
@@ -162,6 +165,7 @@ module iommu_tlb_l1 #(
         always_ff @(posedge clk_i) if (entry_write_q[i]) fields_q <= fill_fields_q;
       end
       assign all_fields[6*i +: 6] = fields;
+      assign offsets[52*i +: 52] = iommu_spec_pkg::field_bits(fields);
     end
   endgenerate
 
@@ -186,6 +190,7 @@ module iommu_tlb_l1 #(
     directory_q <= invalidation.directory;
     gvma_q <= invalidation.gvma;
     gv_q <= invalidation.gv;
+    av_q <= invalidation.av;
     if (compare_page) page_victim_q <= {page_victim_q[ENTRIES-2:0], page_victim_q[ENTRIES-1]};
     if (compare_superpage) superpage_victim_q <= {superpage_victim_q[SUPERPAGES-2:0], superpage_victim_q[SUPERPAGES-1]};
     if (rst_i) begin
@@ -200,17 +205,17 @@ module iommu_tlb_l1 #(
 
   // ---- Select ---------------------------------------------------------------------------------------------------------------------------
   translation_t selected;
-  logic [5:0]   selected_fields;
-  wire  [51:0]  offset = iommu_spec_pkg::field_bits(selected_fields);
+  logic [43:0]  address;
 
+  // Each superpage adds the offset of the page by itself: a mask chosen among them would be one more net over everything.
   always_comb begin
     selected = '0;
-    selected_fields = '0;
+    address = '0;
     for (int i = 0; i < TOTAL; i++) begin
       selected = selected | ({iommu_spec_pkg::TRANSLATION_W{select_match_i[i]}} & translation_q[i]);
-      selected_fields = selected_fields | ({6{select_match_i[i]}} & all_fields[6*i +: 6]);
+      address = address | ({44{select_match_i[i]}} & select_page_i[43:0] & offsets[52*i +: 44]);
     end
-    selected.ppn = selected.ppn | (select_page_i[43:0] & offset[43:0]);
+    selected.ppn = selected.ppn | address;
   end
 
   assign match_o = match & ~entry_write_q;

@@ -68,13 +68,14 @@ module iommu_tlb_l2 #(
   assign invalidation = invalidation_i;
 
   // Set of a key {requester, page number}: the low bits of the page, folded with those above and with the same reversed, so that
-  // neither strides nor streams that are a power of two apart share few sets; the requester's group in the upper two bits.
+  // neither strides nor streams that are a power of two apart share few sets; the requester's group in the upper two bits, of the lower 16
+  // bits of DID and PASID.
   function automatic [SET_W-1:0] set_of;
     input [KEY_W-1:0] key;
     logic [1:0] group;
     begin
       group = 2'd0;
-      for (int i = 52; i < KEY_W; i = i + 2) group = group ^ key[i +: 2];
+      for (int i = 0; i < 16; i = i + 2) group = group ^ key[74+i +: 2] ^ key[53+i +: 2];
       set_of = key[SET_W-1:0] ^ key[2*SET_W-1:SET_W];
       for (int i = 0; i < SET_W; i++) set_of[i] = set_of[i] ^ key[2*SET_W-1-i];
       set_of[SET_W-1 -: 2] = set_of[SET_W-1 -: 2] ^ group;
