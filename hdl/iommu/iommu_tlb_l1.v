@@ -107,8 +107,7 @@ module iommu_tlb_l1 #(
   wire [REQUESTER_W-1:0] lookup_requester = {lookup.did, lookup.pv, lookup.pid, lookup.priv};
   wire [TOTAL-1:0]       match, overlap;
   wire [TOTAL-1:0]       named;                                 // by the invalidation of the cycle before
-  wire [6*TOTAL-1:0]     all_fields;
-  wire [52*TOTAL-1:0]    offsets;                               // bits of those fields
+  wire [52*TOTAL-1:0]    offsets;                               // bits of the page number that are offset within the page
   wire [5:0]             range_fields = {invalidation.vpn_mask[51:36] != '0, invalidation.vpn_mask[35:27] != '0,
                                          invalidation.vpn_mask[26:18] != '0, invalidation.vpn_mask[17:9] != '0,
                                          invalidation.vpn_mask[8:4] != '0, invalidation.vpn_mask[3:0] != '0};
@@ -164,7 +163,6 @@ module iommu_tlb_l1 #(
         assign fields = fields_q;
         always_ff @(posedge clk_i) if (entry_write_q[i]) fields_q <= fill_fields_q;
       end
-      assign all_fields[6*i +: 6] = fields;
       assign offsets[52*i +: 52] = iommu_spec_pkg::field_bits(fields);
     end
   endgenerate
@@ -287,25 +285,27 @@ module iommu_tlb_l1 #(
   end
   always_comb assume (!f_started_q || (select_match_i == f_match_q && select_page_i == f_request_q.iova[63:12]));
 
+  wire [6*TOTAL-1:0] f_fields;
   translation_t f_answer;
   assign f_answer = select_translation_o;
   wire [51:0] f_fill_offset = iommu_spec_pkg::field_bits(fill_fields_q);
 
   generate
     for (genvar i = 0; i < TOTAL; i++) begin : g_f_entry
-      wire [51:0] f_entry_offset = iommu_spec_pkg::field_bits(all_fields[6*i +: 6]);
+      assign f_fields[6*i +: 6] = g_entry[i].fields;
+      wire [51:0] f_entry_offset = iommu_spec_pkg::field_bits(f_fields[6*i +: 6]);
       wire f_holds = requester_q[i] == f_requester && translation_q[i] == f_translation_bits &&
-          iommu_spec_pkg::same_page_parts(page_q[i], f_page, all_fields[6*i +: 6]) == '1;
+          iommu_spec_pkg::same_page_parts(page_q[i], f_page, f_fields[6*i +: 6]) == '1;
       always_comb begin
         if (f_started_q) begin
-          fields_are_of_the_page: assert (!valid_q[i] || (all_fields[6*i +: 6] == iommu_spec_pkg::page_fields(g_entry[i].entry.page) &&
-              named_fields_q[i] == (all_fields[6*i +: 6] | iommu_spec_pkg::page_fields(g_entry[i].entry.first_page))));
+          fields_are_of_the_page: assert (!valid_q[i] || (f_fields[6*i +: 6] == iommu_spec_pkg::page_fields(g_entry[i].entry.page) &&
+              named_fields_q[i] == (f_fields[6*i +: 6] | iommu_spec_pkg::page_fields(g_entry[i].entry.first_page))));
           stored_without_offset: assert (!valid_q[i] || (g_entry[i].entry.ppn & f_entry_offset[43:0]) == '0);
           held_is_live: assert (!(valid_q[i] && f_holds) || f_live_q);
           named_is_dropped: assert (!(valid_q[i] && f_holds && f_invalidated_q) || (invalidate_q && named[i]));
           matched_was_live: assert (!(f_match_q[i] && f_asked_q && translation_q[i] == f_translation_bits) || f_then_q);
           matched_is_stored: assert (!f_match_q[i] || ((g_entry[i].entry.ppn & f_entry_offset[43:0]) == '0 &&
-              all_fields[6*i +: 6] == iommu_spec_pkg::page_fields(g_entry[i].entry.page)));
+              f_fields[6*i +: 6] == iommu_spec_pkg::page_fields(g_entry[i].entry.page)));
           matched_allows: assert (!f_match_q[i] ||
               (f_request_q.wr ? g_entry[i].entry.w : f_request_q.exec ? g_entry[i].entry.x : g_entry[i].entry.r));
         end
@@ -315,7 +315,7 @@ module iommu_tlb_l1 #(
         always_comb
           if (f_started_q) begin
             entries_disjoint: assert (!(valid_q[i] && valid_q[j] && requester_q[i] == requester_q[j] &&
-                                        iommu_spec_pkg::same_page_parts(page_q[i], page_q[j], all_fields[6*i +: 6] | all_fields[6*j +: 6]) == '1));
+                                        iommu_spec_pkg::same_page_parts(page_q[i], page_q[j], f_fields[6*i +: 6] | f_fields[6*j +: 6]) == '1));
           end
       end
     end

@@ -244,9 +244,11 @@ module tlp_class_queue #(
     if (f_started_q && !rst_i) begin
       // The queues below (proof `fifo`).
       beat_rows_spanned: assert (32'(unused_beat_count) <= BEAT_ROWS && 32'(u_beats.read_pointer_q) < BEAT_ROWS &&
-          32'(u_beats.write_pointer_q) == (32'(u_beats.read_pointer_q) + 32'(unused_beat_count)) % BEAT_ROWS);
+          32'(u_beats.write_pointer_q) == (32'(u_beats.read_pointer_q) + 32'(unused_beat_count)) % BEAT_ROWS &&
+          u_beats.out_valid_o == (unused_beat_count != '0));
       header_rows_spanned: assert (32'(unused_header_count) <= HEADER_ROWS && 32'(u_headers.read_pointer_q) < HEADER_ROWS &&
-          32'(u_headers.write_pointer_q) == (32'(u_headers.read_pointer_q) + 32'(unused_header_count)) % HEADER_ROWS);
+          32'(u_headers.write_pointer_q) == (32'(u_headers.read_pointer_q) + 32'(unused_header_count)) % HEADER_ROWS &&
+          u_headers.out_valid_o == (unused_header_count != '0));
       beat_is_read: assert (!out_valid_o || u_beats.out_data_o == u_beats.u_storage.memory_q[u_beats.read_pointer_q]);
       header_is_read: assert (!header_valid ||
           u_headers.out_data_o == u_headers.u_storage.memory_q[u_headers.read_pointer_q]);

@@ -145,7 +145,7 @@ module tlp_ordering_guard #(
     if (f_started_q && !rst_i) begin
       // The queue below: its pointers span its count, its head is what is stored there (proof `fifo`).
       rows_spanned: assert (32'(unused_count) <= ROWS && 32'(u_barriers.read_pointer_q) < ROWS && 32'(u_barriers.write_pointer_q) ==
-          (32'(u_barriers.read_pointer_q) + 32'(unused_count)) % ROWS);
+          (32'(u_barriers.read_pointer_q) + 32'(unused_count)) % ROWS && u_barriers.out_valid_o == (unused_count != '0));
       head_stored: assert (unused_count == '0 ||
           u_barriers.out_data_o == u_barriers.u_storage.memory_q[u_barriers.read_pointer_q]);
       // Why a count modulo suffices: a barrier is at most F_REACH ahead. A later one is at most F_REACH before an earlier one, so while

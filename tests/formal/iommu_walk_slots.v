@@ -264,10 +264,12 @@ module iommu_walk_slots #(
       // The queues below (proof `fifo`).
       accesses_spanned: assert (32'(u_walker.u_accesses.count_q) <= WALKS && 32'(u_walker.u_accesses.read_pointer_q) < WALKS &&
           32'(u_walker.u_accesses.write_pointer_q) ==
-          (32'(u_walker.u_accesses.read_pointer_q) + 32'(u_walker.u_accesses.count_q)) % WALKS);
+          (32'(u_walker.u_accesses.read_pointer_q) + 32'(u_walker.u_accesses.count_q)) % WALKS &&
+          u_walker.u_accesses.out_valid_o == (u_walker.u_accesses.count_q != '0));
       results_spanned: assert (32'(u_walker.u_results.count_q) <= WALKS && 32'(u_walker.u_results.read_pointer_q) < WALKS &&
           32'(u_walker.u_results.write_pointer_q) ==
-          (32'(u_walker.u_results.read_pointer_q) + 32'(u_walker.u_results.count_q)) % WALKS);
+          (32'(u_walker.u_results.read_pointer_q) + 32'(u_walker.u_results.count_q)) % WALKS &&
+          u_walker.u_results.out_valid_o == (u_walker.u_results.count_q != '0));
       access_is_read: assert (!u_walker.access_waits ||
           u_walker.access_head == u_walker.u_accesses.u_storage.memory_q[u_walker.u_accesses.read_pointer_q]);
       result_is_read: assert (!u_walker.result_waits ||
