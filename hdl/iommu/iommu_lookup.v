@@ -1,15 +1,15 @@
 `default_nettype none
 // Request pipeline: both IOTLB levels, and the choice among the sources of responses.
 //   request  first-level compare in parts, second-level read
-//   stage 1  first-level match
-//   stage 2  first-level select -> response (2 cycles after the request); second-level compare, or a miss
+//   stage 1  first-level match, second-level compare in parts
+//   stage 2  first-level select -> response (2 cycles after the request); second-level match, select of a larger page, or a miss
 //   stage 3  second-level select -> queue -> response (4 cycles after the request), promotion to the first level
 // The stages never wait. A first-level hit that does not leave as a response goes on to stage 3 and from there into the queue of hits, a
 // miss that is not taken likewise into another one; requests are accepted while both have room for all that is under way. Hits leave in order, and so do
 // misses; hits pass misses. Responses of walks go before hits. A response that was presented is held until it is taken. Requests carry
 // an epoch bit, so that a fence can wait for those accepted before it.
 module iommu_lookup #(
-    // Entries of the first level for 4 KiB; sets and ways of the second level; entries for pages beyond 4 KiB, beside the first.
+    // Entries of the first level for 4 KiB; sets and ways of the second level; entries for pages beyond 4 KiB, beside the second.
     parameter int L1_ENTRIES = 16,
     parameter int L2_SETS = 64,
     parameter int L2_WAYS = 4,
@@ -78,7 +78,7 @@ module iommu_lookup #(
     output wire                                       accepted_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       accepted_request_o,
 
-    // Statistics strobes.
+    // Statistics strobes: a hit of the first level or Bare; of the second level or of a larger page; a miss.
     output wire                                       l1_hit_o,
     output wire                                       l2_hit_o,
     output wire                                       miss_o
@@ -113,17 +113,16 @@ module iommu_lookup #(
   request_t        s2_request_q;
   logic [ID_W-1:0] s2_id_q;
   logic [L1_ENTRIES+SUPERPAGES-1:0]                s2_match_q;
-  wire  [iommu_spec_pkg::TRANSLATION_W-1:0]         l1_flat;
+  wire  [iommu_spec_pkg::TRANSLATION_W-1:0]        l1_flat, superpage;
   wire                                             l2_hit;
-  wire  [L2_WAYS-1:0]                              l2_match;
-  wire  [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0] l2_ways;
   translation_t                                    l1_translation;
 
   assign l1_translation = l1_flat;
 
-  wire s2_direct = s2_valid_q && (s2_bare_q || s2_match_q != '0);
-  wire s2_l2 = s2_valid_q && !s2_direct && l2_hit;
-  wire s2_miss = s2_valid_q && !s2_direct && !l2_hit;
+  wire s2_direct = s2_valid_q && (s2_bare_q || s2_match_q[L1_ENTRIES-1:0] != '0);
+  wire s2_superpage = s2_match_q[L1_ENTRIES +: SUPERPAGES] != '0;
+  wire s2_later = s2_valid_q && !s2_direct && (s2_superpage || l2_hit);
+  wire s2_miss = s2_valid_q && !s2_bare_q && s2_match_q == '0 && !l2_hit;
 
   // What a response says of a hit.
   typedef struct packed {
@@ -141,6 +140,7 @@ module iommu_lookup #(
 
   hit_t s2_hit;
 
+  // Of a page of 4 KiB, or Bare.
   always_comb begin
     s2_hit.debug = s2_request_q.debug;
     s2_hit.epoch = s2_epoch_q;
@@ -149,24 +149,22 @@ module iommu_lookup #(
     s2_hit.pbmt = l1_translation.pbmt;
     s2_hit.permissions = s2_bare_q ? 5'b00111
         : {l1_translation.g, s2_request_q.priv, l1_translation.x, l1_translation.w, l1_translation.r};
-    s2_hit.page = l1_translation.page | {3{s2_bare_q}};
+    s2_hit.page = iommu_spec_pkg::PAGE_4K;
   end
 
   // ---- Stage 3 ----------------------------------------------------------------------------------------------------------------
-  logic                                             s3_first_q, s3_l2_q, s3_miss_q, s3_epoch_q;
+  logic                                             s3_first_q, s3_later_q, s3_superpage_q, s3_miss_q, s3_epoch_q;
   hit_t                                             s3_direct_q, s3_direct, s3_hit;
   request_t                                         s3_request_q;
   logic [ID_W-1:0]                                  s3_id_q;
-  // The ways of the second level, and which of them matches: one-hot.
-  logic [L2_WAYS*iommu_spec_pkg::TRANSLATION_W-1:0] s3_ways_q;
-  logic [L2_WAYS-1:0]                               s3_select_q;
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0]         superpage_q;
+  wire  [iommu_spec_pkg::TRANSLATION_W-1:0]         l2_translation;
+  wire                                              s3_l2 = s3_later_q && !s3_superpage_q;
   translation_t                                     s3_translation;
 
+  assign s3_translation = s3_superpage_q ? superpage_q : l2_translation;
+
   always_comb begin
-    s3_translation = '0;
-    for (int i = 0; i < L2_WAYS; i++)
-      s3_translation = s3_translation | ({iommu_spec_pkg::TRANSLATION_W{s3_select_q[i]}} &
-                                         s3_ways_q[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W]);
     s3_direct = s3_direct_q;
     s3_direct.debug = s3_request_q.debug;
     s3_direct.epoch = s3_epoch_q;
@@ -185,13 +183,13 @@ module iommu_lookup #(
   wire               hit_queued, miss_queued, hit_queue_ready, miss_queue_ready;
   wire  [HIT_W-1:0]  queued_hit_flat;
   wire  [MISS_W-1:0] queued_miss;
-  hit_t              queued_hit, hit;
+  hit_t              queued_hit;
 
   assign queued_hit = queued_hit_flat;
 
   // The oldest goes first: whether it is taken does not depend on what stage 2 finds.
   wire choose_hit;
-  wire s3_hit_valid = s3_first_q || s3_l2_q;
+  wire s3_hit_valid = s3_first_q || s3_later_q;
   wire queued_hit_taken = choose_hit && (rsp_ready_i || queued_hit.debug);
   wire s3_hit_taken = choose_hit && !hit_queued && (rsp_ready_i || s3_request_q.debug);
   wire s2_hit_taken = choose_hit && !hit_queued && !s3_hit_valid && (rsp_ready_i || s2_request_q.debug);
@@ -204,7 +202,7 @@ module iommu_lookup #(
   ) u_hits (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
-      .in_valid_i (s3_l2_q || (s3_first_q && !s3_hit_taken)),
+      .in_valid_i (s3_later_q || (s3_first_q && !s3_hit_taken)),
       .in_ready_o (hit_queue_ready),
       .in_data_i  (s3_hit),
       .out_valid_o(hit_queued),
@@ -236,30 +234,40 @@ module iommu_lookup #(
   // A hit was presented and not taken; once more, inverted, for what leaves the queues: the response has enough to drive with one.
   logic hit_presented_q, reply_may_go_q;
 
-  wire hit_ready = hit_queued || s3_first_q || (s2_direct && !s3_l2_q);
+  wire hit_ready = hit_queued || s3_first_q || (s2_direct && !s3_later_q);
   wire choose_reply = reply_valid_i && !hit_presented_q;
   wire hit_taken = (hit_queued && queued_hit_taken) || (s3_first_q && s3_hit_taken) || (s2_direct && s2_hit_taken);
-  wire rsp_debug = choose_reply ? reply_debug_i : hit.debug;
+  // The select of the first level comes last: everything else is chosen beside it.
+  wire choose_earlier = choose_reply || hit_queued || s3_first_q;
+  wire rsp_debug = choose_reply ? reply_debug_i : hit_queued ? queued_hit.debug : s3_first_q ? s3_request_q.debug : s2_request_q.debug;
 
-  response_t hit_response;
+  hit_t      earlier_hit;
+  response_t s2_response, earlier_response;
 
-  assign hit = hit_queued ? queued_hit : s3_first_q ? s3_direct : s2_hit;
+  assign earlier_hit = hit_queued ? queued_hit : s3_direct;
 
   always_comb begin
-    hit_response = '0;
-    hit_response.status = iommu_pkg::RESPONSE_SUCCESS;
-    hit_response.spa = hit.spa;
-    hit_response.size = iommu_spec_pkg::page_shift(hit.page);
-    hit_response.permissions = {3'b000, hit.permissions};
-    hit_response.pbmt = hit.pbmt;
+    earlier_response = '0;
+    earlier_response.status = iommu_pkg::RESPONSE_SUCCESS;
+    earlier_response.spa = earlier_hit.spa;
+    earlier_response.size = iommu_spec_pkg::page_shift(earlier_hit.page);
+    earlier_response.permissions = {3'b000, earlier_hit.permissions};
+    earlier_response.pbmt = earlier_hit.pbmt;
+    if (choose_reply) earlier_response = reply_response_i;
+    s2_response = '0;
+    s2_response.status = iommu_pkg::RESPONSE_SUCCESS;
+    s2_response.spa = s2_hit.spa;
+    s2_response.size = iommu_spec_pkg::page_shift(s2_hit.page);
+    s2_response.permissions = {3'b000, s2_hit.permissions};
+    s2_response.pbmt = s2_hit.pbmt;
   end
 
   assign choose_hit = !(reply_valid_i && reply_may_go_q);
   assign reply_ready_o = choose_reply && (rsp_ready_i || reply_debug_i);
   assign rsp_valid_o = (choose_reply || hit_ready) && !rsp_debug;
   assign debug_rsp_valid_o = (choose_reply || hit_ready) && rsp_debug;
-  assign rsp_id_o = choose_reply ? reply_id_i : hit.id;
-  assign rsp_response_o = choose_reply ? reply_response_i : hit_response;
+  assign rsp_id_o = choose_reply ? reply_id_i : choose_earlier ? earlier_hit.id : s2_id_q;
+  assign rsp_response_o = choose_earlier ? earlier_response : s2_response;
 
   // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
   // A promotion gives way to the fill of a walk: what is not promoted now may be at its next hit. What matched in one of the cycles in
@@ -278,12 +286,13 @@ module iommu_lookup #(
       .select_match_i      (s2_match_q),
       .select_page_i       (s2_request_q.iova[63:12]),
       .select_translation_o(l1_flat),
+      .select_superpage_o  (superpage),
       .fill_i              (fill_i),
       .fill_request_i      (fill_request_i),
       .fill_translation_i  (fill_translation_i),
-      .promote_i           (s3_l2_q && invalidated_q == 3'b000),
+      .promote_i           (s3_l2 && invalidated_q == 3'b000),
       .promote_request_i   (s3_request_q),
-      .promote_translation_i(s3_translation),
+      .promote_translation_i(l2_translation),
       .invalidate_i        (invalidate_i),
       .invalidation_i      (invalidation_i)
   );
@@ -298,12 +307,10 @@ module iommu_lookup #(
       .rst_i             (rst_i),
       .read_i            (lookup),
       .read_request_i    (req_request_i),
-      .compare_request_i (s2_request_q),
+      .compare_request_i (s1_request_q),
       .hit_o             (l2_hit),
-      .match_o           (l2_match),
-      .ways_o            (l2_ways),
-      .used_i            (s3_l2_q),
-      .used_way_i        (s3_select_q),
+      .translation_o     (l2_translation),
+      .used_i            (s3_l2),
       .fill_i            (fill_i || neighbour_valid_i),
       .fill_neighbour_i  (!fill_i),
       .fill_request_i    (fill_i ? fill_request_i : neighbour_request_i),
@@ -348,18 +355,18 @@ module iommu_lookup #(
     s2_bare_q <= s1_bare_q;
     s2_match_q <= s1_match;
     s3_miss_q <= s2_miss && !s2_miss_taken;
-    s3_l2_q <= s2_l2;
+    s3_later_q <= s2_later;
+    s3_superpage_q <= s2_superpage;
+    superpage_q <= superpage;
     s3_first_q <= s2_direct && !s2_hit_taken;
     s3_direct_q <= s2_hit;
     s3_request_q <= s2_request_q;
     s3_id_q <= s2_id_q;
     s3_epoch_q <= s2_epoch_q;
-    s3_ways_q <= l2_ways;
-    s3_select_q <= l2_match;
     hit_presented_q <= hit_ready && choose_hit && !hit_taken;
     reply_may_go_q <= !(hit_ready && choose_hit && !hit_taken);
     invalidated_q <= {invalidated_q[1:0], invalidate_i};
-    hit_epoch_q <= hit.epoch;
+    hit_epoch_q <= hit_queued ? queued_hit.epoch : s3_first_q ? s3_epoch_q : s2_epoch_q;
     reply_left_q <= reply_ready_o;
     reply_epoch_q <= reply_epoch_i;
     count0_q <= count0_d;
@@ -374,7 +381,7 @@ module iommu_lookup #(
       s2_valid_q <= 1'b0;
       s3_first_q <= 1'b0;
       s3_miss_q <= 1'b0;
-      s3_l2_q <= 1'b0;
+      s3_later_q <= 1'b0;
       hit_presented_q <= 1'b0;
       reply_may_go_q <= 1'b1;
       reply_left_q <= 1'b0;
@@ -388,7 +395,7 @@ module iommu_lookup #(
   assign accepted_o = s1_valid_q;
   assign accepted_request_o = s1_request_q;
   assign l1_hit_o = s2_direct;
-  assign l2_hit_o = s2_l2;
+  assign l2_hit_o = s2_later;
   assign miss_o = s2_miss;
 
 `ifndef SYNTHESIS
@@ -527,7 +534,7 @@ module iommu_lookup #(
       miss_queue_in_order: assert (32'(u_misses.count_q) <= UNDER_WAY && miss_queued == (u_misses.count_q != '0) &&
           32'(u_misses.write_pointer_q) == (32'(u_misses.read_pointer_q) + 32'(u_misses.count_q)) % UNDER_WAY &&
           (!miss_queued || queued_miss == u_misses.u_storage.memory_q[u_misses.read_pointer_q]));
-      hit_or_miss: assert (32'(s3_first_q) + 32'(s3_l2_q) + 32'(s3_miss_q) <= 1);
+      hit_or_miss: assert (32'(s3_first_q) + 32'(s3_later_q) + 32'(s3_miss_q) <= 1);
       presented_stays: assert (reply_may_go_q != hit_presented_q && (!hit_presented_q || hit_ready));
       // Both queues have room for all that is under way.
       room_is_reserved: assert (32'(under_way_q) == $countones(f_valid) + 32'(hit_left_q) + 32'(miss_left_q) &&

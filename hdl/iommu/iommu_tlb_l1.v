@@ -4,8 +4,9 @@
 // only.
 // Lookup in three cycles: the request is compared with every entry in parts, which are joined to `match_o` in the second; the caller
 // registers that and presents it as `select_match_i` in the third. A fill is compared likewise in the cycle after `fill_i` and written in
-// the one after that; one that follows another in the next cycle is dropped. An invalidation takes effect in two cycles: what matches in
-// the cycle of `invalidate_i` or in the next one may still be named by it; fills that are under way are dropped.
+// the one after that; one that follows another in the next cycle is dropped. It is hit from the cycle after `fill_i` on: a request that
+// comes before it is written is compared with the fill itself. An invalidation takes effect in two cycles: what matches in the cycle of
+// `invalidate_i` or in the next one may still be named by it; fills that are under way are dropped.
 module iommu_tlb_l1 #(
     // Entries for pages of 4 KiB, and for larger ones, 2 or more each.
     parameter int ENTRIES = 16,
@@ -21,10 +22,12 @@ module iommu_tlb_l1 #(
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
     output wire [TOTAL-1:0]                           match_o,
 
-    // Third cycle: select (translation_t), its `ppn` the one of page `select_page_i` within the translation.
+    // Third cycle: select among the entries for 4 KiB and among those for larger pages (translation_t; 0 without a match there); of the
+    // latter `ppn` is that of page `select_page_i` within the translation.
     input  wire [TOTAL-1:0]                           select_match_i,
     input  wire [51:0]                                select_page_i,
     output wire [iommu_spec_pkg::TRANSLATION_W-1:0]   select_translation_o,
+    output wire [iommu_spec_pkg::TRANSLATION_W-1:0]   select_superpage_o,
 
     // Fill by a walk, and by the second level, whose pages are of 4 KiB; the walk goes first. Entries of the same requester that overlap
     // are dropped.
@@ -53,6 +56,8 @@ module iommu_tlb_l1 #(
   assign promote_translation = promote_translation_i;
   assign invalidation = invalidation_i;
 
+  wire [REQUESTER_W-1:0] lookup_requester = {lookup.did, lookup.pv, lookup.pid, lookup.priv};
+
   // ---- Fill: registered, compared with every entry, written ---------------------------------------------------------------------------
   logic                   compare_q, write_q;                   // the fill in the registers is compared, is written
   logic [REQUESTER_W-1:0] fill_requester_q;
@@ -66,6 +71,11 @@ module iommu_tlb_l1 #(
   wire                    compare_page = compare_q && !fill_superpage_q;
   wire                    compare_superpage = compare_q && fill_superpage_q;
 
+  // What is looked up while the fill is under way is compared with it (see `pending` below).
+  logic        pending_open_q;                                  // there was one, and it allows the access
+  logic [16:0] pending_same_q;
+  logic        written_q;                                       // the fill was written in the cycle before
+
   always_comb begin
     filled = promote_translation;
     if (fill_i) begin
@@ -77,6 +87,11 @@ module iommu_tlb_l1 #(
   always_ff @(posedge clk_i) begin
     compare_q <= take_fill && !invalidate_i;
     write_q <= compare_q && !invalidate_i;
+    written_q <= write_q && !invalidate_i;
+    pending_open_q <= lookup_i && (compare_q || write_q) && !invalidate_i &&
+        (lookup.wr ? fill_translation_q.w : lookup.exec ? fill_translation_q.x : fill_translation_q.r);
+    pending_same_q <= {iommu_spec_pkg::same_requester_parts(fill_requester_q, lookup_requester),
+                       iommu_spec_pkg::same_page_parts(fill_page_q, lookup.iova[63:12], fill_fields_q)};
     if (take_fill) begin
       fill_requester_q <= {fill.did, fill.pv, fill.pid, fill.priv};
       fill_page_q <= fill.iova[63:12];
@@ -88,6 +103,8 @@ module iommu_tlb_l1 #(
     if (rst_i) begin
       compare_q <= 1'b0;
       write_q <= 1'b0;
+      written_q <= 1'b0;
+      pending_open_q <= 1'b0;
     end
   end
 
@@ -104,11 +121,12 @@ module iommu_tlb_l1 #(
   logic                   lookup_q;
   logic                   invalidate_q, everything_q, directory_q, gvma_q, gv_q, av_q;
 
-  wire [REQUESTER_W-1:0] lookup_requester = {lookup.did, lookup.pv, lookup.pid, lookup.priv};
   wire [TOTAL-1:0]       match, overlap;
   wire [TOTAL-1:0]       named;                                 // by the invalidation of the cycle before
   wire [52*TOTAL-1:0]    offsets;                               // bits of the page number that are offset within the page
-  wire [5:0]             range_fields = iommu_spec_pkg::range_fields(invalidation.vpn_mask);
+  wire [5:0]             range_fields = {invalidation.vpn_mask[51:36] != '0, invalidation.vpn_mask[35:27] != '0,
+                                         invalidation.vpn_mask[26:18] != '0, invalidation.vpn_mask[17:9] != '0,
+                                         invalidation.vpn_mask[8:4] != '0, invalidation.vpn_mask[3:0] != '0};
 
   generate
     for (genvar i = 0; i < TOTAL; i++) begin : g_entry
@@ -192,6 +210,7 @@ module iommu_tlb_l1 #(
     if (rst_i) begin
       valid_q <= '0;
       entry_write_q <= '0;
+      entry_written_q <= '0;
       lookup_q <= 1'b0;
       invalidate_q <= 1'b0;
       page_victim_q <= ENTRIES'(1);
@@ -199,23 +218,29 @@ module iommu_tlb_l1 #(
     end
   end
 
+  // ---- A request that came while a fill was under way: it matches the entry that the fill is or was written to ---------------------------
+  wire pending = pending_open_q && pending_same_q == '1;
+
+  // An older entry of the same page is dropped by the fill.
+  assign match_o = pending ? entry_write_q | entry_written_q : match & ~entry_write_q;
+
   // ---- Select ---------------------------------------------------------------------------------------------------------------------------
-  translation_t selected;
-  logic [43:0]  address;
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] page;
+  translation_t                             superpage;
 
   // Each superpage adds the offset of the page by itself: a mask chosen among them would be one more net over everything.
   always_comb begin
-    selected = '0;
-    address = '0;
-    for (int i = 0; i < TOTAL; i++) begin
-      selected = selected | ({iommu_spec_pkg::TRANSLATION_W{select_match_i[i]}} & translation_q[i]);
-      address = address | ({44{select_match_i[i]}} & select_page_i[43:0] & offsets[52*i +: 44]);
+    page = '0;
+    for (int i = 0; i < ENTRIES; i++) page = page | ({iommu_spec_pkg::TRANSLATION_W{select_match_i[i]}} & translation_q[i]);
+    superpage = '0;
+    for (int i = ENTRIES; i < TOTAL; i++) begin
+      superpage = superpage | ({iommu_spec_pkg::TRANSLATION_W{select_match_i[i]}} & translation_q[i]);
+      superpage.ppn = superpage.ppn | ({44{select_match_i[i]}} & select_page_i[43:0] & offsets[52*i +: 44]);
     end
-    selected.ppn = selected.ppn | address;
   end
 
-  assign match_o = match & ~entry_write_q;
-  assign select_translation_o = selected;
+  assign select_translation_o = page;
+  assign select_superpage_o = superpage;
 
   generate
     if (ENTRIES < 2 || SUPERPAGES < 2 || TOTAL != ENTRIES + SUPERPAGES) begin : g_check_entries
@@ -256,8 +281,8 @@ module iommu_tlb_l1 #(
     f_expected.ppn = f_translation.ppn | (f_page[43:0] & f_offset[43:0]);
   end
 
-  // Written for this page of this requester, and not invalidated since; an invalidation counts from the cycle after it.
-  wire f_filled = write_q && !invalidate_i && fill_requester_q == f_requester && fill_translation_q == f_translation &&
+  // Filled for this page of this requester, and not invalidated since; an invalidation counts from the cycle after it.
+  wire f_filled = compare_q && !invalidate_i && fill_requester_q == f_requester && fill_translation_q == f_translation &&
       ((fill_page_q ^ f_page) & ~f_offset) == '0;
   wire f_invalidated = invalidate_i && f_named(f_requester, f_page, f_translation_bits);
   logic f_live_q, f_invalidated_q;
@@ -285,8 +310,11 @@ module iommu_tlb_l1 #(
 
   wire [6*TOTAL-1:0] f_fields;
   translation_t f_answer;
-  assign f_answer = select_translation_o;
+  // At most one of the two selects has a match (`one_entry_selected`).
+  assign f_answer = select_translation_o | select_superpage_o;
   wire [51:0] f_fill_offset = iommu_spec_pkg::field_bits(fill_fields_q);
+  wire [16:0] f_fill_same = {iommu_spec_pkg::same_requester_parts(fill_requester_q, f_second_requester),
+                             iommu_spec_pkg::same_page_parts(fill_page_q, f_second_q.iova[63:12], fill_fields_q)};
 
   generate
     for (genvar i = 0; i < TOTAL; i++) begin : g_f_entry
@@ -301,6 +329,10 @@ module iommu_tlb_l1 #(
           stored_without_offset: assert (!valid_q[i] || (g_entry[i].entry.ppn & f_entry_offset[43:0]) == '0);
           held_is_live: assert (!(valid_q[i] && f_holds) || f_live_q);
           named_is_dropped: assert (!(valid_q[i] && f_holds && f_invalidated_q) || (invalidate_q && named[i]));
+          pending_is_of_the_entry: assert (!(pending_open_q && written_q && entry_written_q[i]) ||
+              (pending_same_q == {iommu_spec_pkg::same_requester_parts(requester_q[i], f_second_requester),
+                                  iommu_spec_pkg::same_page_parts(page_q[i], f_second_q.iova[63:12], f_fields[6*i +: 6])} &&
+               (f_second_q.wr ? g_entry[i].entry.w : f_second_q.exec ? g_entry[i].entry.x : g_entry[i].entry.r)));
           matched_was_live: assert (!(f_match_q[i] && f_asked_q && translation_q[i] == f_translation_bits) || f_then_q);
           matched_is_stored: assert (!f_match_q[i] || ((g_entry[i].entry.ppn & f_entry_offset[43:0]) == '0 &&
               f_fields[6*i +: 6] == iommu_spec_pkg::page_fields(g_entry[i].entry.page)));
@@ -326,17 +358,24 @@ module iommu_tlb_l1 #(
       fill_is_stored_form: assert (!(compare_q || write_q) || (fill_superpage_q == (fill_fields_q != '0) && fill_fields_q == iommu_spec_pkg::page_fields(fill_translation_q.page) &&
           fill_named_q == (fill_fields_q | iommu_spec_pkg::page_fields(fill_translation_q.first_page)) &&
           (fill_translation_q.ppn & f_fill_offset[43:0]) == '0));
-      one_fill_at_a_time: assert (!(compare_q && write_q));
+      one_fill_at_a_time: assert (!(compare_q && write_q) && !(write_q && written_q));
+      pending_is_of_the_fill: assert (!(pending_open_q && write_q) || (pending_same_q == f_fill_same &&
+          (f_second_q.wr ? fill_translation_q.w : f_second_q.exec ? fill_translation_q.x : fill_translation_q.r)));
+      pending_is_written: assert (!pending_open_q || write_q || written_q);
+      one_entry_was_written: assert ((!written_q || entry_written_q != '0) && (entry_written_q & (entry_written_q - 1'b1)) == '0);
+      // One after the other, so that both can be joined.
+      written_before: assert (entry_written_q == '0 || entry_write_q == '0);
       one_entry_is_written: assert (write_q == (entry_write_q != '0) && (entry_write_q & (entry_write_q - 1'b1)) == '0);
       one_entry_matches: assert ((match & (match - 1'b1)) == '0);
       one_entry_selected: assert ((f_match_q & (f_match_q - 1'b1)) == '0);
-      never_stale_never_foreign: assert (!(f_match_q != '0 && f_asked_q && select_translation_o == f_expected) || f_then_q);
+      never_stale_never_foreign: assert (!(f_match_q != '0 && f_asked_q && f_answer == f_expected) || f_then_q);
       answer_allows: assert (f_match_q == '0 ||
           (f_request_q.wr ? f_answer.w : f_request_q.exec ? f_answer.x : f_answer.r));
       hit_of_a_superpage: cover (f_match_q != '0 && f_asked_q && f_answer.page == iommu_spec_pkg::PAGE_2M && f_then_q && f_match_q[TOTAL-1]);
-      invalidated_while_selected: cover (f_match_q != '0 && f_then_q && !f_live_q && f_asked_q && select_translation_o == f_expected);
+      invalidated_while_selected: cover (f_match_q != '0 && f_then_q && !f_live_q && f_asked_q && f_answer == f_expected);
+      hit_of_a_pending_fill: cover (f_match_q != '0 && f_asked_q && f_then_q && written_q && entry_written_q == f_match_q);
       survives_an_invalidation: cover (f_match_q != '0 && f_asked_q && invalidate_q && f_live_q && !f_invalidated_q &&
-                                       select_translation_o == f_expected && valid_q != '0);
+                                       f_answer == f_expected && valid_q != '0);
     end
   end
 `endif

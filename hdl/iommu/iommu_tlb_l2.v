@@ -1,7 +1,7 @@
 `default_nettype none
 // Second-level IOTLB: set-associative block RAM, translations of 4 KiB. Same key as the first level.
-// A lookup takes three cycles and never waits: `read_i` names the set, the words of its ways go from the RAM into registers, and are
-// compared with `compare_request_i`; the caller registers `match_o` and the words and selects in the cycle after.
+// A lookup takes four cycles and never waits: `read_i` names the set; the words of its ways leave the RAM and are compared with
+// `compare_request_i` in parts; the parts are joined to `hit_o`; the translation of the matching way is selected.
 // A fill takes five: it is registered, its set is looked at, a way is chosen, and that is written, to be read from the next cycle on.
 // Where two fills of one set follow each other closely the second may take the place of the first.
 // Four groups of sets, chosen by the requester, keep requesters with the same addresses apart. IOTINVAL.VMA of single pages clears their
@@ -21,16 +21,12 @@ module iommu_tlb_l2 #(
     input  wire                                            read_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]            read_request_i,
 
-    // Third cycle: the same request; is there a match, matching way, one-hot, and all ways (translation_t). No match unless the access is
-    // allowed.
+    // Second cycle: the same request. Third cycle: does a word match and allow the access. Fourth cycle: its translation (translation_t);
+    // `used_i` says that this is the answer.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]            compare_request_i,
     output wire                                            hit_o,
-    output wire [WAYS-1:0]                                 match_o,
-    output wire [WAYS*iommu_spec_pkg::TRANSLATION_W-1:0]   ways_o,
-
-    // The match of the last comparison, a cycle later: the entry is used.
+    output wire [iommu_spec_pkg::TRANSLATION_W-1:0]        translation_o,
     input  wire                                            used_i,
-    input  wire [WAYS-1:0]                                 used_way_i,
 
     // Fill, ignored unless the page is 4 KiB; of a neighbour: nobody has asked for it yet.
     input  wire                                            fill_i,
@@ -55,6 +51,9 @@ module iommu_tlb_l2 #(
   localparam int WORD_W = KEY_W + iommu_spec_pkg::TRANSLATION_W;
   localparam int HASH_W = 16;
   localparam int GROUP_SETS = SETS / 4;
+  // Parts of a key that are compared by themselves.
+  localparam int PART_W = 2;
+  localparam int PARTS = KEY_W / PART_W;
 
   request_t      read, compare, fill, probe;
   translation_t  fill_translation;
@@ -69,13 +68,14 @@ module iommu_tlb_l2 #(
 
   // Set of a key {requester, page number}: the low bits of the page, folded with those above and with the same reversed, so that
   // neither strides nor streams that are a power of two apart share few sets; the requester's group in the upper two bits, of the lower 16
-  // bits of DID and PASID.
+  // bits of DID and the lower 10 of the PASID: what two lookup tables in a row take.
   function automatic [SET_W-1:0] set_of;
     input [KEY_W-1:0] key;
     logic [1:0] group;
     begin
       group = 2'd0;
-      for (int i = 0; i < 16; i = i + 2) group = group ^ key[74+i +: 2] ^ key[53+i +: 2];
+      for (int i = 0; i < 16; i = i + 2) group = group ^ key[74+i +: 2];
+      for (int i = 0; i < 10; i = i + 2) group = group ^ key[53+i +: 2];
       set_of = key[SET_W-1:0] ^ key[2*SET_W-1:SET_W];
       for (int i = 0; i < SET_W; i++) set_of[i] = set_of[i] ^ key[2*SET_W-1-i];
       set_of[SET_W-1 -: 2] = set_of[SET_W-1 -: 2] ^ group;
@@ -202,14 +202,20 @@ module iommu_tlb_l2 #(
   logic              read1_q;
   logic [SET_W-1:0]  set1_q, set2_q, set3_q, probe_set_q;
   logic [HASH_W-1:0] probe_hash_q;
-  wire  [WAYS-1:0]   match, present;
+  logic [WAYS-1:0]   match_q;
+  wire  [WAYS-1:0]   match, selected, present;
+  wire  [WAYS*iommu_spec_pkg::TRANSLATION_W-1:0] translations;
   wire               cleared = clear_q && (!clear_one_q || clear_set_q == set1_q[SET_W-3:0]);
 
   generate
     for (genvar i = 0; i < WAYS; i++) begin : g_way
       logic [SETS-1:0]   valid_d, valid_q, unused_d, unused_q;
-      logic              written_q, seen_d, seen_q;
-      logic [WORD_W-1:0] word_q;
+      // The word counts, by the lower bits of its set: the upper ones choose a cycle later.
+      logic              written_q, kept_q;
+      logic [SETS/4-1:0] seen_q;
+      wire               seen = kept_q && seen_q[set2_q[SET_W-1:2]];
+      logic [PARTS-1:0]  same_d, same_q;
+      logic              allowed_q;
       wire  [WORD_W-1:0] word;
       wire  [HASH_W-1:0] hash;
       translation_t      entry;
@@ -241,10 +247,11 @@ module iommu_tlb_l2 #(
           .read_data_o    (hash)
       );
 
-      assign entry = word_q[iommu_spec_pkg::TRANSLATION_W-1:0];
-      assign ways_o[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W] = word_q[iommu_spec_pkg::TRANSLATION_W-1:0];
-      assign match[i] = seen_q && word_q[WORD_W-1 -: KEY_W] == compare_key &&
-          (compare.wr ? entry.w : compare.exec ? entry.x : entry.r);
+      logic [iommu_spec_pkg::TRANSLATION_W-1:0] translation1_q, translation2_q;
+
+      assign entry = word[iommu_spec_pkg::TRANSLATION_W-1:0];
+      assign match[i] = seen && allowed_q && same_q == '1;
+      assign translations[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W] = translation2_q;
       assign present[i] = valid_q[probe_set_q] && hash == probe_hash_q;
       assign set_valid[i] = valid_q[look_set_q];
       assign set_unused[i] = unused_q[look_set_q];
@@ -253,25 +260,30 @@ module iommu_tlb_l2 #(
       always_comb begin
         valid_d = valid_q & ~clear_set;
         unused_d = unused_q;
-        if (used_i && used_way_i[i]) unused_d[set3_q] = 1'b0;
+        if (used_i && selected[i]) unused_d[set3_q] = 1'b0;
         if (write) begin
           valid_d = valid_d | write_place_q;
           unused_d = write_neighbour_q ? unused_d | write_place_q : unused_d & ~write_place_q;
         end
-        seen_d = read1_q && valid_q[set1_q] && !cleared && !(written_q && written_set_q == set1_q);
+        for (int j = 0; j < PARTS; j++)
+          same_d[j] = word[iommu_spec_pkg::TRANSLATION_W + PART_W*j +: PART_W] == compare_key[PART_W*j +: PART_W];
       end
 
       always_ff @(posedge clk_i) begin
         valid_q <= valid_d;
         unused_q <= unused_d;
         written_q <= write;
-        seen_q <= seen_d;
-        word_q <= word;
+        kept_q <= read1_q && !cleared && !(written_q && written_set_q == set1_q);
+        for (int j = 0; j < SETS/4; j++) seen_q[j] <= valid_q[{j[SET_W-3:0], set1_q[1:0]}];
+        same_q <= same_d;
+        allowed_q <= compare.wr ? entry.w : compare.exec ? entry.x : entry.r;
+        translation1_q <= word[iommu_spec_pkg::TRANSLATION_W-1:0];
+        translation2_q <= translation1_q;
         if (rst_i) begin
           valid_q <= '0;
           unused_q <= '0;
           written_q <= 1'b0;
-          seen_q <= 1'b0;
+          kept_q <= 1'b0;
         end
       end
     end
@@ -282,6 +294,7 @@ module iommu_tlb_l2 #(
     set1_q <= read_set;
     set2_q <= set1_q;
     set3_q <= set2_q;
+    match_q <= match;
     if (probe_i) begin
       probe_set_q <= probe_set;
       probe_hash_q <= hash_of(probe_key);
@@ -289,9 +302,21 @@ module iommu_tlb_l2 #(
     if (rst_i) read1_q <= 1'b0;
   end
 
+  // ---- Select -----------------------------------------------------------------------------------------------------------------------
+  logic [iommu_spec_pkg::TRANSLATION_W-1:0] translation;
+
   // Two ways may hold the same page after a walk that gained rights; both are true, the lower one answers.
-  assign match_o = lowest(match);
+  assign selected = lowest(match_q);
+
+  always_comb begin
+    translation = '0;
+    for (int i = 0; i < WAYS; i++)
+      translation = translation | ({iommu_spec_pkg::TRANSLATION_W{selected[i]}} &
+                                   translations[i*iommu_spec_pkg::TRANSLATION_W +: iommu_spec_pkg::TRANSLATION_W]);
+  end
+
   assign hit_o = match != '0;
+  assign translation_o = translation;
   assign present_o = present != '0;
 
   generate
@@ -301,12 +326,14 @@ module iommu_tlb_l2 #(
     if (WAYS < 2) begin : g_check_ways
       initial $fatal(1, "iommu_tlb_l2: WAYS must be 2 or more");
     end
+    if (PARTS * PART_W != KEY_W) begin : g_check_parts
+      initial $fatal(1, "iommu_tlb_l2: PART_W must divide KEY_W");
+    end
   endgenerate
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
-      assert ($countones(match_o) <= 1) else $error("iommu_tlb_l2: match is not one-hot");
       assert (!store || $countones(write_way_q) == 1) else $error("iommu_tlb_l2: a fill must write one way");
     end
   end
@@ -320,6 +347,14 @@ module iommu_tlb_l2 #(
   wire [WAYS-1:0] f_stale, f_dropped;
   // Known in the cycle in which all sets are being cleared, too.
   wire            f_fractured = fractured_q || (clear_q && !clear_one_q);
+
+  // The request a cycle later, with the parts joined.
+  request_t         f_compare_q;
+  logic [KEY_W-1:0] f_compare_key_q;
+  always_ff @(posedge clk_i) begin
+    f_compare_q <= compare;
+    f_compare_key_q <= compare_key;
+  end
 
   generate
     for (genvar i = 0; i < WAYS; i++) begin : g_f_way
@@ -359,6 +394,16 @@ module iommu_tlb_l2 #(
       translation_t f_read_entry;
       assign f_read_entry = g_way[i].word[iommu_spec_pkg::TRANSLATION_W-1:0];
 
+      // The word that the joined parts are of.
+      logic [KEY_W-1:0] f_key_q;
+      translation_t     f_word;
+      wire  [PARTS-1:0] f_same;
+      assign f_word = g_way[i].translation1_q;
+      for (genvar j = 0; j < PARTS; j++) begin : g_f_part
+        assign f_same[j] = f_key_q[PART_W*j +: PART_W] == f_compare_key_q[PART_W*j +: PART_W];
+      end
+      always_ff @(posedge clk_i) f_key_q <= g_way[i].word[WORD_W-1 -: KEY_W];
+
       always_comb
         if (f_started_q) begin
           stored_in_place: assert ((g_way[i].valid_q & ~f_in_place) == '0);
@@ -367,12 +412,14 @@ module iommu_tlb_l2 #(
           read_in_place: assert (!(read1_q && f_seen) ||
               (f_read_in_place && (f_read_entry.first_page == iommu_spec_pkg::PAGE_4K || f_fractured)));
           read_is_live: assert (!(read1_q && f_seen) || f_read_q);
-          word_is_live: assert (!g_way[i].seen_q || f_word_q);
-          never_foreign: assert (!match_o[i] || g_way[i].word_q[WORD_W-1 -: KEY_W] == compare_key);
-          answer_allows: assert (!match_o[i] ||
-              (compare.wr ? g_way[i].entry.w : compare.exec ? g_way[i].entry.x : g_way[i].entry.r));
+          word_is_live: assert (!g_way[i].seen || f_word_q);
+          parts_are_of_the_word: assert (g_way[i].same_q == f_same &&
+              g_way[i].allowed_q == (f_compare_q.wr ? f_word.w : f_compare_q.exec ? f_word.x : f_word.r));
+          never_foreign: assert (!match[i] || f_key_q == f_compare_key_q);
+          answer_allows: assert (!match[i] || (f_compare_q.wr ? f_word.w : f_compare_q.exec ? f_word.x : f_word.r));
+          answer_is_of_the_match: assert (!selected[i] || (match_q[i] && translation_o == g_way[i].translation2_q));
         end
-      assign f_stale[i] = match_o[i] && !f_word_q;
+      assign f_stale[i] = match[i] && !f_word_q;
       assign f_dropped[i] = read1_q && f_seen && f_names_q[set1_q];
     end
   endgenerate
@@ -397,9 +444,9 @@ module iommu_tlb_l2 #(
            write_place_q == SETS'(1) << write_set_q &&
            write_fractured_q == (f_write_translation.first_page != iommu_spec_pkg::PAGE_4K)));
       never_stale: assert (f_stale == '0);
-      one_way_answers: assert ((match_o & (match_o - 1'b1)) == '0 && hit_o == (match_o != '0));
-      hit_of_the_last_way: cover (match_o[WAYS-1] && !invalidate_i);
-      dropped_after_the_read: cover (f_dropped_q && match_o == '0);
+      one_way_answers: assert ((selected & (selected - 1'b1)) == '0 && (selected != '0) == (match_q != '0) && hit_o == (match != '0));
+      hit_of_the_last_way: cover (match[WAYS-1] && !invalidate_i);
+      dropped_after_the_read: cover (f_dropped_q && match == '0);
     end
   end
 `endif

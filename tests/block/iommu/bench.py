@@ -170,6 +170,10 @@ class IommuBench:
         dut.restart.value = 0
         await self._simulation.cycles(2)
 
+    def set_identifiers(self, count: int) -> None:
+        """At most ``count`` requests in flight, from the next one on."""
+        self._port.set_identifiers(count)
+
     def restart(self, capabilities: int) -> None:
         """Reset the core; caches and registers are as after power-up."""
         self._restart(capabilities)

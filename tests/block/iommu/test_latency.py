@@ -6,6 +6,7 @@ Bounds are those of DESIGN.md section 5; L is the memory port's latency from req
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cocotb
 from cocotb.task import bridge
@@ -19,7 +20,7 @@ from tb.bridge.native import Knob
 from tb.bridge.tops import IOMMU
 from tb.env.base_test import BaseTest, run_test
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
-from tests.block.iommu.bench import IommuBench
+from tests.block.iommu.bench import IDENTIFIERS, IommuBench
 from tests.block.iommu.statistics import StatisticsReader
 
 CAPABILITIES = Capabilities(0x10 | 1 << 9 | 1 << 17 | 1 << 28 | 56 << 32)
@@ -33,6 +34,8 @@ LINE = 8
 """Pages whose entries share a line. The test uses the first of each; its neighbours are mapped in the last line only."""
 ALIAS = 40 * LINE + 4
 """Place of an entry that maps the guest page of page 0 a second time (two stages only: else it is a neighbour)."""
+STREAMED = 20
+"""Page of the requests that come one at a time."""
 LATENCIES = (2, 10, 40)
 HITS = 400
 SETTLED = 200
@@ -177,6 +180,16 @@ class LatencyTest(BaseTest):
         if latency > 8:
             # The walk outlasts the requests.
             self.scoreboard.figures.append(Figure(f"L{latency} {stage} walks of 8 misses to one page", walks, 1, 1))
+        # One request at a time, each right behind the answer of the one before: only the first of a page may walk.
+        bench.set_identifiers(1)
+        before = self.statistics.read()
+        stream = bench.translate([self.request(STREAMED, offset) for offset in range(8)])
+        bench.cycles(SETTLED)
+        walks = (self.statistics.read() - before).walks
+        bench.set_identifiers(IDENTIFIERS)
+        record("walks of a stream to one page", walks, 1)
+        record("hit behind the answer of a walk", max(answer.latency for answer in stream[1:]), 2)
+        record("gap between the requests of a stream", max(b.requested - a.answered for a, b in pairwise(stream)), 2)
         parallel = bench.translate([self.request(3 + index) for index in range(8)])
         # The walker takes one step a cycle: a start and one for each response, and a look into the second-stage walk cache.
         steps = 4 if nested else 2
