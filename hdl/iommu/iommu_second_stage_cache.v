@@ -2,6 +2,7 @@
 // Second-stage walk cache: last-level second-stage tables by device and guest address bits above 2 MiB. Serves the walks of table
 // pages and of the requests' own pages alike. Fully associative, round-robin replacement, tables in distributed RAM; combinational
 // lookup. It answers only to the GSCID that the table was found under: a device may have moved to another guest since.
+// A fill takes the place of the entry whose hash is its own, so that of one device and address there is one entry at most.
 module iommu_second_stage_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 16
@@ -19,114 +20,106 @@ module iommu_second_stage_cache #(
     output wire                                       lookup_hit_o,
     output wire [43:0]                                lookup_ppn_o,
 
-    // Fill: key as for the lookup, context (tag) and the page of the table; replaces an entry of the same key.
+    // Fill: key as for the lookup, context (tag) and the page of the table; the key whose fill may come in the next cycle.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_request_i,
+    input  wire [63:0]                                next_guest_i,
     input  wire                                       fill_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_i,
     input  wire [63:0]                                fill_guest_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       fill_context_i,
     input  wire [43:0]                                fill_ppn_i,
 
-    // Invalidation (invalidation_t); wins over a fill in the same cycle. IOTINVAL.GVMA with AV = 1 and NL = 0 names leaf entries
-    // only and leaves this cache alone, as does IOTINVAL.VMA.
+    // Invalidation (invalidation_t). It takes effect in two cycles: what answers in its cycle or in the next one may still be named by
+    // it. Fills in those cycles are lost. IOTINVAL.GVMA with AV = 1 and NL = 0 names leaf entries only and leaves this cache alone, as
+    // does IOTINVAL.VMA.
     input  wire                                       invalidate_i,
     input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_i
 );
   `include "iommu_records.vh"
 
-  localparam int INDEX_W = $clog2(ENTRIES);
   localparam int KEY_W = 24 + 43;
+  localparam int GSCID_W = 16;
+  localparam int HASH_W = iommu_spec_pkg::HASH_W;
+  localparam int STORED_W = HASH_W + GSCID_W + KEY_W;
 
-  request_t      lookup, fill;
+  request_t      lookup, fill, coming;
   context_t      lookup_context, fill_context;
   invalidation_t invalidation;
 
   assign lookup = lookup_request_i;
   assign fill = fill_request_i;
+  assign coming = next_request_i;
   assign lookup_context = lookup_context_i;
   assign fill_context = fill_context_i;
   assign invalidation = invalidation_i;
 
-  wire [KEY_W-1:0] lookup_key = {lookup.did, lookup_guest_i[63:21]};
-  wire [KEY_W-1:0] fill_key = {fill.did, fill_guest_i[63:21]};
+  wire  [KEY_W-1:0]  lookup_key = {lookup.did, lookup_guest_i[63:21]};
+  wire  [KEY_W-1:0]  fill_key = {fill.did, fill_guest_i[63:21]};
+  wire  [KEY_W-1:0]  next_key = {coming.did, next_guest_i[63:21]};
+  logic [HASH_W-1:0] fill_hash_q;
+  // Of the invalidation of the cycle before; tables_q: of the second stage.
+  logic              invalidate_q, everything_q, directory_q, tables_q;
 
-  logic [ENTRIES-1:0] valid_d, valid_q;
-  logic [KEY_W-1:0]   key_q [0:ENTRIES-1];
-  logic [15:0]        gscid_q [0:ENTRIES-1];
-  logic [43:0]        ppn_q [0:ENTRIES-1];
-  logic [INDEX_W-1:0] victim_d, victim_q;
-
-  wire [ENTRIES-1:0] lookup_match, fill_match, invalidate_match, write;
+  wire [ENTRIES*STORED_W-1:0] stored;
+  wire [ENTRIES-1:0]          valid, lookup_match, fill_same, named;
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
-      wire [KEY_W-1:0] entry_key = key_q[i];
+      wire [KEY_W-1:0]   key = stored[STORED_W*i +: KEY_W];
+      wire [GSCID_W-1:0] gscid = stored[STORED_W*i + KEY_W +: GSCID_W];
+      // What of that invalidation fits.
+      logic              device_q, guest_q;
 
-      assign lookup_match[i] = valid_q[i] && entry_key == lookup_key && gscid_q[i] == lookup_context.gscid;
-      assign fill_match[i] = valid_q[i] && entry_key == fill_key;
-      assign invalidate_match[i] = invalidation.everything ||
-          (invalidation.directory
-               ? !invalidation.dv || entry_key[KEY_W-1 -: 24] == invalidation.did
-               : invalidation.gvma && (!invalidation.gv ||
-                 (gscid_q[i] == invalidation.gscid && (!invalidation.av || invalidation.nl))));
-      assign write[i] = fill_i && (fill_match != '0 ? fill_match[i] : victim_q == INDEX_W'(i));
+      assign lookup_match[i] = key == lookup_key && gscid == lookup_context.gscid;
+      assign fill_same[i] = stored[STORED_W*(i+1)-1 -: HASH_W] == fill_hash_q;
+      assign named[i] = everything_q || (directory_q ? device_q : tables_q && guest_q);
 
       always_ff @(posedge clk_i) begin
-        if (write[i]) begin
-          key_q[i] <= fill_key;
-          gscid_q[i] <= fill_context.gscid;
-        end
+        device_q <= !invalidation.dv || key[KEY_W-1 -: 24] == invalidation.did;
+        guest_q <= !invalidation.gv || gscid == invalidation.gscid;
       end
     end
   endgenerate
 
-  // Index of the one that is set.
-  function automatic [INDEX_W-1:0] encoded;
-    input [ENTRIES-1:0] match;
-    begin
-      encoded = '0;
-      for (int i = 0; i < ENTRIES; i++) if (match[i]) encoded = encoded | INDEX_W'(i);
-    end
-  endfunction
-
-  wire [INDEX_W-1:0] lookup_index = encoded(lookup_match);
-  wire [INDEX_W-1:0] write_index = fill_match != '0 ? encoded(fill_match) : victim_q;
-
-  always_ff @(posedge clk_i) if (fill_i) ppn_q[write_index] <= fill_ppn_i;
-
-  always_comb begin
-    valid_d = valid_q | write;
-    victim_d = victim_q;
-    if (fill_i && fill_match == '0) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
-    if (invalidate_i) valid_d = valid_q & ~invalidate_match & ~write;
-  end
-
   always_ff @(posedge clk_i) begin
-    valid_q <= valid_d;
-    victim_q <= victim_d;
-    if (rst_i) begin
-      valid_q <= '0;
-      victim_q <= '0;
-    end
+    fill_hash_q <= iommu_spec_pkg::hash({29'd0, next_key});
+    everything_q <= invalidation.everything;
+    directory_q <= invalidation.directory;
+    // AV counts only with GV = 1.
+    tables_q <= invalidation.gvma && (!invalidation.gv || !invalidation.av || invalidation.nl);
+    invalidate_q <= invalidate_i && !rst_i;
   end
 
-  assign used_o = valid_q != '0;
-  assign lookup_hit_o = lookup_match != '0;
-  assign lookup_ppn_o = ppn_q[lookup_index];
+  iommu_associative_cache #(
+      .ENTRIES(ENTRIES),
+      .KEY_W  (STORED_W),
+      .DATA_W (44)
+  ) u_entries (
+      .clk_i      (clk_i),
+      .rst_i      (rst_i),
+      .keys_o     (stored),
+      .valid_o    (valid),
+      .match_i    (lookup_match),
+      .hit_o      (lookup_hit_o),
+      .data_o     (lookup_ppn_o),
+      .fill_i     (fill_i),
+      .fill_same_i(fill_same),
+      .fill_key_i ({fill_hash_q, fill_context.gscid, fill_key}),
+      .fill_data_i(fill_ppn_i),
+      .drop_i     (named & {ENTRIES{invalidate_q}}),
+      .drop_fill_i(invalidate_i || invalidate_q)
+  );
 
-`ifndef SYNTHESIS
-  always_ff @(posedge clk_i) begin
-    if (!rst_i) assert ($countones(lookup_match) <= 1) else $error("iommu_second_stage_cache: two entries of one table");
-  end
-`endif
+  assign used_o = valid != '0;
 
 `ifdef FORMAL
   // Proof `iommu_second_stage_cache`: a lookup answers with a table only if that was filled for its device, guest and address (never
-  // foreign) and no invalidation named it since (never stale); at most one entry answers. Any key, any table.
-  wire [KEY_W-1:0] f_key;
-  wire [15:0]      f_gscid;
-  wire [43:0]      f_ppn;
+  // foreign) and no invalidation named it before the last cycle (never stale); at most one entry answers. Any key, any table.
+  wire [KEY_W-1:0]   f_key;
+  wire [GSCID_W-1:0] f_gscid;
+  wire [43:0]        f_ppn;
   formal_constant #(.WIDTH(KEY_W)) u_f_key (.value_o(f_key));
-  formal_constant #(.WIDTH(16)) u_f_gscid (.value_o(f_gscid));
+  formal_constant #(.WIDTH(GSCID_W)) u_f_gscid (.value_o(f_gscid));
   formal_constant #(.WIDTH(44)) u_f_ppn (.value_o(f_ppn));
 
   // RISC-V IOMMU, IOTINVAL.GVMA (with AV = 1 it names leaf entries unless NL = 1; AV counts only with GV = 1) and IODIR. A table of the
@@ -137,10 +130,10 @@ module iommu_second_stage_cache #(
   logic [ENTRIES-1:0] f_same_guest, f_held;
   always_comb
     for (int i = 0; i < ENTRIES; i++) begin
-      f_same_guest[i] = gscid_q[i] == f_gscid;
-      f_held[i] = valid_q[i] && key_q[i] == f_key && f_same_guest[i] && ppn_q[i] == f_ppn;
+      f_same_guest[i] = stored[STORED_W*i + KEY_W +: GSCID_W] == f_gscid;
+      f_held[i] = u_entries.valid_q[i] && stored[STORED_W*i +: KEY_W] == f_key && f_same_guest[i] && u_entries.data_q[i] == f_ppn;
     end
-  wire f_hit = lookup_hit_o && lookup_key == f_key && lookup_ppn_o == f_ppn && (lookup_match & f_same_guest) != '0;
+  wire f_hit = lookup_hit_o && lookup_key == f_key && lookup_ppn_o == f_ppn && (lookup_match & u_entries.valid_q & f_same_guest) != '0;
 
   `include "iommu_cache_formal.vh"
 

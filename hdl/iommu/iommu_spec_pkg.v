@@ -195,6 +195,25 @@ package iommu_spec_pkg;
     end
   endfunction
 
+  // Fields that a range of pages reaches into.
+  function automatic [5:0] range_fields;
+    input [51:0] range;
+    begin
+      range_fields = {range[51:36] != '0, range[35:27] != '0, range[26:18] != '0, range[17:9] != '0, range[8:4] != '0, range[3:0] != '0};
+    end
+  endfunction
+
+  // A key of the walker's caches in 12 bits: equal keys have equal ones, and of others one in 4096.
+  localparam int HASH_W = 12;
+
+  function automatic [HASH_W-1:0] hash;
+    input [95:0] key;
+    begin
+      hash = '0;
+      for (int i = 0; i < 96; i += HASH_W) hash = hash ^ key[i +: HASH_W];
+    end
+  endfunction
+
   // Bits of a page number that are offset within a page of size `code`.
   function automatic [51:0] page_number_mask;
     input [2:0] code;

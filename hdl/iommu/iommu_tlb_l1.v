@@ -124,9 +124,7 @@ module iommu_tlb_l1 #(
   wire [TOTAL-1:0]       match, overlap;
   wire [TOTAL-1:0]       named;                                 // by the invalidation of the cycle before
   wire [52*TOTAL-1:0]    offsets;                               // bits of the page number that are offset within the page
-  wire [5:0]             range_fields = {invalidation.vpn_mask[51:36] != '0, invalidation.vpn_mask[35:27] != '0,
-                                         invalidation.vpn_mask[26:18] != '0, invalidation.vpn_mask[17:9] != '0,
-                                         invalidation.vpn_mask[8:4] != '0, invalidation.vpn_mask[3:0] != '0};
+  wire [5:0]             range_fields = iommu_spec_pkg::range_fields(invalidation.vpn_mask);
 
   generate
     for (genvar i = 0; i < TOTAL; i++) begin : g_entry

@@ -4,6 +4,7 @@
 // address space that the table was found in: a context that has changed since must not meet tables of the one before, whose
 // translations would then carry the wrong PSCID and GSCID.
 // Fully associative, round-robin replacement, tables in distributed RAM; lookup is combinational.
+// A fill takes the place of the entry whose hash is its own, so that of one key there is one entry at most.
 module iommu_walk_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 16
@@ -22,7 +23,8 @@ module iommu_walk_cache #(
     output wire                                       lookup_w_o,
     output wire                                       lookup_g_o,
 
-    // Fill: request_t, context_t (tags) and the table; replaces an entry of the same key.
+    // Fill: request_t, context_t (tags) and the table; the request whose fill may come in the next cycle.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_request_i,
     input  wire                                       fill_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       fill_request_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       fill_context_i,
@@ -31,119 +33,102 @@ module iommu_walk_cache #(
     input  wire                                       fill_w_i,
     input  wire                                       fill_g_i,
 
-    // Invalidation (invalidation_t); wins over a fill in the same cycle. IOTINVAL.VMA with AV = 1 and NL = 0 names leaf entries
-    // only and leaves this cache alone.
+    // Invalidation (invalidation_t). It takes effect in two cycles: what answers in its cycle or in the next one may still be named by
+    // it. Fills in those cycles are lost. IOTINVAL.VMA with AV = 1 and NL = 0 names leaf entries only and leaves this cache alone.
     input  wire                                       invalidate_i,
     input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]  invalidation_i
 );
   `include "iommu_records.vh"
 
-  localparam int INDEX_W = $clog2(ENTRIES);
   localparam int KEY_W = 45 + 43;
   localparam int TAG_W = 38;
   localparam int TABLE_W = 48;
+  localparam int SPACE_W = 37;
+  localparam int HASH_W = iommu_spec_pkg::HASH_W;
+  localparam int STORED_W = HASH_W + TAG_W + KEY_W;
 
-  request_t      lookup, fill;
+  request_t      lookup, fill, coming;
   context_t      lookup_context, fill_context;
   invalidation_t invalidation;
 
   assign lookup = lookup_request_i;
   assign fill = fill_request_i;
+  assign coming = next_request_i;
   assign lookup_context = lookup_context_i;
   assign fill_context = fill_context_i;
   assign invalidation = invalidation_i;
 
-  wire [KEY_W-1:0] lookup_key = {lookup.did, lookup.pv, lookup.pid, lookup.iova[63:21]};
-  wire [KEY_W-1:0] fill_key = {fill.did, fill.pv, fill.pid, fill.iova[63:21]};
-  // Modes of page tables are 0 (Bare), 8, 9, 10.
-  wire             fill_gv = fill_context.second_mode[3];
-  // {GV, GSCID, G, PSCID}
-  wire [TAG_W-1:0] fill_tag = {fill_gv, fill_context.gscid, fill_g_i, fill_context.pscid};
+  wire  [KEY_W-1:0]   lookup_key = {lookup.did, lookup.pv, lookup.pid, lookup.iova[63:21]};
+  wire  [KEY_W-1:0]   fill_key = {fill.did, fill.pv, fill.pid, fill.iova[63:21]};
+  wire  [KEY_W-1:0]   next_key = {coming.did, coming.pv, coming.pid, coming.iova[63:21]};
+  // {GV, GSCID, G, PSCID}; modes of page tables are 0 (Bare), 8, 9, 10. For the lookup the address space is kept with the table.
+  wire  [TAG_W-1:0]   fill_tag = {fill_context.second_mode[3], fill_context.gscid, fill_g_i, fill_context.pscid};
+  wire  [SPACE_W-1:0] fill_space = {fill_tag[37:21], fill_tag[19:0]};
+  wire  [SPACE_W-1:0] lookup_space = {lookup_context.second_mode[3], lookup_context.gscid, lookup_context.pscid};
+  wire  [SPACE_W-1:0] space;
+  logic [HASH_W-1:0]  fill_hash_q;
+  // Of the invalidation of the cycle before.
+  logic               invalidate_q, everything_q, directory_q, gvma_q, gv_q, tables_q;
 
-  wire [36:0]      lookup_space = {lookup_context.second_mode[3], lookup_context.gscid, lookup_context.pscid};
-
-  logic [ENTRIES-1:0] valid_d, valid_q;
-  logic [KEY_W-1:0]   key_q [0:ENTRIES-1];
-  logic [TAG_W-1:0]   tag_q [0:ENTRIES-1];
-  logic [TABLE_W-1:0] table_q [0:ENTRIES-1];
-  logic [36:0]        space_q [0:ENTRIES-1];     // of the tag, for the lookup
-  logic [INDEX_W-1:0] victim_d, victim_q;
-
-  wire [ENTRIES-1:0] lookup_match, fill_match, invalidate_match, write;
+  wire [ENTRIES*STORED_W-1:0] stored;
+  wire [ENTRIES-1:0]          unused_valid, lookup_match, fill_same, named;
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
-      wire [KEY_W-1:0] key = key_q[i];
-      wire [TAG_W-1:0] tag = tag_q[i];
-      wire same_guest = tag[36:21] == invalidation.gscid;
+      wire [KEY_W-1:0] key = stored[STORED_W*i +: KEY_W];
+      wire [TAG_W-1:0] tag = stored[STORED_W*i + KEY_W +: TAG_W];
+      // What of that invalidation fits.
+      logic            device_q, process_q, guest_q, space_q;
 
-      assign lookup_match[i] = valid_q[i] && key == lookup_key;
-      assign fill_match[i] = valid_q[i] && key == fill_key;
-      assign invalidate_match[i] = invalidation.everything ||
-          (invalidation.directory
-               ? !invalidation.dv || (key[87:64] == invalidation.did && (!invalidation.pv || key[62:43] == invalidation.pid))
-           : invalidation.gvma ? tag[37] && (!invalidation.gv || same_guest)
-           : tag[37] == invalidation.gv && (!invalidation.gv || same_guest) && (!invalidation.av || invalidation.nl) &&
-             (!invalidation.pscv || (tag[19:0] == invalidation.pscid && !tag[20])));
-      assign write[i] = fill_i && (fill_match != '0 ? fill_match[i] : victim_q == INDEX_W'(i));
+      assign lookup_match[i] = key == lookup_key;
+      assign fill_same[i] = stored[STORED_W*(i+1)-1 -: HASH_W] == fill_hash_q;
+      assign named[i] = everything_q || (directory_q ? device_q && process_q : gvma_q ? tag[37] && guest_q
+                                         : tag[37] == gv_q && guest_q && tables_q && space_q);
 
       always_ff @(posedge clk_i) begin
-        if (write[i]) begin
-          key_q[i] <= fill_key;
-          tag_q[i] <= fill_tag;
-        end
+        device_q <= !invalidation.dv || key[87:64] == invalidation.did;
+        process_q <= !invalidation.dv || !invalidation.pv || key[62:43] == invalidation.pid;
+        guest_q <= !invalidation.gv || tag[36:21] == invalidation.gscid;
+        space_q <= !invalidation.pscv || (tag[19:0] == invalidation.pscid && !tag[20]);
       end
     end
   endgenerate
 
-  // Index of the one that is set.
-  function automatic [INDEX_W-1:0] encoded;
-    input [ENTRIES-1:0] match;
-    begin
-      encoded = '0;
-      for (int i = 0; i < ENTRIES; i++) if (match[i]) encoded = encoded | INDEX_W'(i);
-    end
-  endfunction
-
-  wire [INDEX_W-1:0] lookup_index = encoded(lookup_match);
-  wire [INDEX_W-1:0] write_index = fill_match != '0 ? encoded(fill_match) : victim_q;
-
   always_ff @(posedge clk_i) begin
-    if (fill_i) begin
-      table_q[write_index] <= {fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i};
-      space_q[write_index] <= {fill_tag[37:21], fill_tag[19:0]};
-    end
+    fill_hash_q <= iommu_spec_pkg::hash({8'd0, next_key});
+    everything_q <= invalidation.everything;
+    directory_q <= invalidation.directory;
+    gvma_q <= invalidation.gvma;
+    gv_q <= invalidation.gv;
+    tables_q <= !invalidation.av || invalidation.nl;
+    invalidate_q <= invalidate_i && !rst_i;
   end
 
-  always_comb begin
-    valid_d = valid_q | write;
-    victim_d = victim_q;
-    if (fill_i && fill_match == '0) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
-    if (invalidate_i) valid_d = valid_q & ~invalidate_match & ~write;
-  end
+  iommu_associative_cache #(
+      .ENTRIES(ENTRIES),
+      .KEY_W  (STORED_W),
+      .DATA_W (SPACE_W + TABLE_W)
+  ) u_entries (
+      .clk_i      (clk_i),
+      .rst_i      (rst_i),
+      .keys_o     (stored),
+      .valid_o    (unused_valid),
+      .match_i    (lookup_match),
+      .hit_o      (lookup_hit_o),
+      .data_o     ({space, lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o}),
+      .fill_i     (fill_i),
+      .fill_same_i(fill_same),
+      .fill_key_i ({fill_hash_q, fill_tag, fill_key}),
+      .fill_data_i({fill_space, fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i}),
+      .drop_i     (named & {ENTRIES{invalidate_q}}),
+      .drop_fill_i(invalidate_i || invalidate_q)
+  );
 
-  always_ff @(posedge clk_i) begin
-    valid_q <= valid_d;
-    victim_q <= victim_d;
-    if (rst_i) begin
-      valid_q <= '0;
-      victim_q <= '0;
-    end
-  end
-
-  assign lookup_hit_o = lookup_match != '0;
-  assign lookup_other_o = space_q[lookup_index] ^ lookup_space;
-  assign {lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o} = table_q[lookup_index];
-
-`ifndef SYNTHESIS
-  always_ff @(posedge clk_i) begin
-    if (!rst_i) assert ($countones(lookup_match) <= 1) else $error("iommu_walk_cache: two entries of one table");
-  end
-`endif
+  assign lookup_other_o = space ^ lookup_space;
 
 `ifdef FORMAL
   // Proof `iommu_walk_cache`: a lookup answers with a table only if that was filled for its {DID, PV, PID}, address and address space
-  // (never foreign), and no invalidation named it since (never stale); at most one entry answers. Any key, any table.
+  // (never foreign), and no invalidation named it before the last cycle (never stale); at most one entry answers. Any key, any table.
   wire [KEY_W-1:0]   f_key;
   wire [TAG_W-1:0]   f_tag;
   wire [TABLE_W-1:0] f_table;
@@ -162,13 +147,16 @@ module iommu_walk_cache #(
   wire f_filled = fill_i && fill_key == f_key && fill_tag == f_tag && {fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i} == f_table;
   wire [TABLE_W-1:0] f_answer = {lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o};
   logic [ENTRIES-1:0] f_same_tag, f_held, f_spaces;
+  logic [TAG_W-1:0]   f_entry_tag;
   always_comb
     for (int i = 0; i < ENTRIES; i++) begin
-      f_same_tag[i] = tag_q[i] == f_tag;
-      f_held[i] = valid_q[i] && key_q[i] == f_key && f_same_tag[i] && table_q[i] == f_table;
-      f_spaces[i] = !valid_q[i] || space_q[i] == {tag_q[i][37:21], tag_q[i][19:0]};
+      f_entry_tag = stored[STORED_W*i + KEY_W +: TAG_W];
+      f_same_tag[i] = f_entry_tag == f_tag;
+      f_held[i] = u_entries.valid_q[i] && stored[STORED_W*i +: KEY_W] == f_key && f_same_tag[i] && u_entries.data_q[i][TABLE_W-1:0] == f_table;
+      f_spaces[i] = !u_entries.valid_q[i] || u_entries.data_q[i][TABLE_W +: SPACE_W] == {f_entry_tag[37:21], f_entry_tag[19:0]};
     end
-  wire f_hit = lookup_hit_o && lookup_other_o == '0 && lookup_key == f_key && f_answer == f_table && (lookup_match & f_same_tag) != '0;
+  wire f_hit = lookup_hit_o && lookup_other_o == '0 && lookup_key == f_key && f_answer == f_table &&
+      (lookup_match & u_entries.valid_q & f_same_tag) != '0;
 
   `include "iommu_cache_formal.vh"
 

@@ -22,9 +22,12 @@ module iommu_walk_look (
     // The context cache holds the requester's context.
     input  wire                                  context_hit_i,
 
-    // Second-stage leaf cache: the leaf of the guest address (second_leaf_t). It is used only if it grants the access as it is.
+    // Second-stage leaf cache: what the leaf must grant as it is, {D to be set, X, W, R}; it is there: the leaf (second_leaf_t) and the
+    // page number of the guest address under it.
+    output wire [3:0]                            leaf_rights_o,
     input  wire                                  leaf_hit_i,
     input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] leaf_i,
+    input  wire [43:0]                           leaf_ppn_i,
     // As if it had been read: the leaf as a PTE; its address is no part of it.
     output wire [63:0]                           entry_o,
 
@@ -88,11 +91,11 @@ module iommu_walk_look (
 
   wire        implicit = purpose_i != iommu_spec_pkg::PURPOSE_REQUEST;
   wire        of_msi = current.msi && !implicit && msi_match;
-  wire        granted = implicit ? leaf.r : probe || !((exec && !leaf.x) || (read && !leaf.r) || (write && !leaf.w));
-  wire        sets_dirty = implicit ? current.sade : write;
-  wire        reuses = leaf_hit_i && granted && !(sets_dirty && leaf.w && !leaf.d) && !of_msi;
-  wire [51:0] leaf_mask = iommu_spec_pkg::page_number_mask(leaf.page);
+  wire        reuses = leaf_hit_i && !of_msi;
 
+  // A table is read; what an ATS translation request asks for need not be granted.
+  assign leaf_rights_o = {implicit ? current.sade : write, !implicit && !probe && exec, !implicit && !probe && write,
+                          implicit || (!probe && read)};
   assign entry_o = {1'b0, leaf.pbmt, 53'd0, leaf.d, 3'd0, leaf.x, leaf.w, leaf.r, 1'b1};
 
   // ---- Findings -------------------------------------------------------------------------------------------------------------------
@@ -126,7 +129,7 @@ module iommu_walk_look (
         finding.leaf = reuses;
         finding.reused = reuses;
         finding.page = leaf.page;
-        if (reuses) finding.target = {8'd0, (leaf.ppn & ~leaf_mask[43:0]) | (guest_i[55:12] & leaf_mask[43:0]), guest_i[11:0]};
+        if (reuses) finding.target = {8'd0, leaf_ppn_i, guest_i[11:0]};
       end
     endcase
   end

@@ -1,6 +1,6 @@
 `default_nettype none
 // The walker and its caches: resolved contexts, last-level first-stage tables, last-level second-stage tables, second-stage leaves. Ports
-// and cycles are those of iommu_walker.v.
+// and cycles are those of iommu_walker.v; an invalidation takes effect in the caches within two cycles.
 module iommu_walk_unit #(
     // Walks in flight, 2 or more.
     parameter int WALKS = 8,
@@ -104,6 +104,10 @@ module iommu_walk_unit #(
   wire leaf_hit;
   wire leaf_fill;
   wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] leaf, fill_leaf;
+  wire [3:0] leaf_rights;
+  wire [43:0] leaf_ppn;
+  wire [63:0] next_guest;
+  wire [2:0] next_page;
   wire second_hit;
   wire [43:0] second_ppn;
   wire context_fill;
@@ -165,8 +169,12 @@ module iommu_walk_unit #(
       .second_used_i    (second_used || leaf_used),
       .second_hit_i     (second_hit),
       .second_ppn_i     (second_ppn),
+      .leaf_rights_o    (leaf_rights),
       .leaf_hit_i       (leaf_hit),
       .leaf_i           (leaf),
+      .leaf_ppn_i       (leaf_ppn),
+      .next_guest_o     (next_guest),
+      .next_page_o      (next_page),
       .context_fill_o   (context_fill),
       .table_fill_o     (table_fill),
       .second_fill_o    (second_fill),
@@ -213,6 +221,7 @@ module iommu_walk_unit #(
       .lookup_request_i(lookup_request),
       .lookup_hit_o    (context_hit),
       .lookup_context_o(cached_context),
+      .next_request_i  (lookup_guest_request),
       .fill_i          (context_fill),
       .fill_request_i  (fill_request),
       .fill_context_i  (fill_context),
@@ -233,6 +242,7 @@ module iommu_walk_unit #(
       .lookup_pbmt_o   (table_pbmt),
       .lookup_w_o      (table_w),
       .lookup_g_o      (table_g),
+      .next_request_i  (lookup_guest_request),
       .fill_i          (table_fill),
       .fill_request_i  (fill_request),
       .fill_context_i  (fill_context),
@@ -255,6 +265,8 @@ module iommu_walk_unit #(
       .lookup_guest_i  (lookup_guest),
       .lookup_hit_o    (second_hit),
       .lookup_ppn_o    (second_ppn),
+      .next_request_i  (lookup_guest_request),
+      .next_guest_i    (next_guest),
       .fill_i          (second_fill),
       .fill_request_i  (fill_request),
       .fill_guest_i    (fill_guest),
@@ -273,8 +285,14 @@ module iommu_walk_unit #(
       .lookup_request_i(lookup_guest_request),
       .lookup_context_i(lookup_guest_context),
       .lookup_guest_i  (lookup_guest),
+      .lookup_rights_i (leaf_rights),
       .lookup_hit_o    (leaf_hit),
       .lookup_leaf_o   (leaf),
+      .lookup_ppn_o    (leaf_ppn),
+      .next_request_i  (lookup_guest_request),
+      .next_context_i  (lookup_guest_context),
+      .next_guest_i    (next_guest),
+      .next_page_i     (next_page),
       .fill_i          (leaf_fill),
       .fill_request_i  (fill_request),
       .fill_context_i  (fill_context),
@@ -283,6 +301,23 @@ module iommu_walk_unit #(
       .invalidate_i    (invalidate_i),
       .invalidation_i  (invalidation_i)
   );
+
+`ifndef SYNTHESIS
+  // What the caches find the place of a fill by is announced in the cycle before.
+  logic [iommu_spec_pkg::REQUEST_W-1:0] announced_request_q;
+  logic [63:0]                          announced_guest_q;
+
+  always_ff @(posedge clk_i) begin
+    announced_request_q <= lookup_guest_request;
+    announced_guest_q <= next_guest;
+    if (!rst_i) begin
+      assert (!(context_fill || table_fill || second_fill || leaf_fill) || fill_request == announced_request_q)
+      else $error("iommu_walk_unit: a fill for another request than was announced");
+      assert (!(second_fill || leaf_fill) || fill_guest == announced_guest_q)
+      else $error("iommu_walk_unit: a fill of another guest address than was announced");
+    end
+  end
+`endif
 
 endmodule
 `default_nettype wire

@@ -52,7 +52,8 @@ module iommu_walker #(
 
     // Lookup and fill of the context cache and the walk caches: combinational lookup of `lookup_request_o`, for the walk cache under
     // `lookup_context_o`, and for the second stage of `lookup_guest_o`, of `lookup_guest_request_o` under `lookup_guest_context_o`; fill
-    // two cycles later under `fill_request_o` and `fill_guest_o`.
+    // two cycles later under `fill_request_o` and `fill_guest_o`. A cycle before the fill `lookup_guest_request_o`,
+    // `lookup_guest_context_o`, `next_guest_o` and `next_page_o` are those of what is filled.
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_o,
     output wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_o,
     input  wire                                       context_hit_i,
@@ -69,8 +70,12 @@ module iommu_walker #(
     input  wire                                       second_used_i,
     input  wire                                       second_hit_i,
     input  wire [43:0]                                second_ppn_i,
+    output wire [3:0]                                 leaf_rights_o,
     input  wire                                       leaf_hit_i,
     input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]   leaf_i,
+    input  wire [43:0]                                leaf_ppn_i,
+    output wire [63:0]                                next_guest_o,
+    output wire [2:0]                                 next_page_o,
     output wire                                       context_fill_o,
     output wire                                       table_fill_o,
     output wire                                       second_fill_o,
@@ -89,7 +94,8 @@ module iommu_walker #(
     output wire [SLOT_W-1:0]                          line_slot_o,
     output wire                                       line_g_o,
 
-    // 1 in a cycle with an invalidation: squashes the fills of every walk in flight.
+    // 1 in a cycle with an invalidation: squashes the fills of every walk in flight, and of those that start in the next cycle, in which
+    // the caches may still answer with what it removes.
     input  wire                                       invalidate_i,
 
     // Memory accesses (docs/interfaces.md section 4); the identifier is the slot.
@@ -125,6 +131,8 @@ module iommu_walker #(
   logic [WALKS-1:0] fresh_d, fresh_q;        // restarted: its walk_q is not of this request
   logic [WALKS-1:0] done_d, done_q;          // result waits
   logic [WALKS-1:0] squashed_d, squashed_q;  // an invalidation came
+  // In the cycle before: a walk that starts now may still see what it removes, so it counts as in flight.
+  logic             invalidate_q;
 
   // Requests as they are compared with new ones, and, from the first step on, as the steps read them.
   logic [iommu_spec_pkg::REQUEST_W-1:0] request_q [0:WALKS-1];
@@ -253,8 +261,10 @@ module iommu_walker #(
       .guest_i       (finding_q.target),
       .msi_index_i   (msi_index),
       .context_hit_i (context_hit_i),
+      .leaf_rights_o (leaf_rights_o),
       .leaf_hit_i    (leaf_hit_i),
       .leaf_i        (leaf_i),
+      .leaf_ppn_i    (leaf_ppn_i),
       .entry_o       (look_entry),
       .finding_o     (look_finding),
       .level_o       (look_level)
@@ -264,6 +274,8 @@ module iommu_walker #(
   assign lookup_guest_request_o = advance_request_q;
   assign lookup_guest_context_o = advance_context_q;
   assign lookup_guest_o = finding_q.target;
+  assign next_guest_o = advance_walk_q.guest;
+  assign next_page_o = finding_q.page;
 
   // ---- What goes on to the second stage ----------------------------------------------------------------------------------------
   wire   response_looks = event_found.first ? kept_context.second_mode != 4'd0
@@ -405,7 +417,6 @@ module iommu_walker #(
   );
 
   // ---- Fills of the caches ------------------------------------------------------------------------------------------------------
-  // A walk that starts in the cycle of an invalidation may still see what that removes: it counts as in flight.
   wire fills = advance_q && !squashed_q[advance_slot_q] && !invalidate_i;
 
   // Registered: an invalidation in the cycle after the step counts as well.
@@ -545,14 +556,14 @@ module iommu_walker #(
     fresh_d = fresh_q & ~fetched;
     done_d = done_q | (step_done ? step_slot : '0);
     squashed_d = squashed_q & ~start_slot;
-    if (invalidate_i) squashed_d = squashed_d | busy_q | start_slot;
+    if (invalidate_i || invalidate_q) squashed_d = squashed_d | busy_q | start_slot;
     if (result_end) begin
       done_d = done_d & ~result_select;
       if (result_release_i) busy_d = busy_d & ~result_select;
       else begin
         again_d = again_d | result_select;
         fresh_d = fresh_d | result_select;
-        if (!invalidate_i) squashed_d = squashed_d & ~result_select;
+        if (!invalidate_i && !invalidate_q) squashed_d = squashed_d & ~result_select;
       end
     end
   end
@@ -563,6 +574,7 @@ module iommu_walker #(
     fresh_q <= fresh_d;
     done_q <= done_d;
     squashed_q <= squashed_d;
+    invalidate_q <= invalidate_i;
     advance_q <= advance_d;
     advance_slot_q <= slot;
     advance_request_q <= advance_request_d;
@@ -615,6 +627,7 @@ module iommu_walker #(
       fresh_q <= '0;
       done_q <= '0;
       squashed_q <= '0;
+      invalidate_q <= 1'b0;
       advance_q <= 1'b0;
       pick_q <= 1'b0;
       look_q <= 1'b0;

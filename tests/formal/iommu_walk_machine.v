@@ -27,7 +27,8 @@ module iommu_walk_machine (
     input  wire                                 second_hit_i,
     input  wire [43:0]                          second_ppn_i,
     input  wire                                        leaf_hit_i,
-    input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]    leaf_i
+    input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]    leaf_i,
+    input  wire [43:0]                                 leaf_ppn_i
 );
   `include "iommu_records.vh"
 
@@ -56,6 +57,7 @@ module iommu_walk_machine (
   wire  [23:0]                           unused_qos;
   wire                                   unused_ends, unused_context_fill, unused_table_fill, unused_second_fill, unused_leaf_fill;
   wire  [iommu_spec_pkg::SECOND_LEAF_W-1:0] unused_leaf;
+  wire  [3:0]                            unused_leaf_rights;
 
   assign walk = walk_q;
 
@@ -87,8 +89,10 @@ module iommu_walk_machine (
       .guest_i       (walk.guest),
       .msi_index_i   (data_i[511:460]),
       .context_hit_i (context_hit_i),
+      .leaf_rights_o (unused_leaf_rights),
       .leaf_hit_i    (leaf_hit_i),
       .leaf_i        (leaf_i),
+      .leaf_ppn_i    (leaf_ppn_i),
       .entry_o       (look_entry),
       .finding_o     (look_finding),
       .level_o       (look_level)

@@ -40,6 +40,7 @@ module iommu_walk_slots #(
     input  wire [43:0]                                 second_ppn_i,
     input  wire                                        leaf_hit_i,
     input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]    leaf_i,
+    input  wire [43:0]                                 leaf_ppn_i,
     input  wire                                        invalidate_i,
     input  wire                                        mem_req_ready_i,
     input  wire                                        mem_rsp_valid_i,
@@ -76,6 +77,9 @@ module iommu_walk_slots #(
   wire [1:0] unused_fill_pbmt;
   wire unused_fill_w;
   wire unused_fill_g;
+  wire [3:0] unused_leaf_rights;
+  wire [63:0] unused_next_guest;
+  wire [2:0] unused_next_page;
   wire unused_line;
   wire [SLOT_W-1:0] unused_line_slot;
   wire unused_line_g;
@@ -127,6 +131,10 @@ module iommu_walk_slots #(
       .second_ppn_i(second_ppn_i),
       .leaf_hit_i(leaf_hit_i),
       .leaf_i(leaf_i),
+      .leaf_ppn_i(leaf_ppn_i),
+      .leaf_rights_o(unused_leaf_rights),
+      .next_guest_o(unused_next_guest),
+      .next_page_o(unused_next_page),
       .invalidate_i(invalidate_i),
       .mem_req_ready_i(mem_req_ready_i),
       .mem_rsp_valid_i(mem_rsp_valid_i),
@@ -186,10 +194,12 @@ module iommu_walk_slots #(
   always_ff @(posedge clk_i) f_started_q <= 1'b1;
   always_comb if (!f_started_q) assume (rst_i);
 
-  // One request, any: in flight from its start (alone or in the place of another walk) to its result; an invalidation came since.
+  // One request, any: in flight from its start (alone or in the place of another walk) to its result; an invalidation came since, or in
+  // the cycle before: the caches may still answer with what it removes.
   wire [ID_W-1:0] f_id;
   formal_constant #(.WIDTH(ID_W)) u_f_id (.value_o(f_id));
-  logic f_flight_q, f_named_q;
+  logic f_flight_q, f_named_q, f_invalidate_q;
+  wire  f_invalidating = invalidate_i || f_invalidate_q;
   wire  f_ends = result_valid && (result_release_i || result_restart_i);
   wire  f_begins = start_valid_i && start_ready && start_id_i == f_id;
   wire  f_replaces = f_ends && result_restart_i && restart_id_i == f_id;
@@ -197,7 +207,8 @@ module iommu_walk_slots #(
   always_ff @(posedge clk_i) begin
     if (f_ends && result_id == f_id) f_flight_q <= 1'b0;
     if (f_starts) f_flight_q <= 1'b1;
-    f_named_q <= f_starts ? invalidate_i : f_named_q || invalidate_i;
+    f_invalidate_q <= invalidate_i && !rst_i;
+    f_named_q <= f_starts ? f_invalidating : f_named_q || f_invalidating;
     if (rst_i) f_flight_q <= 1'b0;
   end
 
@@ -282,12 +293,13 @@ module iommu_walk_slots #(
       index_is_waited_for: assert (((u_walker.refused_q | f_counts) & ~f_index_q) == '0 && (u_walker.refused_q & f_counts) == '0 &&
           (!u_walker.index_called_q || u_walker.index_done));
       flight_is_a_slot: assert (32'($countones(f_mine)) == 32'(f_flight_q));
+      invalidation_is_kept: assert (u_walker.invalidate_q == f_invalidate_q);
       named_is_marked: assert (!(f_flight_q && f_named_q) || (f_mine & ~u_walker.squashed_q) == '0);
 
       one_thing_under_way: assert (f_one_thing == '1);
       squashed_if_named: assert (!(result_valid && result_id == f_id && f_flight_q && f_named_q) || result_squashed);
       nobody_else_answers: assert (!(result_valid && result_id == f_id) || f_flight_q);
-      fills_nothing_in_its_cycle: assert (!invalidate_i || !(context_fill || table_fill || second_fill || leaf_fill));
+      fills_nothing_then: assert (!f_invalidating || !(context_fill || table_fill || second_fill || leaf_fill));
       squashed_result: cover (result_valid && result_id == f_id && f_flight_q && f_named_q);
       restarted_result: cover (f_ends && result_restart_i && restart_id_i == f_id && u_walker.squashed_q != '0);
     end
