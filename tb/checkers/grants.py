@@ -32,7 +32,7 @@ from tb.scoreboards.translation_pairs import TranslationPairer, TranslationPairs
 MOST_WALKS = 400
 """Walks tried for one request before it is counted as undecided."""
 _BUSY = 1 << 4
-_PAGE_NUMBER = (1 << 44) - 1
+_PAGE_NUMBER, _GUEST_PAGE_NUMBER = (1 << 44) - 1, (1 << 47) - 1
 _OFFSET = np.uint64(0xFFF)
 _A_AND_D, _N = 0xC0, 1 << 63
 _AV, _PSCV, _GV, _NL, _S, _G = 1 << 10, 1 << 32, 1 << 33, 1 << 34, 1 << 9, 1 << 5
@@ -130,11 +130,7 @@ class WalkView(SparseMemory):
         self.reads.append(dword)
         if dword in self.updates:
             return self.updates[dword]
-        versions = self._checker.tables.versions.get(dword)
-        if versions is None:
-            possible = [self._checker.tables.memory.read_u64(dword)]
-        else:
-            possible = self._checker.possible(versions, use, self._translation, self._request, self._window)
+        possible = self._possible(dword, use)
         if use in (Use.FIRST, Use.SECOND):
             possible += self._same_range(dword, possible[0], use)
         if len(possible) == 1:
@@ -142,6 +138,13 @@ class WalkView(SparseMemory):
         step = dword, self._translation.trace.process_directory_reads + self._translation.trace.first_stage_reads
         self.options[step] = len(possible)
         return possible[self.chosen.setdefault(step, 0) % len(possible)]
+
+    def _possible(self, dword: int, use: Use) -> list[int]:
+        """Values of a dword that the walk may find, the newest first."""
+        versions = self._checker.tables.versions.get(dword)
+        if versions is None:
+            return [self._checker.tables.memory.read_u64(dword)]
+        return self._checker.possible(versions, use, self._translation, self._request, self._window)
 
     def _same_range(self, dword: int, value: int, use: Use) -> list[int]:
         """Values of the other entries of a NAPOT range that differ in A and D alone: a cache may read any of them for all sixteen
@@ -151,8 +154,8 @@ class WalkView(SparseMemory):
         differing = swap_u64(_A_AND_D) if swap else _A_AND_D
         if not (swap_u64(value) if swap else value) & _N:
             return []
-        memory = self._checker.tables.memory
-        others = {memory.read_u64(place) for place in range(dword & ~0x7F, (dword & ~0x7F) + 128, 8)}
+        places = range(dword & ~0x7F, (dword & ~0x7F) + 128, 8)
+        others = {other for place in places for other in self._possible(place, use)}
         return sorted(other for other in others if other != value and not (other ^ value) & ~differing)
 
     def read_u64(self, address: int) -> int:
@@ -383,9 +386,9 @@ def _grants(response: Response, device: DeviceContext | None, request: Request, 
             return False
     if mrif and response.mrif is not None and spa == response.mrif.address:
         return True
-    # Without tables what an IOVA has beyond 56 bits is lost; a guest address for an ATS client has more.
+    # What an IOVA has beyond is lost without tables, or where the guest address is that of an interrupt file.
     guest_address = probe and device is not None and device.t2gpa
-    return page & (-1 if guest_address else _PAGE_NUMBER) == 0
+    return page & (_GUEST_PAGE_NUMBER if guest_address else _PAGE_NUMBER) == 0
 
 
 def _applies(done: Done, value: int, use: Use, translation: Translation, request: Request) -> bool:

@@ -12,7 +12,7 @@ from tests.block.iommu.edit import Command, Edit
 from tests.block.iommu.page_tables import Guest, Slot, Stage
 from tests.block.iommu.random_machine import DC_ATS, DC_DTF, DC_T2GPA, Device, RandomMachine, Space
 from tests.block.iommu.reference import Answer
-from tests.block.iommu.spoiler import Spoiler, Spoilt
+from tests.block.iommu.spoiler import Aim, Spoiler, Spoilt
 from tests.block.iommu.table_entries import A, D, G, R, U, V, W, X, malformed_directory_pointer, malformed_pointer
 
 INVALIDATE_VMA, INVALIDATE_GVMA, FENCE, INVALIDATE_DDT, INVALIDATE_PDT = 0x001, 0x081, 0x002, 0x003, 0x083
@@ -76,9 +76,9 @@ class Editor:
             return self.spoil()
         return self._device(target.device)
 
-    def spoil(self) -> Edit:
+    def spoil(self, aim: Aim = Aim.ANYTHING) -> Edit:
         """Something on the walk of a recent request is wrong from now on."""
-        spoilt = self._spoiler.spoil(self._machine.tables, self._recent())
+        spoilt = self._spoiler.spoil(self._machine.tables, self._recent(), aim)
         if spoilt is None:
             return self.new("nothing", [])
         self._repairs.append(lambda: self._mend(spoilt))

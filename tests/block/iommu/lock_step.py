@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from sluicegate.iommu.port import swap_u64
 from sluicegate.iommu.request import AddressType
 
-from tb.bridge.event_log import LogBatch, LookupOutcome
+from tb.bridge.event_log import LogBatch, LookupOutcome, RequestBit
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardResult
 from tb.scoreboards.translation_pairs import TranslationPairs
 from tests.block.iommu.bench import IDENTIFIERS, IommuBench, LoggedWrite
 from tests.block.iommu.edit import Edit
 from tests.block.iommu.page_tables import TableStore
 from tests.block.iommu.queue_driver import FaultRecords
-from tests.block.iommu.reference import Answer, FaultKey, Reference
+from tests.block.iommu.reference import GUEST_PAGE_MASK, Answer, FaultKey, Reference
 from tests.block.iommu.request_pool import RequestPool
 from tests.block.iommu.table_entries import NAPOT, A, D
 
@@ -90,7 +90,8 @@ class Accepted:
     def _nearly(self, words: tuple[int, ...], spa: int, choice: Answer) -> bool:
         if choice.names_guest_page:
             low = (1 << 32) - 1
-            return words[0] & low == choice.words[0] & low and spa >> 12 == (choice.response.spa or 0) >> 12
+            page = (choice.response.spa or 0) >> 12 & GUEST_PAGE_MASK
+            return words[0] & low == choice.words[0] & low and spa >> 12 == page
         return self._open_to_write(choice) and words[1:] == choice.words[1:] and words[0] ^ choice.words[0] == _WRITE_GRANT
 
 
@@ -263,6 +264,10 @@ class LockStep(Scoreboard):
         row = int(np.argmax(pairs.cycle - pairs.requested_in))
         later = (pairs.requested_at > pairs.requested_at[row]) & (pairs.answered_at < pairs.answered_at[row])
         later &= pairs.iova >> np.uint64(12) == pairs.iova[row] >> np.uint64(12)
+        # Others may have an easier way to a page of that address.
+        same = np.uint32(RequestBit.PV | RequestBit.PRIV)
+        later &= (pairs.device_id == pairs.device_id[row]) & (pairs.process_id == pairs.process_id[row])
+        later &= (pairs.bits ^ pairs.bits[row]) & same == 0
         # Hits pass misses as they please.
         passed = int(np.count_nonzero(later & (flight.lookups == LookupOutcome.MISS)))
         if passed > MOST_PASSED:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sluicegate.iommu.request import AddressType
+from sluicegate.iommu.request import AddressType, Cause
 
 from tb.bridge.event_log import EventKind, LogBatch, LookupOutcome
 from tb.bridge.simulation import Simulation
 from tests.block.iommu.lock_step import Flight, Verdict
 from tests.block.iommu.reference import Answer
+from tests.block.iommu.walk_steps import Table
 
 STATES = ("first IOTLB", "second IOTLB", "merged", "warm walk", "cold walk")
 FIRST, SECOND, MERGED, WARM, COLD = range(5)
@@ -41,7 +42,9 @@ def lookup_states(flight: Flight, verdict: Verdict, reads: NDArray[np.void]) -> 
     """The state (index in ``STATES``) of every request of a round; ``reads``: log records of the IOMMU's reads.
 
     A walk reads its last entry between the request and its response: each request takes the first read that is left, one without
-    was merged. A walk that also read its device context was cold. Requests that read no page table are warm or cold by that.
+    was merged. The last entry is that of the first stage where a cache may have known the second-stage leaf of the page; with a
+    Bare first stage such a walk may read nothing, and was merged if another one of its page was under way. A walk that also read
+    its device context was cold. Requests that read no page table are warm or cold by that.
     """
     outcomes = flight.lookups
     states = np.where(outcomes == LookupOutcome.FIRST_LEVEL, FIRST, SECOND).astype(np.intp)
@@ -51,27 +54,46 @@ def lookup_states(flight: Flight, verdict: Verdict, reads: NDArray[np.void]) -> 
     missed = missed[np.lexsort((flight.pairs.answered_at[missed], ~alone[missed]))]
     places = _places(reads)
     taken: set[tuple[int, int]] = set()
+    walked: dict[tuple[int, int], int] = {}
+    """When the latest walk of an entry and a page was answered."""
     asked, answered = flight.pairs.requested_at.tolist(), flight.pairs.answered_at.tolist()
+    pages = (flight.pairs.iova >> np.uint64(12)).tolist()
     for row in missed.tolist():
         answer = verdict.answers[int(verdict.answer_of[row])]
         if not answer.reads:
             states[row] = WARM
             continue
-        context, last = answer.reads[0], answer.reads[-1]
-        cold = _within(places.get(context, ()), asked[row], answered[row]) is not None
+        context = answer.reads[0]
+        own = WARM if _within(places.get(context, ()), asked[row], answered[row]) is None else COLD
         if not _ends_in_tables(answer):
-            states[row] = COLD if cold else WARM
+            states[row] = own
             continue
+        last, may_be_kept = _last_read(answer)
         found = places.get(last, ())
         at = bisect_left(found, asked[row])
         while at < len(found) and found[at] < answered[row] and (last, found[at]) in taken:
             at += 1
         if at < len(found) and found[at] < answered[row]:
             taken.add((last, found[at]))
-            states[row] = COLD if cold else WARM
+            states[row] = own
         else:
-            states[row] = WARM if alone[row] else MERGED
+            beside = not may_be_kept or walked.get((last, pages[row]), -1) > asked[row]
+            states[row] = MERGED if beside and not alone[row] else WARM
+        if states[row] != MERGED and not alone[row]:
+            walked[last, pages[row]] = answered[row]
     return states
+
+
+def _last_read(answer: Answer) -> tuple[int, bool]:
+    """The last dword that a walk with this answer reads itself, and whether a cache may have known even that."""
+    last = answer.reads[-1]
+    if answer.response.cause is Cause.TRANSACTION_TYPE_DISALLOWED:
+        # A process context without ENS, for a privileged request.
+        return last, True
+    if answer.response.cause is not None or not answer.steps or answer.steps[-1].table is not Table.SECOND_OF_PAGE:
+        return last, False
+    first = [step.address for step in answer.steps if step.table is Table.FIRST]
+    return (last, True) if not first or first[-1] is None else (first[-1], False)
 
 
 def _ends_in_tables(answer: Answer) -> bool:

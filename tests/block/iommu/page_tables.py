@@ -15,7 +15,9 @@ from tests.block.iommu.table_entries import A, D, G, R, U, V, W, X
 
 GUEST_TABLES = 0x7000_0000
 """Where the table pages of a guest lie in its address space."""
-
+GUEST_DIRECTORIES = {8: 1 << 39, 9: 1 << 48, 10: 1 << 53}
+"""How far beyond lie those of its process directories, by the mode of the second stage: no pointer of it leads to both, so that
+what is wrong with a pointer is met by who has a process directory and by who has not."""
 
 HEALTHY, REFUSED, POISONED = 0, 1, 2
 """State of a dword of memory: it can be accessed, refuses that, or answers with poison."""
@@ -199,15 +201,21 @@ class Guest:
     random: Random
     msi: MsiWindow | None = None
     table_pages: list[int] = field(default_factory=list)
+    directory_pages: set[int] = field(default_factory=set)
 
     def place(self, page: int) -> int:
         """Guest address of a table page."""
-        return page - self.stage.tables.base + GUEST_TABLES if self.stage.mode else page
+        if not self.stage.mode:
+            return page
+        beyond = GUEST_DIRECTORIES[self.stage.mode] if page in self.directory_pages else 0
+        return page - self.stage.tables.base + GUEST_TABLES + beyond
 
-    def table_page(self) -> int:
+    def table_page(self, directory: bool = False) -> int:
         """A page for a first-stage table or a process directory, mapped in the second stage."""
         page = self.stage.tables.page()
         self.table_pages.append(page)
+        if directory:
+            self.directory_pages.add(page)
         self.map_table_page(page, self.table_flags())
         return page
 
@@ -235,7 +243,7 @@ class ProcessDirectory:
 
     def __post_init__(self) -> None:
         if self.mode:
-            self.pages[self.mode - 1, 0] = self.guest.table_page()
+            self.pages[self.mode - 1, 0] = self.guest.table_page(directory=True)
 
     @property
     def root(self) -> int:
@@ -254,6 +262,6 @@ class ProcessDirectory:
         """The page with the entries at ``level`` for a process; missing pages are made."""
         key = level, 0 if level == self.mode - 1 else process_id >> (8, 17, 20)[level]
         if key not in self.pages:
-            page = self.pages[key] = self.guest.table_page()
+            page = self.pages[key] = self.guest.table_page(directory=True)
             self.tables.write(self.entry(process_id, level + 1), self.guest.place(page) >> 2 | V, self.guest.big_endian)
         return self.pages[key]

@@ -11,10 +11,12 @@ from sluicegate.iommu.context import context_size, device_id_limit, directory_in
 
 from tests.block.iommu.capability_draw import Draw
 from tests.block.iommu.page_tables import Guest, MsiWindow, ProcessDirectory, Slot, Stage, TableStore
-from tests.block.iommu.table_entries import V, leaf_entry, msi_entry
+from tests.block.iommu.table_entries import V, leaf_entry, msi_entry, sound_leaf
 
 BARE, SV39, SV48, SV57 = 0, 8, 9, 10
 GUESTS, SPACES, DEVICES = 4, 8, 9
+RARE_LEVEL = 3
+"""Pages of this level and above are few, and their leaves allow everything: they are there to be translated, and to be spoilt."""
 DC_ATS, DC_T2GPA, DC_DTF, DC_PDTV, DC_GADE, DC_SADE, DC_DPE, DC_SBE = (1 << bit for bit in (1, 3, 4, 5, 7, 8, 9, 10))
 PC_ENS, PC_SUM = 1 << 1, 1 << 2
 
@@ -218,6 +220,8 @@ class RandomMachine:
         target = random.randrange(self._physical_limit // slot.bytes) * slot.bytes
         if stage.guest is not None and stage.guest.stage.mode:
             target = self._guest_target(stage.guest, slot)
+        if slot.level >= RARE_LEVEL:
+            return sound_leaf(target)
         return leaf_entry(random, self.capabilities, target, slot.level, slot.napot, stage.guest is None)
 
     def _guest_target(self, guest: Guest, slot: Slot) -> int:
@@ -226,7 +230,7 @@ class RandomMachine:
             return guest.msi.page(random.randrange(guest.msi.files)) << 12
         # Often something as large as the page, so that the answer holds for all of it.
         large = [other for other in guest.stage.slots if other.bytes >= slot.bytes]
-        other = random.choice(large if large and random.randrange(3) else guest.stage.slots)
+        other = random.choice(large if large and random.randrange(6) else guest.stage.slots)
         if random.randrange(24) == 0:
             return random.getrandbits(min(44, 2 + 9 * guest.stage.levels)) << 12
         inside = random.randrange(0, other.bytes, 4096) if random.randrange(3) else 0
@@ -242,7 +246,7 @@ class RandomMachine:
         control = DC_SADE * guest.updates[0] | DC_GADE * guest.updates[1] | DC_SBE * guest.big_endian
         if offered.ats and random.randrange(4):
             control |= DC_ATS
-            if offered.t2gpa and guest.stage.mode and random.randrange(2) == 0:
+            if offered.t2gpa and guest.stage.mode and random.randrange(3):
                 control |= DC_T2GPA
         if random.randrange(5) == 0:
             control |= DC_DTF

@@ -21,7 +21,8 @@ Choice = tuple[int, int]
 """Number of an edit, and the step of a walk that sees it or not."""
 FaultKey = tuple[int, int, int]
 """Dword 0, iotval and iotval2 of a fault record, without the bits that an IOMMU may leave 0."""
-PPN_MASK = (1 << 44) - 1
+PPN_MASK, GUEST_PAGE_MASK = (1 << 44) - 1, (1 << 47) - 1
+"""Page numbers of the 56 bits that an SPA has, and of the 59 that a guest address for an ATS client has."""
 MAX_ALTERNATIVES = 256
 
 
@@ -95,8 +96,8 @@ def answer_words(response: Response, guest_address: bool) -> tuple[int, int, int
     if response.mrif is not None:
         target = response.mrif
         return word | 1 << 24 | target.notice_identity << 32, target.address, target.notice_address >> 12
-    # Without tables what an IOVA has beyond 56 bits is lost; a guest address for an ATS client has up to 59.
-    mask = -1 if guest_address else PPN_MASK
+    # What an IOVA has beyond is lost without tables, or where the guest address is that of an interrupt file.
+    mask = GUEST_PAGE_MASK if guest_address else PPN_MASK
     return word, response.spa >> 12 & mask, 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from random import Random
 
 from sluicegate.iommu.port import swap_u64
@@ -15,7 +16,7 @@ from sluicegate.iommu.request import AddressType, Request
 
 from tests.block.iommu.page_tables import HEALTHY, POISONED, REFUSED, TableStore
 from tests.block.iommu.reference import Answer
-from tests.block.iommu.table_entries import NAPOT, A, D, R, V, W, X, malformed_pointer
+from tests.block.iommu.table_entries import NAPOT, A, D, R, U, V, W, X, malformed_pointer
 from tests.block.iommu.walk_steps import PAGE_TABLES, Step, Table
 
 WIDE = 1 << 53
@@ -26,16 +27,45 @@ UPDATES = {"neither A nor D": 0, "A": A, "D": D}
 NOT_VALID, MALFORMED, TOO_WIDE = "not valid", "malformed", "too wide"
 MSI_MODE = 3 << 1
 WITHOUT = {"malformed without A": A, "malformed without D": D, "malformed without A and D": A | D}
-KINDS = (tuple(STATES), tuple(STATES), (NOT_VALID, MALFORMED, TOO_WIDE, *WITHOUT), (*RIGHTS, *UPDATES))
-TABLES = (
-    *(Table.DIRECTORY, Table.PROCESS, Table.MSI, Table.MSI, Table.FIRST, Table.FIRST, Table.SECOND_OF_PAGE, Table.SECOND_OF_PAGE),
-    *(Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_PROCESS, Table.SECOND_OF_PROCESS),
+
+
+class Aim(Enum):
+    """What is spoilt."""
+
+    ANYTHING = auto()
+    POINTERS = auto()
+    """Pointers on the way to other tables: each hides what is behind it from all who go there."""
+    MESSAGES = auto()
+    """Entries of MSI page tables, mostly."""
+
+
+Change = tuple[tuple[str, ...], tuple[Table, ...]]
+_BROKEN = NOT_VALID, MALFORMED
+_ANY = (
+    *(Table.DIRECTORY, Table.PROCESS, Table.PROCESS, Table.MSI, Table.FIRST, Table.FIRST, Table.FIRST),
+    *(Table.SECOND_OF_PAGE, Table.SECOND_OF_PAGE, Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE),
+    *(Table.SECOND_OF_PROCESS, Table.SECOND_OF_PROCESS),
 )
-"""What is drawn first, before what was done least."""
-MOST_COMPARED = 8
-"""Walks among which what was done least is looked for."""
+_POINTERS = (
+    *(Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_TABLE, Table.SECOND_OF_PROCESS, Table.SECOND_OF_PROCESS),
+    Table.FIRST,
+)
+_MESSAGES = Table.MSI, Table.MSI, Table.MSI, Table.SECOND_OF_PAGE
+CHANGES: dict[Aim, tuple[Change, ...]] = {
+    Aim.ANYTHING: (
+        *((tuple(STATES), _ANY), (tuple(STATES), _ANY)),
+        *(((*_BROKEN, TOO_WIDE, *WITHOUT), _ANY), ((*RIGHTS, *UPDATES), _ANY)),
+    ),
+    Aim.POINTERS: (
+        *((tuple(STATES), _POINTERS), (tuple(STATES), _POINTERS), (_BROKEN, _POINTERS), (_BROKEN, _POINTERS)),
+        ((TOO_WIDE,), (Table.FIRST, Table.FIRST, Table.PROCESS)),
+    ),
+    Aim.MESSAGES: ((tuple(STATES), _MESSAGES), (tuple(STATES), _MESSAGES), (_BROKEN, _MESSAGES)),
+}
+"""What is drawn first, a kind of change and a table, before what was done least."""
 
 Way = tuple[Table, str]
+Place = tuple[Way, int, int]
 
 
 @dataclass
@@ -57,37 +87,42 @@ class Spoiler:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._places: Counter[tuple[Way, int, int]] = Counter()
+        self._places: Counter[Place] = Counter()
         self._types: Counter[tuple[Way, int, bool]] = Counter()
         self.bad: set[int] = set()
 
-    def spoil(self, tables: TableStore, walks: list[tuple[Request, Answer]]) -> Spoilt | None:
+    def spoil(self, tables: TableStore, walks: list[tuple[Request, Answer]], aim: Aim) -> Spoilt | None:
         """Change a step of one of ``walks`` that goes through nothing bad yet; None when there is none."""
         best: tuple[float, Way, Request, Answer, Step] | None = None
         whole = [walk for walk in walks if not any(step.address in self.bad for step in walk[1].steps)]
         # What many go through hides the rest.
         goers = Counter(step.address for _, answer in whole for step in answer.steps)
-        kind, drawn = self._random.choice(KINDS), self._random.choice(TABLES)
-        for table in (drawn, Table.SECOND_OF_PAGE, Table.FIRST):
+        pointers = aim is Aim.POINTERS
+        kind, drawn = self._random.choice(CHANGES[aim])
+        for table in (self._random.choice(drawn), Table.SECOND_OF_PAGE, Table.FIRST):
             through = [walk for walk in whole if any(step.table is table for step in walk[1].steps)]
             if through:
                 break
-        for request, answer in through[:MOST_COMPARED]:
+        # One walk of each request type: there are many more of some.
+        for request, answer in {_kind(request): (request, answer) for request, answer in through}.values():
             for step in answer.steps:
                 if step.table is not table or step.address is None or step.address in tables.states:
+                    continue
+                if pointers and not step.level:
                     continue
                 for name in _ways(answer, step):
                     if name not in kind:
                         continue
                     way = step.table, name
-                    done = self._places[way, _mode(answer, step), step.level] + self._types[_type(way, request, answer)]
-                    rank = done + goers[step.address] / 5 + self._random.random()
+                    rank = self._places[_place(way, answer, step)] + self._random.random()
+                    if not pointers:
+                        rank += self._types[_type(way, request, answer)] + goers[step.address] / 5
                     if best is None or rank < best[0]:
                         best = rank, way, request, answer, step
         if best is None:
             return None
         _, way, request, answer, step = best
-        self._places[way, _mode(answer, step), step.level] += 1
+        self._places[_place(way, answer, step)] += 1
         self._types[_type(way, request, answer)] += 1
         spoilt = self._change(tables, way[1], answer, step)
         self.bad |= spoilt.addresses
@@ -123,7 +158,9 @@ class Spoiler:
     def _entry(self, name: str, step: Step) -> int:
         random, value = self._random, step.value
         if name in RIGHTS:
-            return value & ~(R | W | X | random.choice((0, D))) | RIGHTS[name]
+            lost = random.choice((0, 0, A, D, A | D))
+            other = random.choice((0, 0, U)) if step.table is Table.FIRST else 0
+            return (value & ~(R | W | X | lost) | RIGHTS[name]) ^ other
         if name in UPDATES:
             return value & ~(A | D) | UPDATES[name]
         if name == TOO_WIDE:
@@ -155,25 +192,35 @@ def _ways(answer: Answer, step: Step) -> tuple[str, ...]:
     return ways
 
 
-def _mode(answer: Answer, step: Step) -> int:
+def _place(way: Way, answer: Answer, step: Step) -> Place:
+    """Modes and levels that are told apart: what is too wide is so for the second stage."""
     if answer.device is None or step.table not in PAGE_TABLES:
-        return 0
-    return int(answer.process.mode if step.table is Table.FIRST and answer.process else answer.device.second_stage)
+        return way, 0, 0
+    if way[1] == TOO_WIDE:
+        return way, int(answer.device.second_stage), 0
+    mode = answer.process.mode if step.table is Table.FIRST and answer.process else answer.device.second_stage
+    return way, int(mode), step.level
 
 
-def _type(way: Way, request: Request, answer: Answer) -> tuple[Way, int, bool]:
-    """Request types that are told apart, and whether there is a second stage."""
+def _kind(request: Request) -> int:
+    """Request types that are told apart."""
     probe = request.address_type is AddressType.TRANSLATION_REQUEST
     write = not request.no_write if probe else request.write
     execute = request.exec and (request.pasid_valid or request.address_type is AddressType.UNTRANSLATED)
-    kind = 4 * request.address_type + 2 * write + execute
-    return way, kind, answer.device is not None and bool(answer.device.second_stage)
+    privileged = request.pasid_valid and request.priv
+    return 4 * (2 * request.address_type + privileged) + 2 * write + execute
+
+
+def _type(way: Way, request: Request, answer: Answer) -> tuple[Way, int, bool]:
+    """The request type, and whether there is a second stage."""
+    return way, _kind(request), answer.device is not None and bool(answer.device.second_stage)
 
 
 def _range(step: Step) -> list[int]:
     """The entry, or the sixteen entries of a NAPOT range: a cache may read any of them for all."""
     assert step.address is not None
-    if step.table in PAGE_TABLES and step.is_leaf and step.value & NAPOT and not step.level:
+    # Malformed ones too, that are no leaf.
+    if step.table in PAGE_TABLES and step.value & V and step.value & NAPOT and not step.level:
         first = step.address & ~0x7F
         return list(range(first, first + 128, 8))
     return [step.address]

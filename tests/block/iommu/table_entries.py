@@ -36,6 +36,11 @@ def leaf_entry(random: Random, capabilities: Capabilities, target: int, level: i
     return malformed_leaf(random, word, level, napot, second) if random.randrange(24) == 0 else word
 
 
+def sound_leaf(target: int) -> int:
+    """A leaf that maps ``target`` (aligned to its size) and allows users everything."""
+    return target >> 2 | V | R | W | X | U | A | D
+
+
 def malformed_leaf(random: Random, word: int, level: int, napot: bool, second: bool) -> int:
     """``word`` with one thing wrong (bits that some capability makes legal stay legal there)."""
     wrong = [

@@ -31,8 +31,8 @@ from tests.block.iommu.page_tables import TableStore
 from tests.block.iommu.queue_driver import QueueDriver, QueueError
 from tests.block.iommu.random_machine import RandomMachine
 from tests.block.iommu.reference import Answer, Reference
-from tests.block.iommu.request_pool import WORKING_SETS, RequestPool
-from tests.block.iommu.spoiler import Spoiler
+from tests.block.iommu.request_pool import WORKING_SETS, Purpose, RequestPool
+from tests.block.iommu.spoiler import Aim, Spoiler
 from tests.block.iommu.translation_bins import TranslationBins
 
 MACHINES, ROUNDS = 4, 15
@@ -41,8 +41,8 @@ LEAST, MOST = 500, 1300
 MACHINE_BYTES = 1 << 27
 """Room for the tables of one machine."""
 MOST_PENDING = 4
-RECENT, MOST_SPOILT = 24, 24
-"""Requests among which something is chosen to be spoilt; how much in a round."""
+RECENT = 64
+"""Requests among which something is chosen to be spoilt."""
 BUSY = 1 << 4
 MOST_POLLS = 10_000
 """Requests in flight may need a walk each, on memory that answers late and stalls, before a new directory is in force."""
@@ -58,6 +58,12 @@ class Style(Enum):
     STILL = auto()
     SPOILT = auto()
     """Much of what the requests need is broken, and every cache knows it."""
+    CUT_OFF = auto()
+    """Likewise, but few pointers that much hangs on."""
+    MESSAGES = auto()
+    """Likewise, mostly entries of MSI page tables, and the requests go there."""
+    LARGE = auto()
+    """Nothing, and the requests go to large pages."""
     MEANWHILE = auto()
     """Some edits amid the requests."""
     MODE = auto()
@@ -66,8 +72,17 @@ class Style(Enum):
 
 STYLES = (
     *(Style.FRESH, Style.BEFORE, Style.BEFORE, Style.BEFORE, Style.STILL),
-    *(Style.SPOILT, Style.SPOILT, Style.SPOILT, Style.SPOILT, Style.MEANWHILE, Style.MEANWHILE, Style.MEANWHILE, Style.MODE),
+    *(Style.SPOILT, Style.SPOILT, Style.SPOILT, Style.SPOILT, Style.CUT_OFF, Style.CUT_OFF),
+    *(Style.LARGE, Style.LARGE, Style.LARGE),
+    *(Style.MESSAGES, Style.MEANWHILE, Style.MEANWHILE, Style.MEANWHILE, Style.MODE),
 )
+PURPOSES = {
+    Style.SPOILT: (Purpose.EVERY_TYPE, Aim.ANYTHING, 24),
+    Style.CUT_OFF: (Purpose.EVERY_TYPE, Aim.POINTERS, 6),
+    Style.MESSAGES: (Purpose.MESSAGES, Aim.MESSAGES, 8),
+    Style.LARGE: (Purpose.LARGE_PAGES, None, 0),
+}
+"""What the requests of a round are for; what is spoilt for them, and how much at most."""
 
 
 class RandomTest(BaseTest):
@@ -84,6 +99,7 @@ class RandomTest(BaseTest):
         self.environment.add_collector(self.bins)
         self.lookups = LookupLog(self.environment.simulation)
         self.modes: Counter[tuple[int, int]] = Counter()
+        self.aimed: Counter[tuple[int, int]] = Counter()
         self.spoiler = Spoiler(self.random)
 
     async def stimulate(self) -> None:
@@ -125,7 +141,7 @@ class RandomTest(BaseTest):
         bench.program(self.machine.configuration)
         entries = random.choice((2, 3, 5, 10)), random.choice((1, 3, 11, 11, 11))
         self.queues = QueueDriver(bench, random, draw.big_endian, bool(draw.fctl & 2), entries)
-        self.pool = RequestPool(random, self.machine)
+        self.pool = RequestPool(random, self.machine, self.aimed)
         self.reference = Reference(self.machine.configuration, self.tables, self.pool.requests)
         self.editor = Editor(random, self.machine, self.recent, self.spoiler)
         self.pending: list[Edit] = []
@@ -146,7 +162,8 @@ class RandomTest(BaseTest):
         """Requests, and what happens before or meanwhile."""
         random = self.random
         style = random.choice(STYLES)
-        numbers = self.choose_requests(WORKING_SETS[-1] if style is Style.SPOILT else random.choice(WORKING_SETS))
+        purpose, aim, most = PURPOSES.get(style, (Purpose.ANYTHING, None, 0))
+        numbers = self.choose_requests(random.choice(WORKING_SETS) if style not in PURPOSES else WORKING_SETS[-1], purpose)
         offsets = np.frombuffer(random.randbytes(2 * len(numbers)), np.uint16).astype(np.uint64) & np.uint64(0xFFF)
         records = self.pool.records(numbers, offsets)
         self.used = np.unique(numbers).tolist()
@@ -158,9 +175,9 @@ class RandomTest(BaseTest):
             self.cure(self.pending, [self.editor.flush()])
         if style in (Style.FRESH, Style.BEFORE):
             live += self.change(random.randrange(1, 4))
-        self.spoilt = style is Style.SPOILT
-        if self.spoilt:
-            live += self.settle([self.editor.spoil() for _ in range(random.randrange(1, MOST_SPOILT + 1))])
+        self.spoilt = aim is not None
+        if aim is not None:
+            live += self.settle([self.editor.spoil(aim) for _ in range(random.randrange(1, most + 1))])
         if random.randrange(16) == 0:
             self.queues.spoil_fault_queue()
         self.bench.send_records(records)
@@ -189,17 +206,23 @@ class RandomTest(BaseTest):
                     f"stimulus: entries of the NAPOT range at {slot.address:#x} differ in more than A and D; write all sixteen"
                 )
 
-    def choose_requests(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-        """Numbers of requests, biased to a working set of ``size``: new ones, and some that were used before."""
+    def choose_requests(self, size: int, purpose: Purpose) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """Numbers of requests, biased to a working set of ``size``: new ones (:meth:`RequestPool.fresh`), and some that were used
+        before."""
         random = self.random
-        chosen = self.pool.fresh(random.randrange(1, size + 2))
+        chosen = self.pool.fresh(random.randrange(1, size + 2), purpose)
         if self.used:
             chosen += random.sample(self.used, min(len(self.used), size))
         if self.pool.requests:
             chosen += [random.randrange(len(self.pool.requests)) for _ in range(size // 4)]
         weights = [random.choice((1, 1, 4, 16)) for _ in chosen]
-        count = random.randrange(LEAST, MOST)
-        return np.array(random.choices(chosen, weights, k=count), np.intp)
+        random.shuffle(chosen)
+        places = random.choices(range(len(chosen)), weights, k=random.randrange(LEAST, MOST))
+        if random.randrange(2):
+            # One after the other they come up and go: most meet caches that are warm already.
+            overlap = len(chosen) / random.choice((2, 4, 16))
+            places.sort(key=lambda place: place + overlap * random.random())
+        return np.array(chosen, np.intp)[places]
 
     # ---- changes ----
 

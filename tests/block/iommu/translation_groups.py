@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tb.coverage.group import Axis, CoverGroup, Illegal
-from tests.block.iommu.lookup_states import STATES
+from tests.block.iommu.lookup_states import SECOND, STATES
 
 Names = Mapping[str, NDArray[np.str_]]
 MODES = ("Bare", "Sv39", "Sv48", "Sv57")
@@ -85,6 +85,12 @@ def _cause_type_mismatch(of: Names) -> NDArray[np.bool_]:
     return np.asarray(named & ~fits & ~msi_execute, np.bool_)
 
 
+def _beyond_second_iotlb(of: Names) -> NDArray[np.bool_]:
+    bare = (of["first"] == "Bare") & (of["second"] == "Bare")
+    return np.asarray((of["found"] == STATES[SECOND]) & ((of["size"] != "4 KiB") | bare), np.bool_)
+
+
+SECOND_IOTLB = "the second IOTLB holds pages of 4 KiB that some table maps; everything larger is in the first one only"
 SIZES_AXIS = Axis("size", tuple(SIZES.values()))
 FOUND_AXIS = Axis("found", STATES)
 TYPES_AXIS = Axis("type", TYPES)
@@ -105,6 +111,7 @@ def mode_group() -> CoverGroup:
                 "without tables there is no page-table walk to be merged with",
                 lambda of: (of["first"] == "Bare") & (of["second"] == "Bare") & (of["found"] == "merged"),
             ),
+            Illegal(SECOND_IOTLB, _beyond_second_iotlb),
         ),
         block="iommu",
     )
@@ -125,6 +132,7 @@ def type_group() -> CoverGroup:
                 "without tables there is no page-table walk to be merged with",
                 lambda of: (of["stages"] == "none") & (of["found"] == "merged"),
             ),
+            Illegal(SECOND_IOTLB, lambda of: (of["stages"] == "none") & (of["found"] == STATES[SECOND])),
         ),
         block="iommu",
     )
