@@ -16,6 +16,7 @@ from sequences.peer_writes import peer_writes
 from sequences.random_mix import random_mix
 from sequences.read_failures import read_failures
 from sequences.recorded_lists import RecordedList
+from sequences.refused_requests import refused_requests
 from sequences.scatter_gather import scatter_gather
 from sequences.second_mapping import second_mapping
 from sequences.single_transfers import single_transfers
@@ -37,6 +38,7 @@ SEQUENCES: Final[Mapping[str, RunSequence]] = {
     "directory_faults": lambda machine, random, lists, count: directory_faults(machine, random, count),
     "bulk_transfers": lambda machine, random, lists, count: bulk_transfers(machine, random, count),
     "second_mapping": lambda machine, random, lists, count: second_mapping(machine, random, count),
+    "refused_requests": lambda machine, random, lists, count: refused_requests(machine, random, count),
     "window_access": lambda machine, random, lists, count: window_access(machine, random, count),
     "random_mix": lambda machine, random, lists, count: random_mix(machine, random, lists, count),
 }

@@ -6,7 +6,7 @@ and on the RTL. Waiting is done on host memory: each fence stores a sequence num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -104,6 +104,8 @@ class IommuDriver:
         self._next_gscid = 1
         self._attached: set[int] = set()
         self._vectors = [0] * len(InterruptCause)
+        self.fault_observers: Final[list[Callable[[FaultDrain], None]]] = []
+        """Told of everything that :meth:`drain_faults` takes, whoever calls it."""
 
     # Probe and shutdown
 
@@ -341,7 +343,10 @@ class IommuDriver:
             words = unpack_words(data, big_endian)
             records.append(FaultRecord.unpack((words[0], words[1], words[2], words[3])))
         self._fault_head = (self._fault_head + len(records)) % (_QUEUE_BYTES // FAULT_RECORD_BYTES)
-        return FaultDrain(tuple(records), self._clear_errors(Offset.FQCSR))
+        drain = FaultDrain(tuple(records), self._clear_errors(Offset.FQCSR))
+        for observer in self.fault_observers:
+            observer(drain)
+        return drain
 
     def drain_page_requests(self) -> tuple[PageRequest, ...]:
         """Take all records out of the page-request queue."""

@@ -1,8 +1,8 @@
 """What the DMA engine does with one descriptor: checks, memory requests, bytes, status.
 
-Requests are cut as the engine cuts them (Max_Read_Request_Size, Max_Payload_Size, 4 KiB), because a fault in one request leaves
-the bytes of the others moved. Timing and tags are the hardware's; the result here is what must be true once the completion is
-written.
+Requests are cut as the engine cuts them (Max_Read_Request_Size, Max_Payload_Size, 4 KiB), because a refused request ends nothing
+(docs/interfaces.md, section 7): the bytes of the others are moved. Timing and tags are the hardware's; the result here is what
+must be true once the completion is written.
 """
 
 from __future__ import annotations
@@ -101,14 +101,16 @@ class Engine:
         return Outcome(StatusCode.SUCCESS, descriptor.length)
 
     def _flush(self, address: int, length: int, moved: int) -> Outcome:
-        """A zero-length read of every page touched; the first that fails decides the status."""
+        """A zero-length read of every page touched, whatever became of the others; the first that fails decides the status."""
+        first = Outcome(StatusCode.SUCCESS, moved)
         for page in range(address // PAGE_SIZE, (address + max(length, 1) - 1) // PAGE_SIZE + 1):
             target = max(address, page * PAGE_SIZE)
             try:
                 self._bus.dma_read(self.requester, target, 0)
             except BusError as error:
-                return Outcome(error.status, target - address)
-        return Outcome(StatusCode.SUCCESS, moved)
+                if first.status is StatusCode.SUCCESS:
+                    first = Outcome(error.status, target - address)
+        return first
 
 
 def _invalid(descriptor: Descriptor) -> bool:

@@ -20,6 +20,7 @@ from sequences.peer_writes import peer_writes
 from sequences.random_mix import random_mix
 from sequences.read_failures import read_failures
 from sequences.recorded_lists import load_recorded_lists
+from sequences.refused_requests import refused_requests
 from sequences.scatter_gather import scatter_gather
 from sequences.second_mapping import second_mapping
 from sequences.single_transfers import single_transfers
@@ -52,6 +53,12 @@ def test_single_transfers(random: np.random.Generator) -> None:
 def test_scatter_gather(random: np.random.Generator) -> None:
     running = machine()
     scatter_gather(running, random, load_recorded_lists(RECORDED, 48 * 1024), count=4)
+    shut_down(running)
+
+
+def test_refused_requests(random: np.random.Generator) -> None:
+    running = machine()
+    refused_requests(running, random)
     shut_down(running)
 
 
