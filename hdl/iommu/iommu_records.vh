@@ -66,7 +66,7 @@ typedef struct packed {
   logic [2:0]  page;          // size code of the first-stage page
   logic        table_w;       // second-stage right to write the first-stage table
   logic [1:0]  table_pbmt;
-  logic [2:0]  final_page;    // size code of the result
+  logic [2:0]  final_page;    // size code of the result; from here on (OUTCOME_W bits) of a result only
   logic        second_r;      // when done: the second stage at `guest`, all rights and PAGE_NONE where it is Bare
   logic        second_w;      // W and D
   logic        second_x;

@@ -1,15 +1,14 @@
 `default_nettype none
-// Second half of a step: where a walk goes after what the first half found (iommu_walk_event.v, iommu_walk_look.v), up to the next memory
-// access, the next look into a cache, or the result. Combinational. The parts, each of which may hand on to a later one, are worked out
-// side by side:
-//   entry     which finding of an entry wins: the order of the checks decides the cause
+// Second half of a step: where a walk goes after what the first half found (iommu_walk_event.v, iommu_walk_look.v): to the next memory
+// access, the next look into a cache, or to its end, whose record follows in a third cycle (iommu_walk_conclude.v). Combinational. The
+// parts, each of which may hand on to a later one, are worked out side by side:
+//   entry     which finding of an entry wins
 //   locate    a device context is known: transaction type checks, process directory or first stage; a message is done here
 //   first     the first stage begins: Bare, canonical check, walk cache, or its root table
-//   guest     the guest address of the request is known: MSI page table or second stage
-//   second    second stage of `guest` begins: Bare, width check, a look into its walk cache, or its root table
-//   arrive    the supervisor address of `guest` is known: load what it was for, or finish
+//   second    the second stage begins, of the address of the request, of the entry, or of a root table: Bare, width check, a look into
+//             its caches, or its root table
 //   access    an address to load from is known: width check, issue
-// What only counts with an access (address, size, byte order) is chosen by what is known early, whether there is an access or not.
+// What only counts with an access (address, size, the record) is chosen by what is known early, whether there is an access or not.
 module iommu_walk_advance #(
     // 1: an entry of a last-level first-stage table is read with its line of 64 bytes.
     parameter int LINE_READS = 1
@@ -19,8 +18,8 @@ module iommu_walk_advance #(
     input  wire                                  big_endian_i,
     input  wire [23:0]                           qos_i,
 
-    // Address bits beyond the physical address size.
-    input  wire [55:0]                           beyond_i,
+    // Page number bits beyond the physical address size, which is 14 bits or more.
+    input  wire [43:0]                           beyond_i,
 
     // request_t; context_t and walk_t with the entry that was read; finding_t.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
@@ -39,10 +38,9 @@ module iommu_walk_advance #(
     input  wire                                  second_hit_i,
     input  wire [43:0]                           second_ppn_i,
 
-    // The context and the record after the step; the record if the walk goes on.
+    // The context after the step, and the record if the walk goes on.
     output wire [iommu_spec_pkg::CONTEXT_W-1:0]  context_o,
     output wire [iommu_spec_pkg::WALK_W-1:0]     walk_o,
-    output wire [iommu_spec_pkg::WALK_W-1:0]     issued_walk_o,
 
     // Memory access; operands of a compare-and-set as {expected, new}, in memory order. A line is read from its start.
     output wire                                  access_o,
@@ -55,7 +53,10 @@ module iommu_walk_advance #(
 
     output wire                                  again_o,
     output wire                                  index_o,           // the walk waits for its interrupt file number
-    output wire                                  done_o,
+    // None of them: the walk ends. Why, for iommu_walk_conclude.v: {the context or the process ID does not allow the transaction, the
+    // address is not canonical, is wider than the second stage translates, an entry of the process directory comes next, what comes next
+    // is beyond the physical address size}.
+    output wire [4:0]                            end_o,
     // It ends in success with the entry that was read: known early, with its record.
     output wire                                  ends_o,
     output wire [iommu_spec_pkg::WALK_W-1:0]     ended_walk_o,
@@ -72,7 +73,7 @@ module iommu_walk_advance #(
 
   request_t request;
   context_t device, known;
-  walk_t    walk, issued, next;
+  walk_t    walk, issued;
   finding_t found;
 
   // Modes of page tables are 0 (Bare), 8, 9, 10: bit 3 tells whether there is one.
@@ -85,18 +86,18 @@ module iommu_walk_advance #(
   wire untranslated = request.at == iommu_spec_pkg::AT_UNTRANSLATED;
   wire message = request.at == iommu_spec_pkg::AT_MESSAGE;
   wire extended = capabilities_i[iommu_spec_pkg::CAP_MSI_FLAT];
-  wire       probe, exec, unused_read, unused_write;
-  wire [8:0] access_cause, page_cause, guest_cause;
+  wire       probe, unused_exec, unused_read, unused_write;
+  wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
 
   iommu_access_kind u_access_kind (
       .request_i     (request_i),
-      .exec_o        (exec),
+      .exec_o        (unused_exec),
       .read_o        (unused_read),
       .write_o       (unused_write),
       .probe_o       (probe),
-      .access_cause_o(access_cause),
-      .page_cause_o  (page_cause),
-      .guest_cause_o (guest_cause)
+      .access_cause_o(unused_access_cause),
+      .page_cause_o  (unused_page_cause),
+      .guest_cause_o (unused_guest_cause)
   );
 
   // ---- Entry --------------------------------------------------------------------------------------------------------------------------
@@ -123,11 +124,9 @@ module iommu_walk_advance #(
 
   wire first_leaf = found.first && leaf_good;
   wire first_pointer = found.first && pointer_good;
-  wire first_stale = found.first && leaf_stale;
-  wire first_update = first_stale && walk.table_w;
+  wire first_update = found.first && leaf_stale && walk.table_w;
   // The record needs the guest address of the table, which the walk cache does not hold.
-  wire restarts = first_stale && !walk.table_w && walk.reused;
-  wire table_denied = first_stale && !walk.table_w && !walk.reused;
+  wire restarts = found.first && leaf_stale && !walk.table_w && walk.reused;
   wire second_leaf = found.second && leaf_good;
   wire second_pointer = found.second && pointer_good;
   wire second_update = found.second && leaf_stale;
@@ -136,10 +135,9 @@ module iommu_walk_advance #(
   wire directory_leaf = found.directory && entry_good && last;
   wire process_pointer = found.process && entry_good && !last;
   wire process_leaf = found.process && entry_good && last;
-  wire msi_done = found.msi && entry_good;
   wire to_index = found.guest && found.msi_match;
 
-  // ---- Addresses and their widths: every candidate is formed and checked beside the choice among them ---------------------------------
+  // ---- Addresses: every candidate is formed beside the choice among them ------------------------------------------------------------------
   // 1: the guest address is wider than second-stage mode `stage_mode` translates.
   function automatic beyond_guest;
     input [63:0] guest_address;
@@ -208,98 +206,75 @@ module iommu_walk_advance #(
   wire [55:0] hit_address = {second_ppn_i, target[20:12], 3'd0};
 
   // ---- Locate and first ---------------------------------------------------------------------------------------------------------------
-  wire barred = !untranslated && !device.en_ats;
-  wire no_process = request.pv && (!device.pdtv || (!device.resolved && process_too_wide));
-  wire allowed = found.locate && !message && !barred && !no_process;
   // The first stage is known: no process directory has to be walked.
   wire known_stage = device.resolved || !device.pdtv;
-  wire settled = allowed && !translated && known_stage;
-  wire unprivileged = settled && request.priv && !device.supervisor;
   wire by_default = (!request.pv && !device.dpe) || device.first_mode == 4'd0;
-  wire direct = allowed && translated && !device.t2gpa;
+  wire barred = !untranslated && !device.en_ats;
+  wire no_process = request.pv && (!device.pdtv || (!device.resolved && process_too_wide));
+  wire unprivileged = request.priv && !device.supervisor;
+  wire located = found.locate && !message && !barred;
+  wire allowed = located && !no_process;
+
+  wire first = located && !translated && known_stage && !(request.pv && !device.pdtv) && !unprivileged;
   wire defaulted = allowed && !translated && !known_stage && by_default;
   wire to_process = allowed && !translated && !known_stage && !by_default;
   wire guest_is_iova = allowed && translated && device.t2gpa;
-  wire answered = found.locate && message && device.en_pri;
-  wire disallowed = (found.locate && (message ? !device.en_pri : barred || no_process)) || unprivileged;
+  wire disallowed = found.locate && (message ? !device.en_pri : barred || no_process || (!translated && known_stage && unprivileged));
 
-  wire first = settled && !unprivileged;
   wire bare = guest_is_iova || defaulted || (first && !device.first_mode[3]);
   wire paged = first && device.first_mode[3];
   wire reuses = table_hit_i && !walk.cold;
-  wire noncanonical = paged && !canonical;
   wire to_table = paged && canonical && reuses;
   wire to_root = paged && canonical && !reuses;
 
-  always_comb begin
-    known = device;
-    known.resolved = device.resolved || settled || defaulted || process_leaf;
-    if (guest_is_iova || defaulted) known.first_mode = 4'd0;
-  end
-
-  // ---- Guest and second ---------------------------------------------------------------------------------------------------------------
-  wire to_msi = (first_leaf || bare) && device.msi;
-  wire second_iova = bare && !device.msi;
-  wire second_target = first_pointer || process_pointer || (found.guest && !to_index) || (first_leaf && !device.msi);
-  wire second = second_iova || second_target || to_root || to_process;
-  wire second_bare = !device.second_mode[3];
-  wire too_wide = !second_bare &&
-      ((second_iova && beyond_guest(iova, mode)) || (second_target && beyond_guest(target, mode)) ||
-       (to_root && beyond_guest({8'd0, root_entry}, mode)) ||
-       (to_process && beyond_guest({8'd0, process_entry}, mode)));
-  wire stage = second && !second_bare && !too_wide;
-  wire looks = stage && second_used_i && !found.guest;
-  wire reuses_second = second_used_i && second_hit_i;
-  wire descends = stage && (found.guest ? !reuses_second : !second_used_i);
-  wire continues = stage && found.guest && reuses_second;
-
-  logic [1:0]  purpose;
-  logic [63:0] guest;
-
-  always_comb begin
-    purpose = walk.purpose;
-    if (first_leaf || bare) purpose = iommu_spec_pkg::PURPOSE_REQUEST;
-    else if (to_root || to_table) purpose = iommu_spec_pkg::PURPOSE_FIRST;
-    else if (to_process) purpose = iommu_spec_pkg::PURPOSE_PROCESS;
-    // A fault of the second stage names the address before it was translated; where A and D cannot be set that is the table's.
-    guest = walk.guest;
-    if (found.process || (found.first && !found.stale)) guest = target;
-    if (found.bare || bare || direct) guest = iova;
-    if (to_root) guest = {8'd0, root_entry};
-    if (to_process) guest = {8'd0, process_entry};
-  end
-
-  // ---- Arrive, finish -------------------------------------------------------------------------------------------------------------------
-  wire arrives_bare = second && second_bare;
-  wire loads_first = (second_leaf && walk.purpose == iommu_spec_pkg::PURPOSE_FIRST) ||
-      (second_bare && (first_pointer || to_root));
-  wire loads_process = (second_leaf && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS) ||
-      (second_bare && (process_pointer || to_process));
-  wire loads = loads_first || loads_process;
-  wire ends = (second_leaf && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST) || (first_leaf && !device.msi && second_bare);
-  wire finish = found.bare || msi_done || answered || direct || ends || ((second_leaf || arrives_bare) && !loads);
-
-  // ---- Access: the choice among the addresses by what is known early ------------------------------------------------------------------
+  // By what is known early: what a context that allows the transaction leads to.
   wire of_process = found.locate && !translated && !known_stage && !by_default;
   wire of_first = found.locate && !translated && known_stage && device.first_mode[3];
   wire of_table = of_first && reuses;
   wire of_root = of_first && !reuses;
   wire of_iova = found.locate && !of_process && !of_first;
+
+  always_comb begin
+    known = device;
+    known.resolved = device.resolved || (found.process && last) || (found.locate && !translated && (known_stage || by_default) && !message);
+    if (found.locate && (translated ? device.t2gpa : !known_stage && by_default)) known.first_mode = 4'd0;
+  end
+
+  // ---- Second: of each address that it may begin with ---------------------------------------------------------------------------------
+  wire second_bare = !device.second_mode[3];
+  wire to_msi = (first_leaf || bare) && device.msi;
+  wire begins_iova = bare && !device.msi;
+  wire begins_target = first_pointer || process_pointer || (found.guest && !to_index) || (first_leaf && !device.msi);
+  wire wide_iova = begins_iova && beyond_guest(iova, mode);
+  wire wide_target = begins_target && beyond_guest(target, mode);
+  wire wide_root = to_root && beyond_guest({8'd0, root_entry}, mode);
+  wire wide_process = to_process && beyond_guest({8'd0, process_entry}, mode);
+  wire too_wide = !second_bare && (wide_iova || wide_target || wide_root || wide_process);
+  // A guest address that has not been looked up yet; one that has; none of them too wide.
+  wire second_new = !second_bare && ((begins_iova && !wide_iova) || (to_root && !wide_root) || (to_process && !wide_process) ||
+                                     (begins_target && !found.guest && !wide_target));
+  wire second_known = !second_bare && found.guest && !to_index && !wide_target;
+  wire looks = second_used_i && second_new;
+  wire reuses_second = second_used_i && second_hit_i;
+  wire continues = second_known && reuses_second;
+  wire descends = (second_known && !reuses_second) || (second_new && !second_used_i);
+
+  // ---- Access: the choice among the addresses by what is known early ------------------------------------------------------------------
   wire of_same = (found.first || found.second) && (found.lost || found.stale);
+  wire of_leaf = found.leaf && !of_same;
   wire of_hit = found.guest && reuses_second;
   wire below = found.guest || ((found.first || found.process) && !of_same);   // of the second stage of `target`
   wire of_target = found.start || found.directory || found.index || (found.second && !of_same) || (below && second_bare);
-  wire descends_iova = of_iova;
   wire descends_root = of_root && !second_bare;
   wire descends_process = of_process && !second_bare;
   wire descends_target = below && !second_bare && !of_hit;
 
   wire [10:0] second_root =
-      ({11{descends_iova}} & second_index(iova[58:0], mode)) |
+      ({11{of_iova}} & second_index(iova[58:0], mode)) |
       ({11{descends_root}} & second_index({3'd0, root_entry}, mode)) |
       ({11{descends_process}} & second_index({3'd0, process_entry}, mode)) |
       ({11{descends_target}} & second_index(target[58:0], mode));
-  wire        of_second_root = descends_iova || descends_root || descends_process || descends_target;
+  wire        of_second_root = of_iova || descends_root || descends_process || descends_target;
 
   wire [55:0] address =
       ({56{of_table}} & table_address) |
@@ -310,33 +285,29 @@ module iommu_walk_advance #(
       ({56{of_target}} & target[55:0]) |
       {{42{of_second_root}} & device.second_ppn[43:2], second_root, 3'd0};
 
-  wire beyond_roots = (device.second_ppn[43:2] & beyond_i[55:14]) != '0;
-  wire beyond =
-      (of_table && (table_address & beyond_i) != '0) ||
-      (of_root && second_bare && (root_entry & beyond_i) != '0) ||
-      (of_process && second_bare && (process_entry & beyond_i) != '0) ||
-      (of_same && (walk.address & beyond_i) != '0) ||
-      (of_hit && !second_bare && (hit_address & beyond_i) != '0) ||
-      (of_target && (target[55:0] & beyond_i) != '0) ||
-      (of_second_root && beyond_roots) ||
-      (descends_iova && (second_index(iova[58:0], mode) & beyond_i[13:3]) != '0) ||
-      (descends_root && (second_index({3'd0, root_entry}, mode) & beyond_i[13:3]) != '0) ||
-      (descends_process && (second_index({3'd0, process_entry}, mode) & beyond_i[13:3]) != '0) ||
-      (descends_target && (second_index(target[58:0], mode) & beyond_i[13:3]) != '0);
-
+  // Which walk goes on by which address. A table that has been read before is not beyond the physical address size.
+  wire of_purpose_first = walk.purpose == iommu_spec_pkg::PURPOSE_FIRST;
+  wire of_purpose_process = walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS;
+  wire by_target = found.start || directory_pointer || second_pointer || found.index ||
+      (second_leaf && (of_purpose_first || of_purpose_process)) || (second_bare && (first_pointer || process_pointer));
+  wire by_root = second_bare && (to_root || to_process);
+  wire again_read = first_update || second_update || repeats || to_table;
+  wire target_beyond = (target[55:12] & beyond_i) != '0;
+  wire first_beyond = (device.first_ppn & beyond_i) != '0;
+  wire second_beyond = (device.second_ppn & beyond_i) != '0;
+  wire accesses = again_read || continues || (by_target && !target_beyond) || (by_root && !first_beyond) || (descends && !second_beyond);
+  wire beyond = (by_target && target_beyond) || (by_root && first_beyond) || (descends && second_beyond);
   wire update = first_update || second_update;
-  wire issues = found.start || directory_pointer || second_pointer || update || repeats || found.index || to_table || continues ||
-      descends || loads;
 
   // What comes back: an entry of the process directory or of the first stage, in the order of the context's software, or of the IOMMU's.
   wire ends_second = found.second && found.leaf && !of_same;
-  wire reads_process = (second_bare && (of_process || found.process)) || (ends_second && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS);
+  wire reads_process = (second_bare && (of_process || found.process)) || (ends_second && of_purpose_process);
   wire reads_first = of_table || (of_root && second_bare) || (found.first && (of_same || second_bare)) ||
-      (ends_second && walk.purpose == iommu_spec_pkg::PURPOSE_FIRST);
+      (ends_second && of_purpose_first);
   wire of_software = reads_process || reads_first;
   wire reads_line = LINE_READS != 0 &&
       (of_table || (found.first && found.lost && last) || (found.first && !of_same && second_bare && walk.level == 3'd1) ||
-       (ends_second && walk.purpose == iommu_spec_pkg::PURPOSE_FIRST && last));
+       (ends_second && of_purpose_first && last));
   wire last_process = found.process ? walk.level == 3'd1 : found.locate ? process_level == 3'd0 : last;
 
   logic [6:0] access_size;
@@ -348,64 +319,21 @@ module iommu_walk_advance #(
     if (reads_line) access_size = 7'd64;
   end
 
-  // ---- Faults: what each of them means, beside the choice among them ------------------------------------------------------------------
-  localparam int OUTCOME_W = 12;
-
-  // {cause, status, record} of a fault.
-  function automatic [OUTCOME_W-1:0] outcome;
-    input [8:0] of;
-    input       asks;
-    input       dtf;
-    begin
-      if (asks && iommu_spec_pkg::untranslatable(of)) outcome = {of, iommu_pkg::RESPONSE_SUCCESS, 1'b0};
-      else
-        outcome = {of, asks && !iommu_spec_pkg::unsupported_request(of) ? iommu_pkg::RESPONSE_CA : iommu_pkg::RESPONSE_UR,
-                   !dtf || iommu_spec_pkg::reported_despite_dtf(of)};
-    end
-  endfunction
-
-  logic [8:0]           access_fault;
-  logic [OUTCOME_W-1:0] outcomes;
-
-  // Beyond the physical address size it is an access fault of what would have been loaded.
-  always_comb begin
-    access_fault = access_cause;
-    if (of_process || found.process || (!found.locate && !found.first && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS))
-      access_fault = iommu_spec_pkg::CAUSE_PDT_ACCESS;
-    if (found.start || found.directory) access_fault = iommu_spec_pkg::CAUSE_DDT_ACCESS;
-    if (found.index) access_fault = iommu_spec_pkg::CAUSE_MSI_PTE_ACCESS;
-  end
-
-  // Of a directory or of the MSI page table, and of a page table, in the order of the checks.
-  wire listed = found.directory || found.process || found.msi;
-  wire entry_faults = (listed && !entry_good) || ((found.first || found.second) && (hurt || (!found.lost && wrong)));
+  // ---- The record, by what is known early: it counts if the walk goes on, parts of it for its end -----------------------------------------
+  logic [3:0] second_state;
 
   always_comb begin
-    outcomes = outcome(access_fault, probe, device.dtf);
-    if (entry_faults) begin
-      if (found.error) outcomes = outcome(found.error_cause, probe, device.dtf);
-      else if (found.poison) outcomes = outcome(found.poison_cause, probe, device.dtf);
-      else if (listed && found.invalid) outcomes = outcome(found.invalid_cause, probe, device.dtf);
-      else if (!listed || found.misfit) outcomes = outcome(found.misfit_cause, probe, device.dtf);
-      else
-        outcomes = outcome(exec && !probe ? iommu_spec_pkg::CAUSE_INSTRUCTION_ACCESS : iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED,
-                           probe, device.dtf);
-    end
-    if (found.refused) outcomes = outcome(found.misfit_cause, probe, device.dtf);
-    if (disallowed) outcomes = outcome(iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED, probe, device.dtf);
-    if (noncanonical) outcomes = outcome(page_cause, probe, device.dtf);
-    if (too_wide || table_denied) outcomes = outcome(guest_cause, probe, device.dtf);
-  end
-
-  wire fault_early = entry_faults || table_denied || found.refused || disallowed || noncanonical || too_wide;
-  wire fault = fault_early || (issues && beyond);
-  wire again = found.fetch || directory_leaf || process_leaf || restarts || to_msi || looks;
-
-  // ---- The record ----------------------------------------------------------------------------------------------------------------------
-  always_comb begin
+    // Of an address under the second stage.
+    second_state = second_used_i && !found.guest ? iommu_spec_pkg::WALK_GUEST : iommu_spec_pkg::WALK_SECOND;
     issued = walk;
-    issued.guest = guest;
-    issued.purpose = purpose;
+    if (of_iova || (found.first && of_leaf)) issued.purpose = iommu_spec_pkg::PURPOSE_REQUEST;
+    if (of_first) issued.purpose = iommu_spec_pkg::PURPOSE_FIRST;
+    if (of_process) issued.purpose = iommu_spec_pkg::PURPOSE_PROCESS;
+    // A fault of the second stage names the address before it was translated; where A and D cannot be set that is the table's.
+    if (found.process || (found.first && !found.stale)) issued.guest = target;
+    if (found.bare || of_iova) issued.guest = iova;
+    if (of_root) issued.guest = {8'd0, root_entry};
+    if (of_process) issued.guest = {8'd0, process_entry};
     issued.big_endian = of_software ? device.sbe : big_endian_i;
     issued.place = reads_line ? 8'd1 << iova[14:12] : 8'd1;
     if (found.first) begin
@@ -418,49 +346,59 @@ module iommu_walk_advance #(
       issued.page = found.page;
       if (!found.lost && !found.stale) issued.g = walk.g || pte_g;
     end
-    if (found.bare || bare || direct) begin
+    if (found.bare || of_iova) begin
       {issued.r, issued.w, issued.x, issued.d, issued.g} = 5'b11111;
       issued.pbmt = 2'd0;
       issued.page = iommu_spec_pkg::PAGE_NONE;
     end
     if (found.start || found.cached) issued.reused = 1'b0;
-    if (restarts) issued.cold = 1'b1;
-    if (directory_pointer || first_pointer || process_pointer) issued.level = walk.level - 3'd1;
-    if (to_process) issued.level = process_level;
-    if (to_root) begin
+    if (found.first && found.stale && !walk.table_w && walk.reused) issued.cold = 1'b1;
+    if (((found.directory || found.process) && !last) || (found.first && !found.leaf && !found.lost)) issued.level = walk.level - 3'd1;
+    if (of_process) issued.level = process_level;
+    if (of_root) begin
       issued.level = device.first_mode[2:0] + 3'd2;
       issued.g = 1'b0;
     end
-    if (to_table) begin
+    if (of_table) begin
       issued.reused = 1'b1;
       issued.level = 3'd0;
       issued.g = table_g_i;
-      issued.table_w = table_w_i;
-      issued.table_pbmt = table_pbmt_i;
     end
-    if (loads_first) issued.table_w = found.second ? pte_w : 1'b1;
-    if (loads) issued.table_pbmt = found.second ? pte_pbmt : 2'd0;
-    if (second_pointer) issued.second_level = walk.second_level - 3'd1;
-    if (continues) issued.second_level = 3'd0;
-    if (descends) issued.second_level = device.second_mode[2:0] + 3'd2;
-    if (found.start || directory_pointer) issued.state = iommu_spec_pkg::WALK_DIRECTORY;
-    if (directory_leaf || process_leaf) issued.state = iommu_spec_pkg::WALK_CONTEXT;
-    if (restarts) issued.state = iommu_spec_pkg::WALK_START;
-    if (to_msi || looks) issued.state = iommu_spec_pkg::WALK_GUEST;
-    if (to_index) issued.state = iommu_spec_pkg::WALK_MSI_INDEX;
+    if (reads_first && !of_same) begin
+      issued.table_w = of_table ? table_w_i : found.second ? pte_w : 1'b1;
+      issued.table_pbmt = of_table ? table_pbmt_i : found.second ? pte_pbmt : 2'd0;
+    end
+    if (reads_process) issued.table_pbmt = found.second ? pte_pbmt : 2'd0;
+    if (found.locate || below) issued.second_level = of_hit ? 3'd0 : device.second_mode[2:0] + 3'd2;
+    if (found.second && !found.leaf && !found.lost) issued.second_level = walk.second_level - 3'd1;
+    if (found.start || found.directory)
+      issued.state = found.directory && last ? iommu_spec_pkg::WALK_CONTEXT : iommu_spec_pkg::WALK_DIRECTORY;
+    if (found.process)
+      issued.state = last ? iommu_spec_pkg::WALK_CONTEXT : second_bare ? iommu_spec_pkg::WALK_PROCESS : second_state;
+    if (of_process) issued.state = second_bare ? iommu_spec_pkg::WALK_PROCESS : second_state;
+    if (of_root) issued.state = second_bare ? iommu_spec_pkg::WALK_FIRST : second_state;
+    if (of_table) issued.state = iommu_spec_pkg::WALK_FIRST;
+    if (of_iova) issued.state = device.msi ? iommu_spec_pkg::WALK_GUEST : second_state;
+    if (found.guest) issued.state = to_index ? iommu_spec_pkg::WALK_MSI_INDEX : iommu_spec_pkg::WALK_SECOND;
     if (found.index) issued.state = iommu_spec_pkg::WALK_MSI;
-    if (to_table || loads_first || (found.first && repeats)) issued.state = iommu_spec_pkg::WALK_FIRST;
-    if (first_update) issued.state = iommu_spec_pkg::WALK_FIRST_UPDATE;
-    if (loads_process) issued.state = iommu_spec_pkg::WALK_PROCESS;
-    if (continues || descends || second_pointer || (found.second && repeats)) issued.state = iommu_spec_pkg::WALK_SECOND;
-    if (second_update) issued.state = iommu_spec_pkg::WALK_SECOND_UPDATE;
+    if (found.first) begin
+      if (found.lost) issued.state = iommu_spec_pkg::WALK_FIRST;
+      else if (found.stale) issued.state = walk.table_w ? iommu_spec_pkg::WALK_FIRST_UPDATE : iommu_spec_pkg::WALK_START;
+      else if (found.leaf && device.msi) issued.state = iommu_spec_pkg::WALK_GUEST;
+      else issued.state = second_bare ? iommu_spec_pkg::WALK_FIRST : second_state;
+    end
+    if (found.second) begin
+      if (found.stale && !found.lost) issued.state = iommu_spec_pkg::WALK_SECOND_UPDATE;
+      else if (ends_second) issued.state = of_purpose_process ? iommu_spec_pkg::WALK_PROCESS : iommu_spec_pkg::WALK_FIRST;
+      else issued.state = iommu_spec_pkg::WALK_SECOND;
+    end
     issued.address = address;
   end
 
-  // ---- The end -------------------------------------------------------------------------------------------------------------------------
+  // ---- The end with the entry that was read ----------------------------------------------------------------------------------------------
   walk_t                            rights;
-  wire [iommu_spec_pkg::WALK_W-1:0] finished, ended_walk;
-  wire [55:0]                       s_address = (found.locate || found.bare) ? iova[55:0] : target[55:0];
+  wire                              ends = (second_leaf && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST) ||
+      (first_leaf && !device.msi && second_bare);
 
   // Rights of the first stage and the guest address, where the walk ends with the entry that was read: of that, or as they were.
   always_comb begin
@@ -488,55 +426,22 @@ module iommu_walk_advance #(
       .page_i    (found.page),
       .dirty_i   (pte_d),
       .address_i (target[55:0]),
-      .walk_o    (ended_walk)
+      .walk_o    (ended_walk_o)
   );
-
-  iommu_walk_finish u_finish (
-      .probe_i   (probe),
-      .context_i (context_i),
-      .walk_i    (issued),
-      .second_i  (found.second),
-      .msi_i     (found.msi),
-      .mrif_i    (found.mrif),
-      .page_i    (found.page),
-      .dirty_i   (pte_d),
-      .address_i (s_address),
-      .walk_o    (finished)
-  );
-
-  always_comb begin
-    next = issued;
-    if (finish) next = finished;
-    if (fault) begin
-      next.state = iommu_spec_pkg::WALK_DONE;
-      {next.cause, next.status, next.record} = outcomes;
-      next.guest_fault = too_wide || table_denied || (found.second && !hurt && !found.lost && wrong);
-      next.guest_flags = table_denied ? 2'd3 : {1'b0, purpose != iommu_spec_pkg::PURPOSE_REQUEST};
-      next.r = 1'b0;
-      next.w = 1'b0;
-      next.x = 1'b0;
-      next.g = 1'b0;
-      next.msi = 1'b0;
-      next.mrif = 1'b0;
-      next.pbmt = 2'd0;
-    end
-  end
 
   assign context_o = known;
-  assign walk_o = next;
-  assign issued_walk_o = issued;
-  assign access_o = issues && !beyond;
+  assign walk_o = issued;
+  assign access_o = accesses;
   assign access_update_o = update;
   assign access_address_o = {address[55:6], reads_line ? 6'd0 : address[5:0]};
   assign access_size_o = access_size;
   assign access_data_o = walk.big_endian ? {iommu_spec_pkg::reversed(pte), iommu_spec_pkg::reversed(pte_marked)} : {pte, pte_marked};
   assign access_pbmt_o = !of_software ? 2'd0 : of_table ? table_pbmt_i : of_same ? walk.table_pbmt : found.second ? pte_pbmt : 2'd0;
   assign access_qos_o = found.start || found.directory ? qos_i : device.qos;
-  assign again_o = again && !fault;
+  assign again_o = found.fetch || directory_leaf || process_leaf || restarts || to_msi || looks;
   assign index_o = to_index;
-  assign done_o = fault || finish;
+  assign end_o = {disallowed, paged && !canonical, too_wide, of_process, beyond};
   assign ends_o = ends;
-  assign ended_walk_o = ended_walk;
   assign context_fill_o = (first && !found.cached) || defaulted;
   assign table_fill_o = first_leaf && last;
   assign second_fill_o = second_leaf && !found.reused && walk.second_level == 3'd0;
@@ -546,7 +451,7 @@ module iommu_walk_advance #(
 `ifndef SYNTHESIS
   initial begin
     if ($bits(request) != iommu_spec_pkg::REQUEST_W || $bits(known) != iommu_spec_pkg::CONTEXT_W ||
-        $bits(next) != iommu_spec_pkg::WALK_W || $bits(found) != iommu_spec_pkg::FINDING_W)
+        $bits(issued) != iommu_spec_pkg::WALK_W || $bits(found) != iommu_spec_pkg::FINDING_W)
       $fatal(1, "iommu_walk_advance: a width in iommu_spec_pkg is not that of its record");
   end
 `endif

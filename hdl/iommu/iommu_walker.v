@@ -2,8 +2,9 @@
 // Walks in flight: WALKS slots, each the record of one walk. One step begins per cycle: for a memory response first, then for a
 // slot that goes on without memory, then for a new walk. Every slot has at most one access outstanding or queued, so memory
 // responses are always accepted. A step takes two cycles: in the first, iommu_walk_event finds out about the response, or
-// iommu_walk_look about the request and the caches; in the second, iommu_walk_advance says where the walk goes, and its access or result
-// is presented. A slot that goes on without memory is fetched by a step of its own, so only responses read the records they work on.
+// iommu_walk_look about the request and the caches; in the second, iommu_walk_advance says where the walk goes, and its access is
+// presented, or its result if it ends in success with the entry just read. Of other ends iommu_walk_conclude makes a result in a third
+// cycle. A slot that goes on without memory is fetched by a step of its own, so only responses read the records they work on.
 module iommu_walker #(
     // Walks in flight, 2 or more.
     parameter int WALKS = 8,
@@ -138,7 +139,10 @@ module iommu_walker #(
   logic [iommu_spec_pkg::REQUEST_W-1:0] request_q [0:WALKS-1];
   logic [iommu_spec_pkg::REQUEST_W-1:0] walked_q [0:WALKS-1];
   logic [iommu_spec_pkg::CONTEXT_W-1:0] context_q [0:WALKS-1];
-  logic [iommu_spec_pkg::WALK_W-1:0]    walk_q [0:WALKS-1];
+  // Progress of the walks, and the records of those that have ended.
+  localparam int PROGRESS_W = iommu_spec_pkg::WALK_W - iommu_spec_pkg::OUTCOME_W;
+  logic [PROGRESS_W-1:0]                walk_q [0:WALKS-1];
+  logic [iommu_spec_pkg::WALK_W-1:0]    ended_q [0:WALKS-1];
   logic [ID_W-1:0]                      id_q [0:WALKS-1];
   logic [WALKS-1:0]                     epoch_q;
 
@@ -153,8 +157,8 @@ module iommu_walker #(
   logic [36:0]                          table_other_q;
   logic [43:0]                          table_ppn_q, second_ppn_q;
   logic [1:0]                           table_pbmt_q;
-  // Address bits beyond the physical address size (capabilities_i is static).
-  logic [55:0]                          beyond_d, beyond_q;
+  // Page number bits beyond the physical address size (capabilities_i is static).
+  logic [43:0]                          beyond_d, beyond_q;
   // There is one and it may step again (then `step_again` says so): the next first stage takes it if no response comes.
   logic                                 look_d, look_q;
 
@@ -204,7 +208,7 @@ module iommu_walker #(
   wire [iommu_spec_pkg::WALK_W-1:0]    event_walk;
   wire [iommu_spec_pkg::FINDING_W-1:0] event_finding;
 
-  assign kept = walk_q[mem_rsp_slot_i];
+  assign kept = {walk_q[mem_rsp_slot_i], {iommu_spec_pkg::OUTCOME_W{1'b0}}};
   assign kept_context = context_q[mem_rsp_slot_i];
 
   iommu_walk_event u_event (
@@ -282,15 +286,14 @@ module iommu_walker #(
       : event_found.process ? kept.level == 3'd0 || kept_context.second_mode != 4'd0 : event_found.directory && kept.level == 3'd0;
   wire   begins = look_q ? look_state == iommu_spec_pkg::WALK_START : !pick_q;
   walk_t picked_walk;
-  wire [iommu_spec_pkg::WALK_W-1:0] issued_walk;
 
-  assign picked_walk = walk_q[pick_slot_q];
+  assign picked_walk = {walk_q[pick_slot_q], {iommu_spec_pkg::OUTCOME_W{1'b0}}};
   assign look_d = mem_rsp_valid_i ? response_looks : take_again;
   assign lookup_context_o = begins ? context_i : advance_context_q;
 
   always_comb begin
     advance_request_d = look_q ? advance_request_q : pick_q ? request_q[pick_slot_q] : start_request_i;
-    advance_walk_d = look_q ? issued_walk : pick_q && !fresh_q[pick_slot_q] ? picked_walk : '0;
+    advance_walk_d = look_q ? step_walk : pick_q && !fresh_q[pick_slot_q] ? picked_walk : '0;
     if (begins) advance_walk_d.level = look_level;
     // Looked up only at a guest address, when the record holds no other entry.
     if (look_q) advance_walk_d.entry = look_entry;
@@ -311,8 +314,9 @@ module iommu_walker #(
 
   // ---- Second stage: the advance ----------------------------------------------------------------------------------------------
   wire [iommu_spec_pkg::CONTEXT_W-1:0] context_after;
-  wire [iommu_spec_pkg::WALK_W-1:0]    walk_after, ended_walk;
-  wire                                 advance_access, step_update, advance_again, advance_index, advance_done, advance_ends;
+  wire [iommu_spec_pkg::WALK_W-1:0]    walk_after, ended_walk, concluded_walk;
+  wire [4:0]                           step_end;
+  wire                                 advance_access, step_update, advance_again, advance_index, advance_ends;
   wire                                 step_context_fill, step_table_fill, step_second_fill, step_leaf_fill;
   wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] step_leaf;
   wire [55:0]                          step_address;
@@ -343,7 +347,6 @@ module iommu_walker #(
       .second_ppn_i    (second_ppn_q),
       .context_o       (context_after),
       .walk_o          (walk_after),
-      .issued_walk_o   (issued_walk),
       .access_o        (advance_access),
       .access_update_o (step_update),
       .access_address_o(step_address),
@@ -353,7 +356,7 @@ module iommu_walker #(
       .access_qos_o    (step_qos),
       .again_o         (advance_again),
       .index_o         (advance_index),
-      .done_o          (advance_done),
+      .end_o           (step_end),
       .ends_o          (advance_ends),
       .ended_walk_o    (ended_walk),
       .context_fill_o  (step_context_fill),
@@ -369,7 +372,7 @@ module iommu_walker #(
   wire             step_access = advance_q && advance_access;
   wire             step_again = advance_q && advance_again;
   wire             step_index = advance_q && advance_index;
-  wire             step_done = advance_q && advance_done;
+  wire             step_done = advance_q && !advance_access && !advance_again && !advance_index;
   wire             step_ends = advance_q && advance_ends;
   wire [WALKS-1:0] step_slot = WALKS'(1) << advance_slot_q;
 
@@ -512,11 +515,30 @@ module iommu_walker #(
     observed_source_d.pscid = step_context.pscid;
   end
 
-  // ---- Results: one that waits is answered from its slot, one that is known early at once, any other one in the next cycle ----------
+  // ---- Third cycle: the result of a walk whose last step was in the cycle before -------------------------------------------------------------
+  logic                               last_q, held_q;      // there is one to queue; it was presented then
+  logic [SLOT_W-1:0]                  last_slot_q;
+  logic [iommu_spec_pkg::WALK_W-1:0]  last_walk_q, held_walk_q;
+  logic [iommu_spec_pkg::FINDING_W-1:0] last_finding_q;
+  logic [4:0]                         last_end_q;
+  wire  [WALKS-1:0]                   last_slot = WALKS'(1) << last_slot_q;
+
+  iommu_walk_conclude u_conclude (
+      .request_i(fill_request_q),
+      .context_i(fill_context_q),
+      .walk_i   (last_walk_q),
+      .finding_i(last_finding_q),
+      .end_i    (last_end_q),
+      .walk_o   (concluded_walk)
+  );
+
+  // ---- Results: one that waits is answered from its slot; one that is known early at once, and held while it is queued ---------------------
   wire [SLOT_W-1:0] result_head;
-  wire [SLOT_W-1:0] result_slot = result_waits ? result_head : advance_slot_q;
+  wire              presents = step_ends && !result_waits && !last_q;
+  wire [SLOT_W-1:0] result_slot = result_waits ? result_head : last_q ? last_slot_q : advance_slot_q;
   wire              result_end = result_release_i || result_restart_i;
   wire [WALKS-1:0]  result_select = WALKS'(1) << result_slot;
+  wire              queues = last_q && !(held_q && result_end);
 
   fifo #(
       .WIDTH(SLOT_W),
@@ -524,37 +546,37 @@ module iommu_walker #(
   ) u_results (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
-      .in_valid_i (step_done && !(step_ends && !result_waits && result_end)),
+      .in_valid_i (queues),
       .in_ready_o (result_room),
-      .in_data_i  (advance_slot_q),
+      .in_data_i  (last_slot_q),
       .out_valid_o(result_waits),
       .out_ready_i(result_end),
       .out_data_o (result_head),
       .count_o    (unused_result_count)
   );
 
-  assign result_valid_o = result_waits || step_ends;
+  assign result_valid_o = result_waits || (last_q ? held_q : step_ends);
   assign result_slot_o = result_slot;
-  assign result_request_o = result_waits ? walked_q[result_head] : advance_request_q;
+  assign result_request_o = result_waits ? walked_q[result_head] : last_q ? fill_request_q : advance_request_q;
   assign result_id_o = id_q[result_slot];
   assign result_epoch_o = epoch_q[result_slot];
-  assign result_context_o = result_waits ? context_q[result_head] : advance_context_q;
-  assign result_walk_o = result_waits ? walk_q[result_head] : ended_walk;
+  assign result_context_o = result_waits ? context_q[result_head] : last_q ? fill_context_q : advance_context_q;
+  assign result_walk_o = result_waits ? ended_q[result_head] : last_q ? held_walk_q : ended_walk;
   assign result_squashed_o = squashed_q[result_slot];
 
   // ---- Next state ------------------------------------------------------------------------------------------------------------
   always_comb begin
-    for (int i = 0; i < 56; i++) beyond_d[i] = 32'(capabilities_i[37:32]) <= 32'(i);
+    for (int i = 0; i < 44; i++) beyond_d[i] = 32'(capabilities_i[37:32]) <= 32'(i + 12);
     refused_d = refused_q & ~recalled;
     if (step_index && !index_admits) refused_d = refused_d | step_slot;
-    turn_d = recalled | (step_access || step_index || step_done ? turn_q & ~step_slot : turn_q);
+    turn_d = recalled | (advance_q && !advance_again ? turn_q & ~step_slot : turn_q);
     index_called_d = index_done && !index_taken;
     kept_next = step_walk;
     if (step_index && !index_admits) kept_next.state = iommu_spec_pkg::WALK_GUEST;
     busy_d = busy_q | start_slot;
     again_d = (again_q & ~fetched) | (step_again && !take_look ? step_slot : '0) | recalled | index_call;
     fresh_d = fresh_q & ~fetched;
-    done_d = done_q | (step_done ? step_slot : '0);
+    done_d = done_q | (queues ? last_slot : '0);
     squashed_d = squashed_q & ~start_slot;
     if (invalidate_i || invalidate_q) squashed_d = squashed_d | busy_q | start_slot;
     if (result_end) begin
@@ -611,6 +633,13 @@ module iommu_walker #(
     fill_g_q <= advance_walk_q.g;
     fill_pbmt_q <= advance_walk_q.table_pbmt;
     fill_w_q <= advance_walk_q.table_w;
+    last_q <= step_done && !(presents && result_end);
+    held_q <= presents;
+    last_slot_q <= advance_slot_q;
+    last_walk_q <= step_walk;
+    held_walk_q <= ended_walk;
+    last_finding_q <= finding_q;
+    last_end_q <= step_end;
     observed_q <= step_access;
     observed_slot_q <= advance_slot_q;
     observed_state_q <= step_walk.state;
@@ -619,8 +648,9 @@ module iommu_walker #(
     if (advance_q) begin
       walked_q[advance_slot_q] <= advance_request_q;
       context_q[advance_slot_q] <= step_context;
-      walk_q[advance_slot_q] <= kept_next;
+      walk_q[advance_slot_q] <= kept_next[iommu_spec_pkg::WALK_W-1:iommu_spec_pkg::OUTCOME_W];
     end
+    if (last_q) ended_q[last_slot_q] <= concluded_walk;
     if (rst_i) begin
       busy_q <= '0;
       again_q <= '0;
@@ -635,6 +665,8 @@ module iommu_walker #(
       table_fill_q <= 1'b0;
       second_fill_q <= 1'b0;
       leaf_fill_q <= 1'b0;
+      last_q <= 1'b0;
+      held_q <= 1'b0;
       observed_q <= 1'b0;
       refused_q <= '0;
       turn_q <= '0;
@@ -667,28 +699,30 @@ module iommu_walker #(
   walk_t walk_ends, walk_known;
 
   always_comb begin
-    walk_ends = step_walk;
-    walk_known = ended_walk;
+    walk_ends = concluded_walk;
+    walk_known = held_walk_q;
     {walk_known.big_endian, walk_known.place} = {walk_ends.big_endian, walk_ends.place};
+    {walk_known.level, walk_known.second_level} = {walk_ends.level, walk_ends.second_level};
+    {walk_known.table_w, walk_known.table_pbmt} = {walk_ends.table_w, walk_ends.table_pbmt};
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
       assert (!step_access || access_room) else $error("iommu_walker: access queue overflow");
-      assert (!step_done || result_room) else $error("iommu_walker: result queue overflow");
+      assert (!queues || result_room) else $error("iommu_walker: result queue overflow");
       assert (!mem_rsp_valid_i || (busy_q[mem_rsp_slot_i] && !done_q[mem_rsp_slot_i] && !again_q[mem_rsp_slot_i]))
       else $error("iommu_walker: memory response for a slot that waits for none");
       assert (!(mem_rsp_valid_i && advance_q && mem_rsp_slot_i == advance_slot_q))
       else $error("iommu_walker: memory response in the cycle of its request");
-      assert (!advance_q || $countones({step_access, step_again, step_index, step_done}) == 1)
+      assert (!advance_q || $countones({step_access, step_again, step_index}) <= 1)
       else $error("iommu_walker: a step must access memory, go on, wait, or finish");
-      assert (!(take_look && step_again) || (walk_after == issued_walk && step_walk.state == look_state))
+      assert (!(take_look && step_again) || step_walk.state == look_state)
       else $error("iommu_walker: a walk goes on otherwise than it was looked at");
       assert (!(take_look && step_again && look_state == iommu_spec_pkg::WALK_GUEST) || step_walk.guest == finding_q.target)
       else $error("iommu_walker: a walk looks up another address than it has found");
-      assert (!step_ends || (step_done && walk_ends == walk_known))
-      else $error("iommu_walker: a walk ends otherwise than was said");
-      assert (!(result_restart_i && !result_waits)) else $error("iommu_walker: a result is restarted before it was held");
+      assert (!step_ends || step_done) else $error("iommu_walker: a walk that ends goes on");
+      assert (!held_q || walk_ends == walk_known) else $error("iommu_walker: a walk ends otherwise than was said");
+      assert (!(result_restart_i && !result_waits && !held_q)) else $error("iommu_walker: a result is restarted before it was held");
     end
   end
 `endif

@@ -39,7 +39,7 @@ module iommu_walk_machine (
   logic [iommu_spec_pkg::WALK_W-1:0]     walk_q;
   logic                                  done_q;
   wire  [iommu_spec_pkg::CONTEXT_W-1:0]  context_next;
-  wire  [iommu_spec_pkg::WALK_W-1:0]     walk_next;
+  wire  [iommu_spec_pkg::WALK_W-1:0]     walk_next, walk_issued, walk_concluded;
   walk_t                                 walk, walk_seen;
   wire  [iommu_spec_pkg::CONTEXT_W-1:0]  context_event;
   wire  [iommu_spec_pkg::WALK_W-1:0]     walk_event;
@@ -48,8 +48,9 @@ module iommu_walk_machine (
   wire  [63:0]                           look_entry;
   logic [iommu_spec_pkg::CONTEXT_W-1:0]  context_seen;
   logic [iommu_spec_pkg::FINDING_W-1:0]  finding;
-  wire                                   access, update, steps_again, index, done;
-  wire  [iommu_spec_pkg::WALK_W-1:0]     unused_issued, unused_ended;
+  wire                                   access, update, steps_again, index;
+  wire  [4:0]                            step_end;
+  wire  [iommu_spec_pkg::WALK_W-1:0]     unused_ended;
   wire  [55:0]                           unused_address;
   wire  [6:0]                            unused_size;
   wire  [127:0]                          unused_data;
@@ -61,8 +62,9 @@ module iommu_walk_machine (
 
   assign walk = walk_q;
 
-  // A walk that waits for its interrupt file number goes on without memory too.
+  // A walk that waits for its interrupt file number goes on without memory too; one that does nothing else ends.
   wire again = steps_again || index;
+  wire done = !access && !again;
 
   iommu_walk_event u_event (
       .capabilities_i(capabilities_i),
@@ -118,10 +120,10 @@ module iommu_walk_machine (
     endcase
   end
 
-  logic [55:0] beyond;
+  logic [43:0] beyond;
 
   always_comb begin
-    for (int i = 0; i < 56; i++) beyond[i] = 32'(capabilities_i[37:32]) <= 32'(i);
+    for (int i = 0; i < 44; i++) beyond[i] = 32'(capabilities_i[37:32]) <= 32'(i + 12);
   end
 
   iommu_walk_advance u_advance (
@@ -142,8 +144,7 @@ module iommu_walk_machine (
       .second_hit_i    (second_hit_i),
       .second_ppn_i    (second_ppn_i),
       .context_o       (context_next),
-      .walk_o          (walk_next),
-      .issued_walk_o   (unused_issued),
+      .walk_o          (walk_issued),
       .access_o        (access),
       .access_update_o (update),
       .access_address_o(unused_address),
@@ -153,7 +154,7 @@ module iommu_walk_machine (
       .access_qos_o    (unused_qos),
       .again_o         (steps_again),
       .index_o         (index),
-      .done_o          (done),
+      .end_o           (step_end),
       .ends_o          (unused_ends),
       .ended_walk_o    (unused_ended),
       .context_fill_o  (unused_context_fill),
@@ -162,6 +163,17 @@ module iommu_walk_machine (
       .leaf_fill_o     (unused_leaf_fill),
       .leaf_o          (unused_leaf)
   );
+
+  iommu_walk_conclude u_conclude (
+      .request_i(request),
+      .context_i(context_next),
+      .walk_i   (walk_issued),
+      .finding_i(finding),
+      .end_i    (step_end),
+      .walk_o   (walk_concluded)
+  );
+
+  assign walk_next = done ? walk_concluded : walk_issued;
 
   walk_t    next;
   context_t known, known_next, cached;
@@ -284,6 +296,20 @@ module iommu_walk_machine (
     if (rst_i || done_q || next.state == iommu_spec_pkg::WALK_START) f_reads_q <= '0;
   end
 
+  // What a walk ends in success with: no translation, an MSI page, a leaf of the last stage, a message or an address that needs none.
+  finding_t f_found;
+  context_t f_device;
+  request_t f_request;
+  assign f_found = finding;
+  assign f_device = context_seen;
+  assign f_request = request;
+  wire f_second_bare = f_device.second_mode == 4'd0;
+  wire f_finish = f_found.bare || f_found.msi || (f_found.second && f_found.leaf && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST) ||
+      (f_second_bare && (f_found.guest || (f_found.first && f_found.leaf && !f_device.msi))) ||
+      (f_found.locate && (f_request.at == iommu_spec_pkg::AT_MESSAGE ? f_device.en_pri
+                          : f_request.at == iommu_spec_pkg::AT_TRANSLATED && !f_device.t2gpa ? f_device.en_ats
+                          : f_second_bare && !f_device.msi && known_next.first_mode == 4'd0));
+
   always_comb begin
     if (f_started_q && !done_q && !rst_i) begin
       // A record of a walk: levels of its tables and modes of its context as the specification has them.
@@ -292,14 +318,18 @@ module iommu_walk_machine (
           (walk.level <= 3'd2 || !(walk.state == iommu_spec_pkg::WALK_DIRECTORY || walk.state == iommu_spec_pkg::WALK_PROCESS ||
                                    (walk.state >= iommu_spec_pkg::WALK_SECOND && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS))));
       second_level_in_range: assert (walk.second_level <= 3'd4);
+      purpose_known: assert (walk.purpose <= iommu_spec_pkg::PURPOSE_PROCESS);
       // A table is read for the purpose for which its address was translated.
       purpose_fits: assert ((walk.state != iommu_spec_pkg::WALK_FIRST && walk.state != iommu_spec_pkg::WALK_FIRST_UPDATE ||
                              walk.purpose == iommu_spec_pkg::PURPOSE_FIRST) &&
                             (walk.state != iommu_spec_pkg::WALK_PROCESS || walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS));
       // The second start does without the walk cache, so there is no third.
       starts_again_once: assert (!(walk.cold && walk.reused) || walk.state == iommu_spec_pkg::WALK_START);
-      // Memory, another step at once, or the end: exactly one.
-      step_goes_on: assert ({access, again, done} == 3'b100 || {access, again, done} == 3'b010 || {access, again, done} == 3'b001);
+      // Memory, another step at once, or the end: one of them.
+      step_goes_on: assert (3'(access) + 3'(steps_again) + 3'(index) <= 3'd1);
+      // A walk ends with a fault or in success; what faults does nothing else.
+      no_fault_goes_on: assert (done || !u_conclude.fault);
+      success_has_an_end: assert (!done || u_conclude.fault || f_finish);
       rank_falls: assert (done || f_lost || f_rank_next < f_rank);
       repeats_in_place: assert (!f_lost || f_lost_in_place);
       at_most_56_reads: assert (f_reads_q <= 7'd56);

@@ -218,7 +218,8 @@ module iommu_walk_slots #(
   wire  [WALKS-1:0] f_answered = mem_rsp_valid_i ? WALKS'(1) << mem_rsp_slot_i : '0;
   always_ff @(posedge clk_i) f_out_q <= rst_i ? '0 : (f_out_q | f_taken) & ~f_answered;
 
-  // What is under way for each slot: an access, the number of an interrupt file, a step at once, a step in its second stage, a result.
+  // What is under way for each slot: an access, the number of an interrupt file, a step at once, a step in its second
+  // stage, its last step in the cycle before, a result.
   logic [WALKS-1:0] f_asked_q, f_index_q;
   wire  [WALKS-1:0] f_step = WALKS'(1) << u_walker.advance_slot_q;
   always_ff @(posedge clk_i) begin
@@ -226,10 +227,11 @@ module iommu_walk_slots #(
     f_index_q <= rst_i ? '0 : (f_index_q | (u_walker.step_index ? f_step : '0)) & ~(u_walker.recalled | u_walker.index_call);
   end
   wire  [WALKS-1:0] f_advance = u_walker.advance_q ? f_step : '0;
+  wire  [WALKS-1:0] f_last = u_walker.last_q ? WALKS'(1) << u_walker.last_slot_q : '0;
   logic [WALKS-1:0] f_one_thing;
   always_comb
     for (int i = 0; i < WALKS; i++)
-      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) ==
+      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) + 3'(f_last[i]) ==
           3'(u_walker.busy_q[i]);
 
   // Why it holds at all times: where the things that are under way stand. Of the two queues: what is stored, oldest first.
@@ -255,6 +257,13 @@ module iommu_walk_slots #(
       end
     end
   end
+  // A result that was presented and not taken.
+  logic              f_held_q;
+  logic [SLOT_W-1:0] f_held_slot_q;
+  always_ff @(posedge clk_i) begin
+    f_held_q <= result_valid && !(result_release_i || result_restart_i) && !rst_i;
+    f_held_slot_q <= result_slot;
+  end
   logic [WALKS-1:0] f_mine;                    // slots that hold the watched request
   always_comb for (int i = 0; i < WALKS; i++) f_mine[i] = u_walker.busy_q[i] && u_walker.id_q[i] == f_id;
   wire [WALKS-1:0] f_picked = u_walker.pick_q ? WALKS'(1) << u_walker.pick_slot_q : '0;
@@ -266,11 +275,10 @@ module iommu_walk_slots #(
     assume (!f_starts || (!f_flight_q && !(f_begins && f_replaces)));
     assume (!(result_release_i && result_restart_i));
     assume (!(result_release_i || result_restart_i) || result_valid);
-    assume (!result_restart_i || u_walker.result_waits);
+    assume (!result_restart_i || u_walker.result_waits || u_walker.held_q);
     assume ((f_answered & ~f_out_q) == '0);
     // What a step is (iommu_walk_machine: one of these; iommu_walker.v: what the first stage says of it holds).
-    assume (3'(u_walker.advance_access) + 3'(u_walker.advance_again) + 3'(u_walker.advance_index) + 3'(u_walker.advance_done) == 3'd1);
-    assume (!u_walker.advance_ends || u_walker.advance_done);
+    assume (3'(u_walker.advance_access) + 3'(u_walker.advance_again) + 3'(u_walker.advance_index) + 3'(u_walker.advance_ends) <= 3'd1);
     if (f_started_q && !rst_i) begin
       // The queues below (proof `fifo`).
       accesses_spanned: assert (32'(u_walker.u_accesses.count_q) <= WALKS && 32'(u_walker.u_accesses.read_pointer_q) < WALKS &&
@@ -287,7 +295,7 @@ module iommu_walk_slots #(
           u_walker.result_head == u_walker.u_results.u_storage.memory_q[u_walker.u_results.read_pointer_q]);
       // An access that was asked for is queued or with memory, a result that waits is queued, once each; who is picked or looks may.
       asked_is_somewhere: assert (!f_twice && (f_queued | f_out_q) == f_asked_q && (f_queued & f_out_q) == '0);
-      done_is_queued: assert (f_ended == u_walker.done_q);
+      done_is_queued: assert (f_ended == u_walker.done_q && !(u_walker.last_q && u_walker.held_q && u_walker.result_waits));
       picked_may_step: assert ((f_picked & ~u_walker.again_q) == '0 && (!u_walker.look_q || u_walker.advance_q));
       // The interrupt file unit works for one that waits for it; who was refused waits too.
       index_is_waited_for: assert (((u_walker.refused_q | f_counts) & ~f_index_q) == '0 && (u_walker.refused_q & f_counts) == '0 &&
@@ -298,6 +306,7 @@ module iommu_walk_slots #(
 
       one_thing_under_way: assert (f_one_thing == '1);
       squashed_if_named: assert (!(result_valid && result_id == f_id && f_flight_q && f_named_q) || result_squashed);
+      result_is_held: assert (!f_held_q || (result_valid && result_slot == f_held_slot_q));
       nobody_else_answers: assert (!(result_valid && result_id == f_id) || f_flight_q);
       fills_nothing_then: assert (!f_invalidating || !(context_fill || table_fill || second_fill || leaf_fill));
       squashed_result: cover (result_valid && result_id == f_id && f_flight_q && f_named_q);
