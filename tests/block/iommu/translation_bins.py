@@ -12,7 +12,7 @@ from tb.bridge.event_log import LogBatch
 from tb.coverage.collector import Collector, Records
 from tests.block.iommu import translation_groups, walk_groups, walk_samples
 from tests.block.iommu.lock_step import Flight, Verdict
-from tests.block.iommu.lookup_states import COLD, MERGED
+from tests.block.iommu.lookup_states import COLD, FIRST, MERGED, SECOND
 from tests.block.iommu.reference import Answer
 from tests.block.iommu.translation_groups import CAUSES, GRANTS, SIZES
 
@@ -57,6 +57,8 @@ class TranslationBins(Collector):
         first, second = answer.first[of], answer.second[of]
         stages = (first > 0) + 2 * (second > 0)
         size = np.minimum(np.searchsorted(np.array(tuple(SIZES)), pairs.size), len(SIZES) - 1)
+        # Larger pages, and what no table maps, are kept in one place: it counts as the first IOTLB, whichever the core calls it.
+        found = np.where((found == SECOND) & ((size > 0) | (stages == 0)), FIRST, found)
         paged = granted & ~answer.msi[of]
         self.modes.sample(first, second, size, found, rows=paged & (kinds < 3), at=at)
         self.types.sample(kinds, stages, found, rows=paged, at=at)

@@ -90,7 +90,7 @@ def _beyond_second_iotlb(of: Names) -> NDArray[np.bool_]:
     return np.asarray((of["found"] == STATES[SECOND]) & ((of["size"] != "4 KiB") | bare), np.bool_)
 
 
-SECOND_IOTLB = "the second IOTLB holds pages of 4 KiB that some table maps; everything larger is in the first one only"
+SECOND_IOTLB = "the second IOTLB holds pages of 4 KiB that some table maps; everything else is kept in one place"
 SIZES_AXIS = Axis("size", tuple(SIZES.values()))
 FOUND_AXIS = Axis("found", STATES)
 TYPES_AXIS = Axis("type", TYPES)
