@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 help:
 	@echo 'make setup                            make .venv from the locked requirements (every target does it when needed)'
-	@echo 'make regress [SET=default|nightly]    run the regression; also JOBS= SEED= TESTS="a b" WAVES=1 COVERAGE=1 RESUME=1'
+	@echo 'make regress [SET=default|nightly]    run the regression; also JOBS= SEED= SEEDS= TESTS="a b" WAVES=1 COVERAGE=1 RESUME=1'
 	@echo '             [LAUNCHER=local|slurm]   MAIN=fast|stock|unmodified; report in build/report/index.html'
 	@echo 'make test                             all tests of the project: lint, units, flow, blocks, system, conformance, proofs'
 	@echo 'make sim TEST= SEED= [WAVES=1]        run one test with one seed'
@@ -31,7 +31,8 @@ $(STAMP): flow/requirements.lock
 	@$(PYTHON) -m flow.environment
 
 regress: $(STAMP)
-	@$(FLOW) regress $(TESTS) $(if $(SET),--set $(SET)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) \
+	@$(FLOW) regress $(TESTS) $(if $(SET),--set $(SET)) $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	  $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(MAIN),--main $(MAIN)) $(if $(filter-out 0,$(WAVES)),--waves) \
 	  $(if $(filter-out 0,$(COVERAGE)),--coverage) $(if $(filter-out 0,$(RESUME)),--resume)
 

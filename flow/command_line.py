@@ -35,6 +35,7 @@ from flow import (
     synthesis,
     synthesis_table,
     testlist,
+    verdict,
     wave_save,
 )
 from flow.build import Builder
@@ -58,16 +59,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text: str) -> int:
-    """A number of jobs."""
+    """A number of jobs or seeds."""
     if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"'{text}' is not a number of jobs: give a whole number of at least 1.")
+        raise UserError(f"'{text}' is not a number of jobs or seeds: give a whole number of at least 1.")
     return int(text)
 
 
 def regress_command(project: Project, arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     tests = testlist.select(testlist.load(project), arguments.tests)
-    runs = testlist.choose(tests, arguments.set, arguments.seed)
+    runs = testlist.choose(tests, arguments.set, arguments.seed, arguments.seeds)
     options = regress.Options(
         main=Main(arguments.main),
         waves=arguments.waves,
@@ -92,8 +93,9 @@ def sim_command(project: Project, arguments: argparse.Namespace) -> int:
     outcome = regress.run(project, "sim", [(test, arguments.seed)], options)
     result = outcome.results[0]
     folder = regress.reproduce_folder(project, test, arguments.seed)
-    verdict = "PASS" if result.passed else "FAIL"
-    print(f"{verdict} {test.name} seed {result.seed}: {result.cycles:,} cycles, {result.compared:,} TLPs compared")
+    passed = "PASS" if result.passed else "FAIL"
+    compared = verdict.compared_text(result.compared_kinds)
+    print(f"{passed} {test.name} seed {result.seed}: {result.cycles:,} cycles, {compared} compared")
     for reason in result.reasons[1:]:
         print(f"  also: {reason}")
     print(f"log: {project.relative(folder / 'log.txt')}")
@@ -191,8 +193,8 @@ def determinism_command(project: Project, arguments: argparse.Namespace) -> int:
 
 
 def edit_command(project: Project, arguments: argparse.Namespace) -> int:
-    slow = [verdict for verdict in edit_to_verdict.measure(project, arguments.duts, arguments.jobs) if verdict.idle > TARGET_S]
-    print("within the target" if not slow else f"above {TARGET_S:.0f} s: {', '.join(verdict.dut for verdict in slow)}")
+    slow = [measured for measured in edit_to_verdict.measure(project, arguments.duts, arguments.jobs) if measured.idle > TARGET_S]
+    print("within the target" if not slow else f"above {TARGET_S:.0f} s: {', '.join(measured.dut for measured in slow)}")
     return 0
 
 
@@ -241,6 +243,7 @@ def make_parser() -> Parser:
     added.add_argument("tests", nargs="*", help="only these tests")
     added.add_argument("--set", default="default", help="default, nightly or short")
     added.add_argument("--seed", type=testlist.parse_seed, default=testlist.FIRST_SEED, help="first seed of every test")
+    added.add_argument("--seeds", type=positive, help="this many seeds of every test, not those of the test list")
     added.add_argument("--jobs", type=positive, help="runs at a time; one a core unless given")
     added.add_argument("--launcher", default="local", help="local or slurm")
     added.add_argument("--resume", action="store_true", help="keep passed runs of the same build")

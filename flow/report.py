@@ -26,13 +26,13 @@ def write(project: Project, outcome: Outcome, covered: coverage.Coverage) -> Pat
 def _parts(project: Project, folder: Path, outcome: Outcome, covered: coverage.Coverage) -> dict[str, str]:
     rows = summary.rows(outcome)
     failed = len(outcome.failures)
-    compared = sum(row.compared for row in rows)
+    compared = sum((result.compared_kinds for result in outcome.results), Counter[str]())
     tiles = [
         ("verdict", "PASS" if not failed else "FAIL"),
         ("tests", f"{len(rows):,}"),
         ("runs", f"{len(outcome.results):,}"),
         ("failed", f"{failed:,}"),
-        ("TLPs compared", f"{compared:,}"),
+        *((f"{kind} compared", f"{count:,}") for kind, count in sorted(compared.items())),
         ("simulated cycles", f"{sum(row.cycles for row in rows):,}"),
         ("simulation time", duration(sum(row.seconds for row in rows))),
     ]
@@ -42,7 +42,7 @@ def _parts(project: Project, folder: Path, outcome: Outcome, covered: coverage.C
         "verdict-class": "fail" if failed else "pass",
         "tiles": "".join(f"<div class=tile><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in tiles),
         "tests": table(
-            ["test", "runs", "failed", "TLPs compared", "cycles", "seconds"],
+            ["test", "runs", "failed", "compared", "cycles", "seconds"],
             [[row.name, row.runs, row.failed, row.compared, row.cycles, round(row.seconds, 1)] for row in rows],
             bad={index for index, row in enumerate(rows) if row.failed},
         ),

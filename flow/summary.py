@@ -72,7 +72,7 @@ def render(outcome: Outcome, wall_s: float, covered: Coverage) -> str:
     """What the terminal shows at the end."""
     table = rows(outcome)
     width = max((len(row.name) for row in table), default=4)
-    lines = [f"{'test':<{width}}  {'runs':>5} {'failed':>6} {'TLPs compared':>14} {'cycles':>13} {'time':>11}"]
+    lines = [f"{'test':<{width}}  {'runs':>5} {'failed':>6} {'compared':>14} {'cycles':>13} {'time':>11}"]
     # Tests with failures always make it onto the screen.
     shown = sorted(table, key=lambda row: row.failed == 0)[:SHOWN_TESTS]
     for row in (row for row in table if row in shown):
@@ -89,9 +89,9 @@ def render(outcome: Outcome, wall_s: float, covered: Coverage) -> str:
     lines += [f"distinct {name}: {count:,}" for name, count in distinct(outcome).items()]
     lines += covered.lines
     lines += [f"FAILED coverage: {fault}" for fault in covered.faults]
-    total = sum(row.compared for row in table)
+    kinds = sum((result.compared_kinds for result in outcome.results), Counter[str]())
     failed = len(outcome.failures)
-    counts = f"{len(table)} tests, {len(outcome.results)} runs, {total:,} TLPs compared, {failed} failed"
+    counts = f"{len(table)} tests, {len(outcome.results)} runs, {verdict.compared_text(kinds)} compared, {failed} failed"
     lines.append(f"{outcome.name}: {counts}, {duration(wall_s)}")
     return "\n".join(lines)
 

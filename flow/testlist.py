@@ -97,11 +97,16 @@ def parse_seed(text: str) -> int:
     return seed
 
 
-def choose(tests: Mapping[str, ListedTest], name: str, base_seed: int = FIRST_SEED) -> list[tuple[ListedTest, int]]:
-    """The runs of a set: every test with consecutive seeds from `base_seed`."""
+def choose(
+    tests: Mapping[str, ListedTest], name: str, base_seed: int = FIRST_SEED, seeds: int | None = None
+) -> list[tuple[ListedTest, int]]:
+    """The runs of a set: every test with consecutive seeds from `base_seed`, as many as the set says or `seeds` of each."""
     if name not in SETS:
         raise UserError(f"There is no set '{name}': {near_matches(name, SETS)}")
-    return [(test, _seed(base_seed, number)) for test in tests.values() for number in range(test.runs_in(name))]
+    runs = [(test, test.runs_in(name)) for test in tests.values()]
+    if seeds is not None:
+        runs = [(test, seeds) for test, count in runs if count]
+    return [(test, _seed(base_seed, number)) for test, count in runs for number in range(count)]
 
 
 def select(tests: Mapping[str, ListedTest], names: Sequence[str]) -> dict[str, ListedTest]:

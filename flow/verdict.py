@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ LOGGED_ERROR = re.compile(r"(?<![\w.%])(ERROR|CRITICAL)(?!\w)\s*(?P<logger>[\w.]
 OBJECT_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+(?=>)")
 ABSOLUTE_FOLDER = re.compile(r"(?<![\w.])/(?:[\w.+-]+/)+")
 MESSAGE_LENGTH = 300
+TLPS = "TLPs"
+NOT_TLPS = {"translation": "translations", "messages": "messages", "registers": "register accesses", "jobs": "jobs"}
+"""What is compared on links that carry no TLPs."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ class Signature:
     @property
     def bucket(self) -> str:
         return f"{self.checker} in {self.block}"
+
+
+def compared_text(kinds: Mapping[str, int]) -> str:
+    """How many of each kind: "1,200 TLPs", "1,200 TLPs and 90 translations"."""
+    return " and ".join(f"{count:,} {name}" for name, count in sorted(kinds.items()) if count) or f"0 {TLPS}"
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,16 @@ class Result:
 
     @property
     def compared(self) -> int:
-        """TLPs compared over all links."""
-        return sum(link["compared"] for link in self.evidence.get("links", {}).values())
+        """What was compared over all links, of whatever kind."""
+        return sum(self.compared_kinds.values())
+
+    @property
+    def compared_kinds(self) -> Counter[str]:
+        """How many TLPs, translations, ... were compared, by what they are called."""
+        kinds: Counter[str] = Counter()
+        for name, link in self.evidence.get("links", {}).items():
+            kinds[NOT_TLPS.get(name, TLPS)] += link["compared"]
+        return kinds
 
     def as_json(self) -> dict[str, Any]:
         signature = None

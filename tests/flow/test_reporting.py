@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flow import bench, coverage, report, summary, testlist, testplan
+from flow import bench, coverage, report, summary, testlist, testplan, verdict
 from flow.bench import Figure
 from flow.errors import UserError
 from flow.progress import Progress, duration
@@ -55,6 +55,15 @@ def test_summary_groups_failures_by_signature_and_counts(outcome: Outcome) -> No
     assert text.index("FAILED 2 x translation in iommu: stale entry") < text.index("FAILED 1 x transfer in dma: byte 3")
     assert "make sim TEST=churn SEED=1" in text
     assert text.splitlines()[-1] == "default: 2 tests, 5 runs, 2,040 TLPs compared, 3 failed, 1 min 01 s"
+
+
+def test_what_was_compared_has_its_name() -> None:
+    links = {
+        name: {"observed": count, "expected": count, "compared": count} for name, count in (("translation", 1500), ("up", 3))
+    }
+    both = replace(result("copy", 1), evidence={"links": links})
+    assert (both.compared, verdict.compared_text(both.compared_kinds)) == (1503, "3 TLPs and 1,500 translations")
+    assert verdict.compared_text({}) == "0 TLPs"
 
 
 def test_summary_fits_one_screen_and_never_hides_a_failing_test(outcome: Outcome) -> None:
@@ -142,6 +151,8 @@ def test_sets_take_consecutive_seeds() -> None:
         ("churn", 7),
     ]
     assert len(testlist.choose(tests, "nightly")) == 65
+    for_each = [seed for test, seed in testlist.choose(tests, "default", 7, seeds=9) if test.name == "copy"]
+    assert for_each == list(range(7, 16))
     assert len(testlist.choose(tests, "short")) == 2
     assert testlist.choose(tests, "default", testlist.LAST_SEED)[1][1] == testlist.FIRST_SEED
 
