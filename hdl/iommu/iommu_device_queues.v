@@ -2,8 +2,8 @@
 // Misses that wait for the walker: a queue for each device that has any, served in turn, so that no device waits for all that another
 // one asked before. With more devices than queues some share one. Every queue holds all requests that can be in flight: a miss always
 // has room, and hits behind it pass.
-// A miss that finds nothing waiting is presented in the same cycle; else it is queued one cycle later and presented two cycles after
-// that at the earliest. One can be taken every cycle, of one device alone as well.
+// A miss that finds nothing waiting is presented in the next cycle; else it is queued then and presented two cycles after that at the
+// earliest. One can be taken every cycle, of one device alone as well.
 module iommu_device_queues #(
     // Queues, a power of two, 2 or more; entries of each, a power of two: the identifiers of the translation port.
     parameter int QUEUES = 4,
@@ -73,11 +73,10 @@ module iommu_device_queues #(
   wire queued = waiting != '0;
   wire take_head = take_i && head_valid_q;
   wire take_entry = take_i && !head_valid_q && entry_valid_q;
-  wire take_input = take_i && !head_valid_q && !entry_valid_q;
   wire push = entry_valid_q && !take_entry && (target & full) == '0;
 
-  assign out_valid_o = head_valid_q || (!queued && (entry_valid_q || in_valid_i));
-  assign out_data_o = head_valid_q ? head : entry_valid_q ? entry_q : in_data_i;
+  assign out_valid_o = head_valid_q || (!queued && entry_valid_q);
+  assign out_data_o = head_valid_q ? head : entry_q;
   assign in_ready_o = !entry_valid_q || (target & full) == '0;
 
   // The next queue in turn, behind the present one; it does not depend on whether that one is taken.
@@ -118,7 +117,7 @@ module iommu_device_queues #(
 
   // ---- Registers ----------------------------------------------------------------------------------------------------------------------
   always_comb begin
-    entry_valid_d = (in_valid_i && in_ready_o && !take_input) || (entry_valid_q && !push && !take_entry);
+    entry_valid_d = (in_valid_i && in_ready_o) || (entry_valid_q && !push && !take_entry);
   end
 
   generate

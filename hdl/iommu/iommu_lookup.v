@@ -44,6 +44,7 @@ module iommu_lookup #(
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       miss_request_o,
     output wire [ID_W-1:0]                            miss_id_o,
     output wire                                       miss_epoch_o,
+    output wire                                       miss_early_o,
     input  wire                                       reply_valid_i,
     output wire                                       reply_ready_o,
     input  wire [ID_W-1:0]                            reply_id_i,
@@ -74,9 +75,11 @@ module iommu_lookup #(
     output wire                                       drained_o,
     output wire                                       idle_o,
 
-    // A request was accepted in the cycle before (request_t).
+    // A request was accepted in the cycle before (request_t); a miss of it is presented in the next one, with `miss_early_o`, if none waits.
     output wire                                       accepted_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       accepted_request_o,
+    output wire [ID_W-1:0]                            accepted_id_o,
+    output wire                                       accepted_epoch_o,
 
     // Statistics strobes: a hit of the first level or Bare; of the second level or of a larger page; a miss.
     output wire                                       l1_hit_o,
@@ -229,6 +232,7 @@ module iommu_lookup #(
   assign miss_valid_o = miss_queued || s3_miss_q || s2_miss;
   assign {miss_request_o, miss_id_o, miss_epoch_o} = miss_queued ? queued_miss
       : s3_miss_q ? {s3_request_q, s3_id_q, s3_epoch_q} : {s2_request_q, s2_id_q, s2_epoch_q};
+  assign miss_early_o = !miss_queued && !s3_miss_q;
 
   // ---- Choice of the response: of a walk, else the oldest hit -------------------------------------------------------------------------
   // A hit was presented and not taken; once more, inverted, for what leaves the queues: the response has enough to drive with one.
@@ -394,6 +398,8 @@ module iommu_lookup #(
 
   assign accepted_o = s1_valid_q;
   assign accepted_request_o = s1_request_q;
+  assign accepted_id_o = s1_id_q;
+  assign accepted_epoch_o = s1_epoch_q;
   assign l1_hit_o = s2_direct;
   assign l2_hit_o = s2_later;
   assign miss_o = s2_miss;

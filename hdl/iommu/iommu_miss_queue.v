@@ -1,7 +1,8 @@
 `default_nettype none
 // Misses: queues in front of the walker, and the requests that wait for the walk of another request to the same page.
-// A miss that finds the queues empty goes to the walker in the same cycle. When a walk is done its own request is answered, then
-// every merged request that the result answers too; one that it does not answer takes the walk's place and walks again.
+// A request that finds the queues empty goes to the walker early, in the cycle before it turns out to be a miss or not. When a walk is
+// done its own request is answered, then every merged request that the result answers too; one that it does not answer takes the walk's
+// place and walks again. Fills and fault records do not wait for the answer to be taken.
 module iommu_miss_queue #(
     // Queues of misses, one a device while there are enough; requests merged with walks in flight; walks; bits of a request's
     // identifier.
@@ -15,15 +16,24 @@ module iommu_miss_queue #(
     input  wire                                     clk_i,
     input  wire                                     rst_i,
 
+    // A request that may be presented as a miss in the next cycle, then with `miss_early_i`.
+    input  wire                                     early_valid_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]     early_request_i,
+    input  wire [ID_W-1:0]                          early_id_i,
+    input  wire                                     early_epoch_i,
+
     // Misses.
     input  wire                                     miss_valid_i,
     output wire                                     miss_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]     miss_request_i,
     input  wire [ID_W-1:0]                          miss_id_i,
     input  wire                                     miss_epoch_i,
+    input  wire                                     miss_early_i,
 
-    // Walker: start and merge (iommu_walker.v).
+    // Walker: start, early start and its commit, merge (iommu_walker.v).
     output wire                                     start_valid_o,
+    output wire                                     start_early_o,
+    output wire                                     start_commit_o,
     input  wire                                     start_ready_i,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]     start_request_o,
     output wire [ID_W-1:0]                          start_id_o,
@@ -54,12 +64,12 @@ module iommu_miss_queue #(
     output wire                                     reply_debug_o,
     output wire [iommu_spec_pkg::RESPONSE_W-1:0]    reply_response_o,
 
-    // Faults (fault_t), pushed as the reply leaves.
+    // Faults (fault_t), pushed before the reply leaves or with it.
     output wire                                     fault_valid_o,
     input  wire                                     fault_ready_i,
     output wire [iommu_spec_pkg::FAULT_W-1:0]       fault_o,
 
-    // Fill of the IOTLBs (request_t, translation_t) as the reply leaves.
+    // Fill of the IOTLBs (request_t, translation_t) in the first cycle of the result.
     output wire                                     fill_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]     fill_request_o,
     output wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation_o
@@ -69,10 +79,11 @@ module iommu_miss_queue #(
   localparam int MISS_W = iommu_spec_pkg::REQUEST_W + ID_W + 1;
   localparam int MERGE_W = $clog2(MERGES);
 
-  // ---- Queues with bypass -----------------------------------------------------------------------------------------------------
+  // ---- Queues, and the way past them ------------------------------------------------------------------------------------------
   request_t          missed;
   wire [MISS_W-1:0]  first;
   wire               first_valid, take, pass;
+  logic              begun_q;                      // the early request of the cycle before has begun
 
   assign missed = miss_request_i;
 
@@ -83,7 +94,7 @@ module iommu_miss_queue #(
   ) u_queues (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
-      .in_valid_i (miss_valid_i),
+      .in_valid_i (miss_valid_i && !start_commit_o),
       .in_ready_o (miss_ready_o),
       .in_device_i(missed.did),
       .in_data_i  ({miss_request_i, miss_id_i, miss_epoch_i}),
@@ -93,7 +104,7 @@ module iommu_miss_queue #(
       .pass_i     (pass)
   );
 
-  assign {start_request_o, start_id_o, start_epoch_o} = first;
+  assign {start_request_o, start_id_o, start_epoch_o} = first_valid ? first : {early_request_i, early_id_i, early_epoch_i};
 
   // ---- Merged requests -----------------------------------------------------------------------------------------------------------
   logic [MERGES-1:0]  merged_d, merged_q;
@@ -111,6 +122,8 @@ module iommu_miss_queue #(
   wire merge = merge_wanted && !start_hold_i && merged_q != '1;
 
   assign start_valid_o = first_valid && !merge_wanted;
+  assign start_early_o = early_valid_i && !first_valid && start_merge_i == '0;
+  assign start_commit_o = begun_q && miss_valid_i && miss_early_i;
   assign pass = merge_wanted && merged_q == '1;
   assign take = merge || (start_valid_o && start_ready_i);
 
@@ -127,8 +140,9 @@ module iommu_miss_queue #(
   end
 
   // ---- Replies --------------------------------------------------------------------------------------------------------------------
-  // 1 while the walk's own request is answered and merged ones follow.
+  // 1 while the walk's own request is answered and merged ones follow; the result was there in the cycle before; its fault is pushed.
   logic answered_d, answered_q;
+  logic seen_q, recorded_d, recorded_q;
 
   wire [iommu_spec_pkg::REQUEST_W-1:0] merged_request;
   wire [ID_W-1:0]                      merged_id;
@@ -161,12 +175,13 @@ module iommu_miss_queue #(
   wire              leaves = reply_valid_o && reply_ready_i;
   wire              last = own ? waiting == '0 : (waiting & ~next_select) == '0;
 
-  assign reply_valid_o = own ? !record || fault_ready_i : other && shared;
+  assign reply_valid_o = own ? !record || recorded_q || fault_ready_i : other && shared;
   assign reply_id_o = answered_q ? merged_id : result_id_i;
   assign reply_epoch_o = answered_q ? merged_epoch : result_epoch_i;
   assign reply_debug_o = answered_q ? merged.debug : result.debug;
-  assign fault_valid_o = own && record && reply_ready_i;
-  assign fill_o = own && leaves && cacheable && !result_squashed_i;
+  assign fault_valid_o = own && record && !recorded_q;
+  // Two results are at least a cycle apart.
+  assign fill_o = result_valid_i && !seen_q && cacheable && !result_squashed_i;
   assign fill_request_o = result_request_i;
   assign result_release_o = leaves && last;
   assign result_restart_o = other && !shared;
@@ -179,6 +194,7 @@ module iommu_miss_queue #(
     if (merge) merged_d[free_merge] = 1'b1;
     turn_over = other && (leaves || result_restart_o);
     if (turn_over) merged_d = merged_d & ~next_select;
+    recorded_d = own && !leaves && (recorded_q || (fault_valid_o && fault_ready_i));
     answered_d = answered_q;
     if (own && leaves) answered_d = !last;
     if (other && ((leaves && last) || result_restart_o)) answered_d = 1'b0;
@@ -188,6 +204,9 @@ module iommu_miss_queue #(
     merged_q <= merged_d;
     if (turn_over) turn_q[result_slot_i] <= next_merge;
     answered_q <= answered_d;
+    recorded_q <= recorded_d;
+    seen_q <= result_valid_i;
+    begun_q <= start_early_o && start_ready_i;
     if (merge) begin
       merged_miss_q[free_merge] <= first;
       merged_slot_q[free_merge] <= merge_slot;
@@ -196,6 +215,9 @@ module iommu_miss_queue #(
       merged_q <= '0;
       for (int i = 0; i < WALKS; i++) turn_q[i] <= '0;
       answered_q <= 1'b0;
+      recorded_q <= 1'b0;
+      seen_q <= 1'b0;
+      begun_q <= 1'b0;
     end
   end
 
@@ -203,6 +225,7 @@ module iommu_miss_queue #(
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
       assert (!other || waiting != '0) else $error("iommu_miss_queue: result held without a waiting request");
+      assert (!start_commit_o || miss_ready_o) else $error("iommu_miss_queue: a miss begins that is not taken");
     end
   end
 `endif

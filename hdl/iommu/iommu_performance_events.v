@@ -86,8 +86,7 @@ module iommu_performance_events #(
     if (answer_last_i) walked_d[answer_slot_i] = 1'b0;
   end
 
-  // It may be answered in the cycle in which it takes the leaf.
-  wire answer_walked = walked_q[answer_slot_i] || (reused_i && reused_slot_i == answer_slot_i);
+  wire answer_walked = walked_q[answer_slot_i];
 
   always_ff @(posedge clk_i) begin
     walked_q <= walked_d;

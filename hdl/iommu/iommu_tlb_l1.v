@@ -74,7 +74,6 @@ module iommu_tlb_l1 #(
   // What is looked up while the fill is under way is compared with it (see `pending` below).
   logic        pending_open_q;                                  // there was one, and it allows the access
   logic [16:0] pending_same_q;
-  logic        written_q;                                       // the fill was written in the cycle before
 
   always_comb begin
     filled = promote_translation;
@@ -87,7 +86,6 @@ module iommu_tlb_l1 #(
   always_ff @(posedge clk_i) begin
     compare_q <= take_fill && !invalidate_i;
     write_q <= compare_q && !invalidate_i;
-    written_q <= write_q && !invalidate_i;
     pending_open_q <= lookup_i && (compare_q || write_q) && !invalidate_i &&
         (lookup.wr ? fill_translation_q.w : lookup.exec ? fill_translation_q.x : fill_translation_q.r);
     pending_same_q <= {iommu_spec_pkg::same_requester_parts(fill_requester_q, lookup_requester),
@@ -103,7 +101,6 @@ module iommu_tlb_l1 #(
     if (rst_i) begin
       compare_q <= 1'b0;
       write_q <= 1'b0;
-      written_q <= 1'b0;
       pending_open_q <= 1'b0;
     end
   end
@@ -311,6 +308,9 @@ module iommu_tlb_l1 #(
   // At most one of the two selects has a match (`one_entry_selected`).
   assign f_answer = select_translation_o | select_superpage_o;
   wire [51:0] f_fill_offset = iommu_spec_pkg::field_bits(fill_fields_q);
+  // The fill was written in the cycle before.
+  logic       f_written_q;
+  always_ff @(posedge clk_i) f_written_q <= write_q && !invalidate_i && !rst_i;
   wire [16:0] f_fill_same = {iommu_spec_pkg::same_requester_parts(fill_requester_q, f_second_requester),
                              iommu_spec_pkg::same_page_parts(fill_page_q, f_second_q.iova[63:12], fill_fields_q)};
 
@@ -327,7 +327,7 @@ module iommu_tlb_l1 #(
           stored_without_offset: assert (!valid_q[i] || (g_entry[i].entry.ppn & f_entry_offset[43:0]) == '0);
           held_is_live: assert (!(valid_q[i] && f_holds) || f_live_q);
           named_is_dropped: assert (!(valid_q[i] && f_holds && f_invalidated_q) || (invalidate_q && named[i]));
-          pending_is_of_the_entry: assert (!(pending_open_q && written_q && entry_written_q[i]) ||
+          pending_is_of_the_entry: assert (!(pending_open_q && f_written_q && entry_written_q[i]) ||
               (pending_same_q == {iommu_spec_pkg::same_requester_parts(requester_q[i], f_second_requester),
                                   iommu_spec_pkg::same_page_parts(page_q[i], f_second_q.iova[63:12], f_fields[6*i +: 6])} &&
                (f_second_q.wr ? g_entry[i].entry.w : f_second_q.exec ? g_entry[i].entry.x : g_entry[i].entry.r)));
@@ -356,11 +356,11 @@ module iommu_tlb_l1 #(
       fill_is_stored_form: assert (!(compare_q || write_q) || (fill_superpage_q == (fill_fields_q != '0) && fill_fields_q == iommu_spec_pkg::page_fields(fill_translation_q.page) &&
           fill_named_q == (fill_fields_q | iommu_spec_pkg::page_fields(fill_translation_q.first_page)) &&
           (fill_translation_q.ppn & f_fill_offset[43:0]) == '0));
-      one_fill_at_a_time: assert (!(compare_q && write_q) && !(write_q && written_q));
+      one_fill_at_a_time: assert (!(compare_q && write_q) && !(write_q && f_written_q));
       pending_is_of_the_fill: assert (!(pending_open_q && write_q) || (pending_same_q == f_fill_same &&
           (f_second_q.wr ? fill_translation_q.w : f_second_q.exec ? fill_translation_q.x : fill_translation_q.r)));
-      pending_is_written: assert (!pending_open_q || write_q || written_q);
-      one_entry_was_written: assert ((!written_q || entry_written_q != '0) && (entry_written_q & (entry_written_q - 1'b1)) == '0);
+      pending_is_written: assert (!pending_open_q || write_q || f_written_q);
+      one_entry_was_written: assert ((!f_written_q || entry_written_q != '0) && (entry_written_q & (entry_written_q - 1'b1)) == '0);
       // One after the other, so that both can be joined.
       written_before: assert (entry_written_q == '0 || entry_write_q == '0);
       one_entry_is_written: assert (write_q == (entry_write_q != '0) && (entry_write_q & (entry_write_q - 1'b1)) == '0);
@@ -371,7 +371,7 @@ module iommu_tlb_l1 #(
           (f_request_q.wr ? f_answer.w : f_request_q.exec ? f_answer.x : f_answer.r));
       hit_of_a_superpage: cover (f_match_q != '0 && f_asked_q && f_answer.page == iommu_spec_pkg::PAGE_2M && f_then_q && f_match_q[TOTAL-1]);
       invalidated_while_selected: cover (f_match_q != '0 && f_then_q && !f_live_q && f_asked_q && f_answer == f_expected);
-      hit_of_a_pending_fill: cover (f_match_q != '0 && f_asked_q && f_then_q && written_q && entry_written_q == f_match_q);
+      hit_of_a_pending_fill: cover (f_match_q != '0 && f_asked_q && f_then_q && f_written_q && entry_written_q == f_match_q);
       survives_an_invalidation: cover (f_match_q != '0 && f_asked_q && invalidate_q && f_live_q && !f_invalidated_q &&
                                        f_answer == f_expected && valid_q != '0);
     end

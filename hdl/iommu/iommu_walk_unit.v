@@ -26,8 +26,11 @@ module iommu_walk_unit #(
     input  wire [43:0]                                ddtp_ppn_i,
     input  wire [23:0]                                qos_i,
 
-    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it).
+    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it). `start_early_i` instead
+    // of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the next cycle.
     input  wire                                       start_valid_i,
+    input  wire                                       start_early_i,
+    input  wire                                       start_commit_i,
     output wire                                       start_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
     input  wire [ID_W-1:0]                            start_id_i,
@@ -36,7 +39,8 @@ module iommu_walk_unit #(
     // One of them may end in this cycle: neither start nor share.
     output wire                                       start_hold_o,
 
-    // Result of the oldest finished walk; held until released (slot free) or restarted with another request.
+    // Result of the oldest finished walk, registered; held until released (slot free) or restarted with another request. Two results are
+    // at least a cycle apart.
     output wire                                       result_valid_o,
     output wire [SLOT_W-1:0]                          result_slot_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       result_request_o,
@@ -134,6 +138,8 @@ module iommu_walk_unit #(
       .ddtp_ppn_i       (ddtp_ppn_i),
       .qos_i            (qos_i),
       .start_valid_i    (start_valid_i),
+      .start_early_i    (start_early_i),
+      .start_commit_i   (start_commit_i),
       .start_ready_o    (start_ready_o),
       .start_request_i  (start_request_i),
       .start_id_i       (start_id_i),

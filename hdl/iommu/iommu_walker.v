@@ -3,8 +3,11 @@
 // slot that goes on without memory, then for a new walk. Every slot has at most one access outstanding or queued, so memory
 // responses are always accepted. A step takes two cycles: in the first, iommu_walk_event finds out about the response, or
 // iommu_walk_look about the request and the caches; in the second, iommu_walk_advance says where the walk goes, and its access is
-// presented, or its result if it ends in success with the entry just read. Of other ends iommu_walk_conclude makes a result in a third
-// cycle. A slot that goes on without memory is fetched by a step of its own, so only responses read the records they work on.
+// presented. A success that ends with the entry just read is in the result register in the third cycle; of other ends
+// iommu_walk_conclude makes a result in that cycle. A slot that goes on without memory is fetched by a step of its own, so only responses
+// read the records they work on.
+// A request that may turn out to be a miss begins early, when nothing else does: it takes the first cycle of its step, and the second
+// only if it is one.
 module iommu_walker #(
     // Walks in flight, 2 or more.
     parameter int WALKS = 8,
@@ -25,8 +28,11 @@ module iommu_walker #(
     input  wire [43:0]                                ddtp_ppn_i,
     input  wire [23:0]                                qos_i,
 
-    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it).
+    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it). `start_early_i` instead
+    // of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the next cycle.
     input  wire                                       start_valid_i,
+    input  wire                                       start_early_i,
+    input  wire                                       start_commit_i,
     output wire                                       start_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
     input  wire [ID_W-1:0]                            start_id_i,
@@ -35,7 +41,8 @@ module iommu_walker #(
     // One of them may end in this cycle: neither start nor share.
     output wire                                       start_hold_o,
 
-    // Result of the oldest finished walk; held until released (slot free) or restarted with another request.
+    // Result of the oldest finished walk, registered; held until released (slot free) or restarted with another request. Two results are
+    // at least a cycle apart.
     output wire                                       result_valid_o,
     output wire [SLOT_W-1:0]                          result_slot_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       result_request_o,
@@ -172,9 +179,14 @@ module iommu_walker #(
   wire               take_again = !mem_rsp_valid_i && !look_q && pick_q;
   wire  [WALKS-1:0]  picked = pick_q ? WALKS'(1) << pick_slot_q : '0;
   wire  [WALKS-1:0]  fetched = take_again ? picked : '0;
-  wire               free = busy_q != '1;
+  // A request that began early and is committed in this cycle, or not.
+  logic              early_q;
+  wire  [WALKS-1:0]  step_slot = WALKS'(1) << advance_slot_q;
+  wire  [WALKS-1:0]  occupied = busy_q | (early_q ? step_slot : '0);
+  wire               free = occupied != '1;
   wire               starting = !mem_rsp_valid_i && !look_q && !pick_q;
   wire               take_start = start_valid_i && start_ready_o;
+  wire               take_early = start_early_i && start_ready_o;
   logic [SLOT_W-1:0] free_slot;
 
   round_robin_arbiter #(
@@ -190,14 +202,15 @@ module iommu_walker #(
 
   always_comb begin
     free_slot = '0;
-    for (int i = WALKS - 1; i >= 0; i--) if (!busy_q[i]) free_slot = SLOT_W'(i);
+    for (int i = WALKS - 1; i >= 0; i--) if (!occupied[i]) free_slot = SLOT_W'(i);
     pick_d = (again_q & ~picked) != '0 || (pick_q && !take_again);
   end
 
-  assign start_ready_o = starting && free;
+  // One start in a cycle: not beside a commit.
+  assign start_ready_o = starting && free && (start_early_i || !early_q);
 
   wire [SLOT_W-1:0] slot = mem_rsp_valid_i ? mem_rsp_slot_i : look_q ? advance_slot_q : pick_q ? pick_slot_q : free_slot;
-  wire [WALKS-1:0]  start_slot = take_start ? WALKS'(1) << free_slot : '0;
+  wire [WALKS-1:0]  start_slot = take_start || take_early ? WALKS'(1) << free_slot : '0;
 
   // ---- First stage: a response ---------------------------------------------------------------------------------------------------
   walk_t    kept, step_walk;
@@ -369,14 +382,15 @@ module iommu_walker #(
   assign step_context = context_after;
   assign step_walk = walk_after;
 
-  wire             step_access = advance_q && advance_access;
-  wire             step_again = advance_q && advance_again;
-  wire             step_index = advance_q && advance_index;
-  wire             step_done = advance_q && !advance_access && !advance_again && !advance_index;
-  wire             step_ends = advance_q && advance_ends;
-  wire [WALKS-1:0] step_slot = WALKS'(1) << advance_slot_q;
+  // Whether a miss commits its step comes late.
+  wire             step = advance_q && (!early_q || start_commit_i);
+  wire             step_access = advance_access && step;
+  wire             step_again = advance_again && step;
+  wire             step_index = advance_index && step;
+  wire             step_done = !advance_access && !advance_again && !advance_index && step;
+  wire             step_ends = advance_ends && advance_q && !early_q;
 
-  assign advance_d = mem_rsp_valid_i || take_again || (take_look && step_again) || take_start;
+  assign advance_d = mem_rsp_valid_i || take_again || (take_look && advance_again) || take_start || take_early;
 
   // ---- Interrupt file numbers: one at a time; who finds the unit busy looks again when it is free and its turn has come ----------
   logic [WALKS-1:0]  refused_d, refused_q;
@@ -420,7 +434,7 @@ module iommu_walker #(
   );
 
   // ---- Fills of the caches ------------------------------------------------------------------------------------------------------
-  wire fills = advance_q && !squashed_q[advance_slot_q] && !invalidate_i;
+  wire fills = step && !squashed_q[advance_slot_q] && !invalidate_i;
 
   // Registered: an invalidation in the cycle after the step counts as well.
   logic                                 context_fill_q, table_fill_q, second_fill_q, leaf_fill_q, fill_g_q, fill_w_q;
@@ -453,7 +467,7 @@ module iommu_walker #(
     for (genvar i = 0; i < WALKS; i++) begin : g_merge
       request_t held;
       assign held = request_q[i];
-      assign start_merge_o[i] = busy_q[i] && !done_q[i] && !squashed_q[i] && !invalidate_i &&
+      assign start_merge_o[i] = occupied[i] && !done_q[i] && !squashed_q[i] && !invalidate_i &&
           start.at == iommu_spec_pkg::AT_UNTRANSLATED && held.at == iommu_spec_pkg::AT_UNTRANSLATED &&
           held.did == start.did && held.pv == start.pv && held.pid == start.pid && held.priv == start.priv &&
           held.iova[63:12] == start.iova[63:12];
@@ -501,7 +515,7 @@ module iommu_walker #(
   assign access_slot_o = observed_slot_q;
   assign access_state_o = observed_state_q;
   assign access_source_o = observed_source_q;
-  assign reused_o = advance_q && finding_q.reused;
+  assign reused_o = step && finding_q.reused;
   assign reused_slot_o = advance_slot_q;
 
   // A guest is known with the device context, a process address space once its first stage is.
@@ -516,12 +530,11 @@ module iommu_walker #(
   end
 
   // ---- Third cycle: the result of a walk whose last step was in the cycle before -------------------------------------------------------------
-  logic                               last_q, held_q;      // there is one to queue; it was presented then
+  logic                               last_q;              // there is one
   logic [SLOT_W-1:0]                  last_slot_q;
-  logic [iommu_spec_pkg::WALK_W-1:0]  last_walk_q, held_walk_q;
+  logic [iommu_spec_pkg::WALK_W-1:0]  last_walk_q;
   logic [iommu_spec_pkg::FINDING_W-1:0] last_finding_q;
   logic [4:0]                         last_end_q;
-  wire  [WALKS-1:0]                   last_slot = WALKS'(1) << last_slot_q;
 
   iommu_walk_conclude u_conclude (
       .request_i(fill_request_q),
@@ -532,13 +545,19 @@ module iommu_walker #(
       .walk_o   (concluded_walk)
   );
 
-  // ---- Results: one that waits is answered from its slot; one that is known early at once, and held while it is queued ---------------------
-  wire [SLOT_W-1:0] result_head;
-  wire              presents = step_ends && !result_waits && !last_q;
-  wire [SLOT_W-1:0] result_slot = result_waits ? result_head : last_q ? last_slot_q : advance_slot_q;
-  wire              result_end = result_release_i || result_restart_i;
-  wire [WALKS-1:0]  result_select = WALKS'(1) << result_slot;
-  wire              queues = last_q && !(held_q && result_end);
+  // ---- Results: a register, loaded from the slot of one that waits, from the third cycle, or from a success in the second ---------------
+  logic                                 result_valid_q, result_epoch_q;
+  logic [SLOT_W-1:0]                    result_slot_q;
+  logic [iommu_spec_pkg::REQUEST_W-1:0] result_request_q;
+  logic [ID_W-1:0]                      result_id_q;
+  logic [iommu_spec_pkg::CONTEXT_W-1:0] result_context_q;
+  logic [iommu_spec_pkg::WALK_W-1:0]    result_walk_q;
+  wire  [SLOT_W-1:0]                    result_head;
+  wire  [SLOT_W-1:0]                    result_next = result_waits ? result_head : last_q ? last_slot_q : advance_slot_q;
+  wire                                  result_end = result_release_i || result_restart_i;
+  wire  [WALKS-1:0]                     result_select = WALKS'(1) << result_slot_q;
+  wire                                  queues = last_q && (result_valid_q || result_waits);
+  wire                                  at_once = step_ends && !result_valid_q && !result_waits && !last_q;
 
   fifo #(
       .WIDTH(SLOT_W),
@@ -550,35 +569,49 @@ module iommu_walker #(
       .in_ready_o (result_room),
       .in_data_i  (last_slot_q),
       .out_valid_o(result_waits),
-      .out_ready_i(result_end),
+      .out_ready_i(!result_valid_q),
       .out_data_o (result_head),
       .count_o    (unused_result_count)
   );
 
-  assign result_valid_o = result_waits || (last_q ? held_q : step_ends);
-  assign result_slot_o = result_slot;
-  assign result_request_o = result_waits ? walked_q[result_head] : last_q ? fill_request_q : advance_request_q;
-  assign result_id_o = id_q[result_slot];
-  assign result_epoch_o = epoch_q[result_slot];
-  assign result_context_o = result_waits ? context_q[result_head] : last_q ? fill_context_q : advance_context_q;
-  assign result_walk_o = result_waits ? ended_q[result_head] : last_q ? held_walk_q : ended_walk;
-  assign result_squashed_o = squashed_q[result_slot];
+  always_ff @(posedge clk_i) begin
+    result_valid_q <= result_valid_q ? !result_end : result_waits || last_q || step_ends;
+    // What stands there while there is none does not matter.
+    if (!result_valid_q) begin
+      result_slot_q <= result_next;
+      result_request_q <= result_waits ? walked_q[result_head] : last_q ? fill_request_q : advance_request_q;
+      result_context_q <= result_waits ? context_q[result_head] : last_q ? fill_context_q : advance_context_q;
+      result_walk_q <= result_waits ? ended_q[result_head] : last_q ? concluded_walk : ended_walk;
+      result_id_q <= id_q[result_next];
+      result_epoch_q <= epoch_q[result_next];
+    end
+    if (rst_i) result_valid_q <= 1'b0;
+  end
+
+  assign result_valid_o = result_valid_q;
+  assign result_slot_o = result_slot_q;
+  assign result_request_o = result_request_q;
+  assign result_id_o = result_id_q;
+  assign result_epoch_o = result_epoch_q;
+  assign result_context_o = result_context_q;
+  assign result_walk_o = result_walk_q;
+  assign result_squashed_o = squashed_q[result_slot_q];
 
   // ---- Next state ------------------------------------------------------------------------------------------------------------
   always_comb begin
     for (int i = 0; i < 44; i++) beyond_d[i] = 32'(capabilities_i[37:32]) <= 32'(i + 12);
     refused_d = refused_q & ~recalled;
     if (step_index && !index_admits) refused_d = refused_d | step_slot;
-    turn_d = recalled | (advance_q && !advance_again ? turn_q & ~step_slot : turn_q);
+    turn_d = recalled | (step && !advance_again ? turn_q & ~step_slot : turn_q);
     index_called_d = index_done && !index_taken;
     kept_next = step_walk;
     if (step_index && !index_admits) kept_next.state = iommu_spec_pkg::WALK_GUEST;
-    busy_d = busy_q | start_slot;
+    busy_d = busy_q | (take_start ? start_slot : '0) | (early_q && start_commit_i ? step_slot : '0);
     again_d = (again_q & ~fetched) | (step_again && !take_look ? step_slot : '0) | recalled | index_call;
     fresh_d = fresh_q & ~fetched;
-    done_d = done_q | (queues ? last_slot : '0);
+    done_d = done_q | (step_done ? step_slot : '0);
     squashed_d = squashed_q & ~start_slot;
-    if (invalidate_i || invalidate_q) squashed_d = squashed_d | busy_q | start_slot;
+    if (invalidate_i || invalidate_q) squashed_d = squashed_d | occupied | start_slot;
     if (result_end) begin
       done_d = done_d & ~result_select;
       if (result_release_i) busy_d = busy_d & ~result_select;
@@ -598,6 +631,7 @@ module iommu_walker #(
     squashed_q <= squashed_d;
     invalidate_q <= invalidate_i;
     advance_q <= advance_d;
+    early_q <= take_early;
     advance_slot_q <= slot;
     advance_request_q <= advance_request_d;
     advance_context_q <= advance_context_d;
@@ -633,11 +667,9 @@ module iommu_walker #(
     fill_g_q <= advance_walk_q.g;
     fill_pbmt_q <= advance_walk_q.table_pbmt;
     fill_w_q <= advance_walk_q.table_w;
-    last_q <= step_done && !(presents && result_end);
-    held_q <= presents;
+    last_q <= step_done && !at_once;
     last_slot_q <= advance_slot_q;
     last_walk_q <= step_walk;
-    held_walk_q <= ended_walk;
     last_finding_q <= finding_q;
     last_end_q <= step_end;
     observed_q <= step_access;
@@ -659,6 +691,7 @@ module iommu_walker #(
       squashed_q <= '0;
       invalidate_q <= 1'b0;
       advance_q <= 1'b0;
+      early_q <= 1'b0;
       pick_q <= 1'b0;
       look_q <= 1'b0;
       context_fill_q <= 1'b0;
@@ -666,7 +699,6 @@ module iommu_walker #(
       second_fill_q <= 1'b0;
       leaf_fill_q <= 1'b0;
       last_q <= 1'b0;
-      held_q <= 1'b0;
       observed_q <= 1'b0;
       refused_q <= '0;
       turn_q <= '0;
@@ -677,7 +709,7 @@ module iommu_walker #(
   generate
     for (genvar i = 0; i < WALKS; i++) begin : g_slot
       wire restarted = result_restart_i && result_select[i];
-      wire started = starting && free_slot == SLOT_W'(i) && !busy_q[i];
+      wire started = starting && free_slot == SLOT_W'(i) && !occupied[i];
 
       always_ff @(posedge clk_i) begin
         if (restarted) begin
@@ -695,15 +727,22 @@ module iommu_walker #(
   endgenerate
 
 `ifndef SYNTHESIS
-  // The parts of the record that tell a reader what the result is.
-  walk_t walk_ends, walk_known;
+  // A walk that ends at once, concluded as well: the parts of the record that tell a reader what the result is.
+  logic                              at_once_q;
+  logic [iommu_spec_pkg::WALK_W-1:0] ended_walk_q;
+  walk_t                             walk_ends, walk_known;
 
   always_comb begin
     walk_ends = concluded_walk;
-    walk_known = held_walk_q;
+    walk_known = ended_walk_q;
     {walk_known.big_endian, walk_known.place} = {walk_ends.big_endian, walk_ends.place};
     {walk_known.level, walk_known.second_level} = {walk_ends.level, walk_ends.second_level};
     {walk_known.table_w, walk_known.table_pbmt} = {walk_ends.table_w, walk_ends.table_pbmt};
+  end
+
+  always_ff @(posedge clk_i) begin
+    at_once_q <= step_ends && !rst_i;
+    ended_walk_q <= ended_walk;
   end
 
   always_ff @(posedge clk_i) begin
@@ -714,15 +753,18 @@ module iommu_walker #(
       else $error("iommu_walker: memory response for a slot that waits for none");
       assert (!(mem_rsp_valid_i && advance_q && mem_rsp_slot_i == advance_slot_q))
       else $error("iommu_walker: memory response in the cycle of its request");
-      assert (!advance_q || $countones({step_access, step_again, step_index}) <= 1)
+      assert (!step || $countones({step_access, step_again, step_index}) <= 1)
       else $error("iommu_walker: a step must access memory, go on, wait, or finish");
       assert (!(take_look && step_again) || step_walk.state == look_state)
       else $error("iommu_walker: a walk goes on otherwise than it was looked at");
       assert (!(take_look && step_again && look_state == iommu_spec_pkg::WALK_GUEST) || step_walk.guest == finding_q.target)
       else $error("iommu_walker: a walk looks up another address than it has found");
       assert (!step_ends || step_done) else $error("iommu_walker: a walk that ends goes on");
-      assert (!held_q || walk_ends == walk_known) else $error("iommu_walker: a walk ends otherwise than was said");
-      assert (!(result_restart_i && !result_waits && !held_q)) else $error("iommu_walker: a result is restarted before it was held");
+      assert (!at_once_q || walk_ends == walk_known) else $error("iommu_walker: a walk ends otherwise than was said");
+      assert (!look_q || (advance_q && !early_q)) else $error("iommu_walker: a step looks that has not begun");
+      assert (!(advance_ends && early_q)) else $error("iommu_walker: a walk ends with an entry before it has begun");
+      assert (!start_commit_i || early_q) else $error("iommu_walker: a request is committed that did not begin");
+      assert (!result_end || result_valid_q) else $error("iommu_walker: no result is ended");
     end
   end
 `endif

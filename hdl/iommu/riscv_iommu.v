@@ -324,7 +324,7 @@ module riscv_iommu #(
   wire [iommu_spec_pkg::REQUEST_W-1:0] page_walk_request;
 
   // ---- Lookup -----------------------------------------------------------------------------------------------------------------------
-  wire                                     miss_valid, miss_ready, miss_epoch;
+  wire                                     miss_valid, miss_ready, miss_epoch, miss_early;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     miss_request;
   wire [ID_W-1:0]                          miss_id, reply_id;
   wire                                     reply_valid, reply_ready, reply_epoch, reply_debug, lookup_reply_ready;
@@ -334,6 +334,8 @@ module riscv_iommu #(
   wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation, neighbour_translation;
   wire                                     accepted;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     accepted_request;
+  wire [ID_W-1:0]                          accepted_id;
+  wire                                     accepted_epoch;
   wire                                     neighbour_valid, neighbour_ready, probe, present;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     neighbour_request, probe_request;
 
@@ -361,6 +363,7 @@ module riscv_iommu #(
       .miss_request_o    (miss_request),
       .miss_id_o         (miss_id),
       .miss_epoch_o      (miss_epoch),
+      .miss_early_o      (miss_early),
       .reply_valid_i     (reply_valid && !result_message),
       .reply_ready_o     (lookup_reply_ready),
       .reply_id_i        (reply_id),
@@ -385,6 +388,8 @@ module riscv_iommu #(
       .idle_o            (idle),
       .accepted_o        (accepted),
       .accepted_request_o(accepted_request),
+      .accepted_id_o     (accepted_id),
+      .accepted_epoch_o  (accepted_epoch),
       .l1_hit_o          (stat_l1_hit_o),
       .l2_hit_o          (stat_l2_hit_o),
       .miss_o            (stat_miss_o)
@@ -405,7 +410,7 @@ module riscv_iommu #(
   assign xlate_rsp_mrif_qos_o = response.mrif_qos;
 
   // ---- Misses and walks -----------------------------------------------------------------------------------------------------------------
-  wire                                  start_valid, start_ready, start_epoch;
+  wire                                  start_valid, start_early, start_commit, start_ready, start_epoch;
   wire [iommu_spec_pkg::REQUEST_W-1:0]  start_request, result_request, restart_request;
   wire [ID_W-1:0]                       start_id, result_id, restart_id;
   wire [WALKS-1:0]                      start_merge;
@@ -431,12 +436,19 @@ module riscv_iommu #(
   ) u_miss_queue (
       .clk_i             (clk_i),
       .rst_i             (rst_i),
+      .early_valid_i     (accepted),
+      .early_request_i   (accepted_request),
+      .early_id_i        (accepted_id),
+      .early_epoch_i     (accepted_epoch),
       .miss_valid_i      (miss_valid || page_walk_valid),
       .miss_ready_o      (miss_ready),
       .miss_request_i    (page_walk_valid ? page_walk_request : miss_request),
       .miss_id_i         (miss_id),
       .miss_epoch_i      (miss_epoch),
+      .miss_early_i      (miss_early && !page_walk_valid),
       .start_valid_o     (start_valid),
+      .start_early_o     (start_early),
+      .start_commit_o    (start_commit),
       .start_ready_i     (start_ready),
       .start_request_o   (start_request),
       .start_id_o        (start_id),
@@ -504,6 +516,8 @@ module riscv_iommu #(
       .ddtp_ppn_i       (ddtp_ppn),
       .qos_i            (qos),
       .start_valid_i    (start_valid),
+      .start_early_i    (start_early),
+      .start_commit_i   (start_commit),
       .start_ready_o    (start_ready),
       .start_request_i  (start_request),
       .start_id_i       (start_id),
@@ -589,7 +603,7 @@ module riscv_iommu #(
   endgenerate
 
   assign stat_neighbour_o = neighbour_valid && neighbour_ready && !invalidate;
-  assign stat_walk_start_o = start_valid && start_ready;
+  assign stat_walk_start_o = (start_valid && start_ready) || start_commit;
   assign stat_walk_end_o = result_release || result_restart;
 
   // ---- Performance monitor ---------------------------------------------------------------------------------------------------------------

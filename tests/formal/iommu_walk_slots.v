@@ -19,6 +19,8 @@ module iommu_walk_slots #(
     input  wire [43:0]                                 ddtp_ppn_i,
     input  wire [23:0]                                 qos_i,
     input  wire                                        start_valid_i,
+    input  wire                                        start_early_i,
+    input  wire                                        start_commit_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]        start_request_i,
     input  wire [ID_W-1:0]                             start_id_i,
     input  wire                                        start_epoch_i,
@@ -110,6 +112,8 @@ module iommu_walk_slots #(
       .ddtp_ppn_i(ddtp_ppn_i),
       .qos_i(qos_i),
       .start_valid_i(start_valid_i),
+      .start_early_i(start_early_i),
+      .start_commit_i(start_commit_i),
       .start_request_i(start_request_i),
       .start_id_i(start_id_i),
       .start_epoch_i(start_epoch_i),
@@ -201,14 +205,22 @@ module iommu_walk_slots #(
   logic f_flight_q, f_named_q, f_invalidate_q;
   wire  f_invalidating = invalidate_i || f_invalidate_q;
   wire  f_ends = result_valid && (result_release_i || result_restart_i);
-  wire  f_begins = start_valid_i && start_ready && start_id_i == f_id;
+  // It may begin early, and is a walk once it is committed; an invalidation may come in either cycle.
+  logic f_early_q, f_early_mine_q, f_early_named_q;
+  always_ff @(posedge clk_i) begin
+    f_early_q <= start_early_i && start_ready && !rst_i;
+    f_early_mine_q <= start_id_i == f_id;
+    f_early_named_q <= f_invalidating;
+  end
+  wire  f_commits = start_commit_i && f_early_mine_q;
+  wire  f_begins = (start_valid_i && start_ready && start_id_i == f_id) || f_commits;
   wire  f_replaces = f_ends && result_restart_i && restart_id_i == f_id;
   wire  f_starts = f_begins || f_replaces;
   always_ff @(posedge clk_i) begin
     if (f_ends && result_id == f_id) f_flight_q <= 1'b0;
     if (f_starts) f_flight_q <= 1'b1;
     f_invalidate_q <= invalidate_i && !rst_i;
-    f_named_q <= f_starts ? f_invalidating : f_named_q || f_invalidating;
+    f_named_q <= f_starts ? f_invalidating || (f_commits && f_early_named_q) : f_named_q || f_invalidating;
     if (rst_i) f_flight_q <= 1'b0;
   end
 
@@ -226,12 +238,11 @@ module iommu_walk_slots #(
     f_asked_q <= rst_i ? '0 : (f_asked_q | (u_walker.step_access ? f_step : '0)) & ~f_answered;
     f_index_q <= rst_i ? '0 : (f_index_q | (u_walker.step_index ? f_step : '0)) & ~(u_walker.recalled | u_walker.index_call);
   end
-  wire  [WALKS-1:0] f_advance = u_walker.advance_q ? f_step : '0;
-  wire  [WALKS-1:0] f_last = u_walker.last_q ? WALKS'(1) << u_walker.last_slot_q : '0;
+  wire  [WALKS-1:0] f_advance = u_walker.advance_q && !u_walker.early_q ? f_step : '0;
   logic [WALKS-1:0] f_one_thing;
   always_comb
     for (int i = 0; i < WALKS; i++)
-      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) + 3'(f_last[i]) ==
+      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) ==
           3'(u_walker.busy_q[i]);
 
   // Why it holds at all times: where the things that are under way stand. Of the two queues: what is stored, oldest first.
@@ -256,6 +267,14 @@ module iommu_walk_slots #(
         f_ended[f_result] = 1'b1;
       end
     end
+    if (u_walker.last_q) begin
+      f_twice = f_twice || f_ended[u_walker.last_slot_q];
+      f_ended[u_walker.last_slot_q] = 1'b1;
+    end
+    if (u_walker.result_valid_q) begin
+      f_twice = f_twice || f_ended[result_slot];
+      f_ended[result_slot] = 1'b1;
+    end
   end
   // A result that was presented and not taken.
   logic              f_held_q;
@@ -270,15 +289,17 @@ module iommu_walk_slots #(
   wire [WALKS-1:0] f_counts = u_walker.index_busy && !u_walker.index_called_q ? WALKS'(1) << u_walker.index_slot_q : '0;
 
   always_comb begin
-    // Identifiers are of one request at a time; a result ends once, one that is restarted was held before (iommu_miss_queue.v);
-    // memory answers what it has taken.
+    // Identifiers are of one request at a time; who begins early does not begin otherwise, and is committed in the next cycle or never; a
+    // result ends once (iommu_miss_queue.v); memory answers what it has taken.
     assume (!f_starts || (!f_flight_q && !(f_begins && f_replaces)));
     assume (!(result_release_i && result_restart_i));
     assume (!(result_release_i || result_restart_i) || result_valid);
-    assume (!result_restart_i || u_walker.result_waits || u_walker.held_q);
+    assume (!(start_valid_i && start_early_i));
+    assume (!start_commit_i || f_early_q);
     assume ((f_answered & ~f_out_q) == '0);
     // What a step is (iommu_walk_machine: one of these; iommu_walker.v: what the first stage says of it holds).
     assume (3'(u_walker.advance_access) + 3'(u_walker.advance_again) + 3'(u_walker.advance_index) + 3'(u_walker.advance_ends) <= 3'd1);
+    assume (!(u_walker.advance_ends && u_walker.early_q));
     if (f_started_q && !rst_i) begin
       // The queues below (proof `fifo`).
       accesses_spanned: assert (32'(u_walker.u_accesses.count_q) <= WALKS && 32'(u_walker.u_accesses.read_pointer_q) < WALKS &&
@@ -295,8 +316,12 @@ module iommu_walk_slots #(
           u_walker.result_head == u_walker.u_results.u_storage.memory_q[u_walker.u_results.read_pointer_q]);
       // An access that was asked for is queued or with memory, a result that waits is queued, once each; who is picked or looks may.
       asked_is_somewhere: assert (!f_twice && (f_queued | f_out_q) == f_asked_q && (f_queued & f_out_q) == '0);
-      done_is_queued: assert (f_ended == u_walker.done_q && !(u_walker.last_q && u_walker.held_q && u_walker.result_waits));
-      picked_may_step: assert ((f_picked & ~u_walker.again_q) == '0 && (!u_walker.look_q || u_walker.advance_q));
+      done_is_queued: assert (f_ended == u_walker.done_q);
+      picked_may_step: assert ((f_picked & ~u_walker.again_q) == '0 && (!u_walker.look_q || (u_walker.advance_q && !u_walker.early_q)));
+      early_is_free: assert (u_walker.early_q == f_early_q && (!f_early_q || (u_walker.advance_q && (f_step & u_walker.busy_q) == '0 &&
+          (u_walker.id_q[u_walker.advance_slot_q] == f_id) == f_early_mine_q &&
+          (!f_early_named_q || u_walker.squashed_q[u_walker.advance_slot_q]))));
+      result_is_of_its_slot: assert (!result_valid || (result_id == u_walker.id_q[result_slot] && u_walker.busy_q[result_slot]));
       // The interrupt file unit works for one that waits for it; who was refused waits too.
       index_is_waited_for: assert (((u_walker.refused_q | f_counts) & ~f_index_q) == '0 && (u_walker.refused_q & f_counts) == '0 &&
           (!u_walker.index_called_q || u_walker.index_done));
