@@ -81,7 +81,7 @@ module iommu_lookup #(
     output wire [ID_W-1:0]                            accepted_id_o,
     output wire                                       accepted_epoch_o,
 
-    // Statistics strobes: a hit of the first level or Bare; of the second level or of a larger page; a miss.
+    // Statistics strobes: a hit of the first level, of a larger page, or Bare; of the second level; a miss.
     output wire                                       l1_hit_o,
     output wire                                       l2_hit_o,
     output wire                                       miss_o
@@ -400,8 +400,8 @@ module iommu_lookup #(
   assign accepted_request_o = s1_request_q;
   assign accepted_id_o = s1_id_q;
   assign accepted_epoch_o = s1_epoch_q;
-  assign l1_hit_o = s2_direct;
-  assign l2_hit_o = s2_later;
+  assign l1_hit_o = s2_direct || (s2_later && s2_superpage);
+  assign l2_hit_o = s2_later && !s2_superpage;
   assign miss_o = s2_miss;
 
 `ifndef SYNTHESIS
