@@ -28,6 +28,7 @@ generate
     always_comb
       if (f_started_q) begin
         hash_of_the_key: assert (!u_entries.valid_q[i] || f_entry_hash == iommu_spec_pkg::hash({{(96-KEY_W){1'b0}}, f_entry_key}));
+        same_is_found: assert (!(u_entries.valid_q[i] && !filled_q) || same_q[i] == (f_entry_hash == fill_hash_q));
         named_is_dropped: assert (!(f_held[i] && f_invalidated_q) || (invalidate_q && named[i]));
       end
     for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other

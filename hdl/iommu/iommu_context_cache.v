@@ -1,7 +1,8 @@
 `default_nettype none
 // Context cache: resolved contexts (iommu_records.vh: context_t) by requester {DID, PV, PID}. Fully associative, round-robin
 // replacement, contexts in distributed RAM; lookup is combinational. Only valid, well-configured contexts are ever filled.
-// A fill takes the place of the entry whose hash is its own, so that of one requester there is one entry at most.
+// A fill takes the place of the entry whose hash is its own, which is found in the cycle before; one that follows another one in the next
+// cycle is lost. So of one requester there is one entry at most.
 module iommu_context_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 8
@@ -42,11 +43,15 @@ module iommu_context_cache #(
   wire  [KEY_W-1:0]  lookup_key = {lookup.did, lookup.pv, lookup.pid};
   wire  [KEY_W-1:0]  fill_key = {fill.did, fill.pv, fill.pid};
   wire  [KEY_W-1:0]  next_key = {coming.did, coming.pv, coming.pid};
+  wire  [HASH_W-1:0] next_hash = iommu_spec_pkg::hash({51'd0, next_key});
   logic [HASH_W-1:0] fill_hash_q;
+  logic              filled_q;                 // an entry was filled in the cycle before, which the compare did not see
+  wire               take_fill = fill_i && !filled_q;
   logic              invalidate_q, everything_q, directory_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          unused_valid, lookup_match, fill_same, named;
+  wire [ENTRIES-1:0]          unused_valid, lookup_match, named;
+  logic [ENTRIES-1:0]         same_q;           // entries of the hash of what may be filled
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
@@ -55,10 +60,10 @@ module iommu_context_cache #(
       logic            device_q, process_q;
 
       assign lookup_match[i] = key == lookup_key;
-      assign fill_same[i] = stored[STORED_W*i + KEY_W +: HASH_W] == fill_hash_q;
       assign named[i] = everything_q || (directory_q && device_q && process_q);
 
       always_ff @(posedge clk_i) begin
+        same_q[i] <= stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
         device_q <= !invalidation.dv || key[44:21] == invalidation.did;
         process_q <= !invalidation.dv || !invalidation.pv || key[19:0] == invalidation.pid;
       end
@@ -66,7 +71,8 @@ module iommu_context_cache #(
   endgenerate
 
   always_ff @(posedge clk_i) begin
-    fill_hash_q <= iommu_spec_pkg::hash({51'd0, next_key});
+    fill_hash_q <= next_hash;
+    filled_q <= take_fill && !rst_i;
     everything_q <= invalidation.everything;
     directory_q <= invalidation.directory;
     invalidate_q <= invalidate_i && !rst_i;
@@ -84,8 +90,8 @@ module iommu_context_cache #(
       .match_i    (lookup_match),
       .hit_o      (lookup_hit_o),
       .data_o     (lookup_context_o),
-      .fill_i     (fill_i),
-      .fill_same_i(fill_same),
+      .fill_i     (take_fill),
+      .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_key}),
       .fill_data_i(fill_context_i),
       .drop_i     (named & {ENTRIES{invalidate_q}}),
@@ -103,7 +109,7 @@ module iommu_context_cache #(
   // RISC-V IOMMU, IODIR.INVAL_DDT (all, or every context of a device) and INVAL_PDT (one process of a device).
   wire f_named = invalidation.directory &&
       (!invalidation.dv || (f_key[44:21] == invalidation.did && (!invalidation.pv || f_key[19:0] == invalidation.pid)));
-  wire f_filled = fill_i && fill_key == f_key && fill_context_i == f_context;
+  wire f_filled = take_fill && fill_key == f_key && fill_context_i == f_context;
   logic [ENTRIES-1:0] f_same_key, f_held;
   always_comb
     for (int i = 0; i < ENTRIES; i++) begin

@@ -42,8 +42,9 @@ module iommu_msi_index #(
     if (left_q != '0) left_d = left_q - 1'b1;
     else index_d = index_q;
     if (release_i) busy_d = 1'b0;
-    if (start_i && !busy_q) begin
-      busy_d = 1'b1;
+    // What is worked on is taken in every cycle in which nothing is, started or not.
+    if (!busy_q) begin
+      busy_d = start_i;
       left_d = STEP_W'(STEPS);
       page_d = page_i;
       mask_d = mask_i;

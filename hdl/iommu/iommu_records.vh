@@ -101,6 +101,9 @@ typedef struct packed {
   logic        start;         // the device directory begins at `target`
   logic        locate;        // a context is known
   logic        cached;        // it came from the context cache
+  logic        staged;        // ... with a first stage that is known; no address that is translated already
+  logic        defaulted;     // ... with a process directory, but of no process: no first stage
+  logic        to_process;    // ... with a process directory that is to be walked
   logic        guest;         // `target` is the guest address to look up
   logic        index;         // the MSI page table entry is at `target`
   logic        directory;     // entries: device directory, process directory, page tables, MSI page table
@@ -127,6 +130,7 @@ typedef struct packed {
   logic        msi_match;
   logic        mrif;
   logic [2:0]  canonical;     // the request's address is canonical in Sv57, Sv48, Sv39
+  logic [2:0]  wide;          // it is wider than Sv57x4, Sv48x4, Sv39x4 translate
   logic [1:0]  wide_process;  // its process identifier exceeds 17, 8 bits
   logic [63:0] target;        // address that the entry yields
   logic [8:0]  error_cause;

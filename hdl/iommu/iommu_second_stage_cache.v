@@ -2,7 +2,8 @@
 // Second-stage walk cache: last-level second-stage tables by device and guest address bits above 2 MiB. Serves the walks of table
 // pages and of the requests' own pages alike. Fully associative, round-robin replacement, tables in distributed RAM; combinational
 // lookup. It answers only to the GSCID that the table was found under: a device may have moved to another guest since.
-// A fill takes the place of the entry whose hash is its own, so that of one device and address there is one entry at most.
+// A fill takes the place of the entry whose hash is its own, which is found in the cycle before; one that follows another one in the next
+// cycle is lost. So of one device and address there is one entry at most.
 module iommu_second_stage_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 16
@@ -56,12 +57,16 @@ module iommu_second_stage_cache #(
   wire  [KEY_W-1:0]  lookup_key = {lookup.did, lookup_guest_i[63:21]};
   wire  [KEY_W-1:0]  fill_key = {fill.did, fill_guest_i[63:21]};
   wire  [KEY_W-1:0]  next_key = {coming.did, next_guest_i[63:21]};
+  wire  [HASH_W-1:0] next_hash = iommu_spec_pkg::hash({29'd0, next_key});
   logic [HASH_W-1:0] fill_hash_q;
+  logic              filled_q;                 // an entry was filled in the cycle before, which the compare did not see
+  wire               take_fill = fill_i && !filled_q;
   // Of the invalidation of the cycle before; tables_q: of the second stage.
   logic              invalidate_q, everything_q, directory_q, tables_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          valid, lookup_match, fill_same, named;
+  wire [ENTRIES-1:0]          valid, lookup_match, named;
+  logic [ENTRIES-1:0]         same_q;           // entries of the hash of what may be filled
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
@@ -71,10 +76,10 @@ module iommu_second_stage_cache #(
       logic              device_q, guest_q;
 
       assign lookup_match[i] = key == lookup_key && gscid == lookup_context.gscid;
-      assign fill_same[i] = stored[STORED_W*(i+1)-1 -: HASH_W] == fill_hash_q;
       assign named[i] = everything_q || (directory_q ? device_q : tables_q && guest_q);
 
       always_ff @(posedge clk_i) begin
+        same_q[i] <= stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
         device_q <= !invalidation.dv || key[KEY_W-1 -: 24] == invalidation.did;
         guest_q <= !invalidation.gv || gscid == invalidation.gscid;
       end
@@ -82,7 +87,8 @@ module iommu_second_stage_cache #(
   endgenerate
 
   always_ff @(posedge clk_i) begin
-    fill_hash_q <= iommu_spec_pkg::hash({29'd0, next_key});
+    fill_hash_q <= next_hash;
+    filled_q <= take_fill && !rst_i;
     everything_q <= invalidation.everything;
     directory_q <= invalidation.directory;
     // AV counts only with GV = 1.
@@ -102,8 +108,8 @@ module iommu_second_stage_cache #(
       .match_i    (lookup_match),
       .hit_o      (lookup_hit_o),
       .data_o     (lookup_ppn_o),
-      .fill_i     (fill_i),
-      .fill_same_i(fill_same),
+      .fill_i     (take_fill),
+      .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_context.gscid, fill_key}),
       .fill_data_i(fill_ppn_i),
       .drop_i     (named & {ENTRIES{invalidate_q}}),
@@ -126,7 +132,7 @@ module iommu_second_stage_cache #(
   // second stage depends on no first stage and on no process: IOTINVAL.VMA and INVAL_PDT name none.
   wire f_named = invalidation.directory ? !invalidation.pv && (!invalidation.dv || f_key[KEY_W-1 -: 24] == invalidation.did)
       : invalidation.gvma && (!invalidation.gv || (f_gscid == invalidation.gscid && (!invalidation.av || invalidation.nl)));
-  wire f_filled = fill_i && fill_key == f_key && fill_context.gscid == f_gscid && fill_ppn_i == f_ppn;
+  wire f_filled = take_fill && fill_key == f_key && fill_context.gscid == f_gscid && fill_ppn_i == f_ppn;
   logic [ENTRIES-1:0] f_same_guest, f_held;
   always_comb
     for (int i = 0; i < ENTRIES; i++) begin

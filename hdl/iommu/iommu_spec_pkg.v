@@ -125,7 +125,7 @@ package iommu_spec_pkg;
   localparam int WALK_W = 248;
   // Its last fields, from final_page on: of a result only.
   localparam int OUTCOME_W = 28;
-  localparam int FINDING_W = 138;
+  localparam int FINDING_W = 144;
   localparam int SECOND_LEAF_W = 53;
   localparam int FAULT_W = 187;
   localparam int EVENT_SOURCE_W = 83;

@@ -206,20 +206,17 @@ module iommu_walk_advance #(
   wire [55:0] hit_address = {second_ppn_i, target[20:12], 3'd0};
 
   // ---- Locate and first ---------------------------------------------------------------------------------------------------------------
-  // The first stage is known: no process directory has to be walked.
-  wire known_stage = device.resolved || !device.pdtv;
-  wire by_default = (!request.pv && !device.dpe) || device.first_mode == 4'd0;
   wire barred = !untranslated && !device.en_ats;
   wire no_process = request.pv && (!device.pdtv || (!device.resolved && process_too_wide));
   wire unprivileged = request.priv && !device.supervisor;
   wire located = found.locate && !message && !barred;
   wire allowed = located && !no_process;
 
-  wire first = located && !translated && known_stage && !(request.pv && !device.pdtv) && !unprivileged;
-  wire defaulted = allowed && !translated && !known_stage && by_default;
-  wire to_process = allowed && !translated && !known_stage && !by_default;
+  wire first = located && found.staged && !(request.pv && !device.pdtv) && !unprivileged;
+  wire defaulted = allowed && found.defaulted;
+  wire to_process = allowed && found.to_process;
   wire guest_is_iova = allowed && translated && device.t2gpa;
-  wire disallowed = found.locate && (message ? !device.en_pri : barred || no_process || (!translated && known_stage && unprivileged));
+  wire disallowed = found.locate && (message ? !device.en_pri : barred || no_process || (found.staged && unprivileged));
 
   wire bare = guest_is_iova || defaulted || (first && !device.first_mode[3]);
   wire paged = first && device.first_mode[3];
@@ -228,16 +225,18 @@ module iommu_walk_advance #(
   wire to_root = paged && canonical && !reuses;
 
   // By what is known early: what a context that allows the transaction leads to.
-  wire of_process = found.locate && !translated && !known_stage && !by_default;
-  wire of_first = found.locate && !translated && known_stage && device.first_mode[3];
+  wire of_process = found.to_process;
+  wire of_staged = found.locate && found.staged;
+  wire of_first = of_staged && device.first_mode[3];
   wire of_table = of_first && reuses;
   wire of_root = of_first && !reuses;
-  wire of_iova = found.locate && !of_process && !of_first;
+  wire of_iova = found.locate && !of_process && !(found.staged && device.first_mode[3]);
 
   always_comb begin
     known = device;
-    known.resolved = device.resolved || (found.process && last) || (found.locate && !translated && (known_stage || by_default) && !message);
-    if (found.locate && (translated ? device.t2gpa : !known_stage && by_default)) known.first_mode = 4'd0;
+    // By the first half already if the entry of a process was read: not if that is none.
+    known.resolved = (device.resolved && !(found.process && last && !entry_good)) || of_staged || found.defaulted;
+    if (found.locate && (translated ? device.t2gpa : found.defaulted)) known.first_mode = 4'd0;
   end
 
   // ---- Second: of each address that it may begin with ---------------------------------------------------------------------------------
@@ -245,7 +244,8 @@ module iommu_walk_advance #(
   wire to_msi = (first_leaf || bare) && device.msi;
   wire begins_iova = bare && !device.msi;
   wire begins_target = first_pointer || process_pointer || (found.guest && !to_index) || (first_leaf && !device.msi);
-  wire wide_iova = begins_iova && beyond_guest(iova, mode);
+  wire iova_wide = mode == 2'd0 ? found.wide[0] : mode == 2'd1 ? found.wide[1] : found.wide[2];
+  wire wide_iova = begins_iova && iova_wide;
   wire wide_target = begins_target && beyond_guest(target, mode);
   wire wide_root = to_root && beyond_guest({8'd0, root_entry}, mode);
   wire wide_process = to_process && beyond_guest({8'd0, process_entry}, mode);

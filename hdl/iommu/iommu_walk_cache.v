@@ -4,7 +4,8 @@
 // address space that the table was found in: a context that has changed since must not meet tables of the one before, whose
 // translations would then carry the wrong PSCID and GSCID.
 // Fully associative, round-robin replacement, tables in distributed RAM; lookup is combinational.
-// A fill takes the place of the entry whose hash is its own, so that of one key there is one entry at most.
+// A fill takes the place of the entry whose hash is its own, which is found in the cycle before; one that follows another one in the next
+// cycle is lost. So of one key there is one entry at most.
 module iommu_walk_cache #(
     // Entries, 2 or more.
     parameter int ENTRIES = 16
@@ -66,12 +67,16 @@ module iommu_walk_cache #(
   wire  [SPACE_W-1:0] fill_space = {fill_tag[37:21], fill_tag[19:0]};
   wire  [SPACE_W-1:0] lookup_space = {lookup_context.second_mode[3], lookup_context.gscid, lookup_context.pscid};
   wire  [SPACE_W-1:0] space;
-  logic [HASH_W-1:0]  fill_hash_q;
+  wire  [HASH_W-1:0] next_hash = iommu_spec_pkg::hash({8'd0, next_key});
+  logic [HASH_W-1:0] fill_hash_q;
+  logic              filled_q;                 // an entry was filled in the cycle before, which the compare did not see
+  wire               take_fill = fill_i && !filled_q;
   // Of the invalidation of the cycle before.
   logic               invalidate_q, everything_q, directory_q, gvma_q, gv_q, tables_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          unused_valid, lookup_match, fill_same, named;
+  wire [ENTRIES-1:0]          unused_valid, lookup_match, named;
+  logic [ENTRIES-1:0]         same_q;           // entries of the hash of what may be filled
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
@@ -81,11 +86,11 @@ module iommu_walk_cache #(
       logic            device_q, process_q, guest_q, space_q;
 
       assign lookup_match[i] = key == lookup_key;
-      assign fill_same[i] = stored[STORED_W*(i+1)-1 -: HASH_W] == fill_hash_q;
       assign named[i] = everything_q || (directory_q ? device_q && process_q : gvma_q ? tag[37] && guest_q
                                          : tag[37] == gv_q && guest_q && tables_q && space_q);
 
       always_ff @(posedge clk_i) begin
+        same_q[i] <= stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
         device_q <= !invalidation.dv || key[87:64] == invalidation.did;
         process_q <= !invalidation.dv || !invalidation.pv || key[62:43] == invalidation.pid;
         guest_q <= !invalidation.gv || tag[36:21] == invalidation.gscid;
@@ -95,7 +100,8 @@ module iommu_walk_cache #(
   endgenerate
 
   always_ff @(posedge clk_i) begin
-    fill_hash_q <= iommu_spec_pkg::hash({8'd0, next_key});
+    fill_hash_q <= next_hash;
+    filled_q <= take_fill && !rst_i;
     everything_q <= invalidation.everything;
     directory_q <= invalidation.directory;
     gvma_q <= invalidation.gvma;
@@ -116,8 +122,8 @@ module iommu_walk_cache #(
       .match_i    (lookup_match),
       .hit_o      (lookup_hit_o),
       .data_o     ({space, lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o}),
-      .fill_i     (fill_i),
-      .fill_same_i(fill_same),
+      .fill_i     (take_fill),
+      .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_tag, fill_key}),
       .fill_data_i({fill_space, fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i}),
       .drop_i     (named & {ENTRIES{invalidate_q}}),
@@ -144,7 +150,7 @@ module iommu_walk_cache #(
       ? !invalidation.dv || (f_key[87:64] == invalidation.did && (!invalidation.pv || f_key[62:43] == invalidation.pid))
       : invalidation.gvma ? f_gv && f_same_guest
       : f_gv == invalidation.gv && f_same_guest && f_same_process && (!invalidation.av || invalidation.nl);
-  wire f_filled = fill_i && fill_key == f_key && fill_tag == f_tag && {fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i} == f_table;
+  wire f_filled = take_fill && fill_key == f_key && fill_tag == f_tag && {fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i} == f_table;
   wire [TABLE_W-1:0] f_answer = {lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o};
   logic [ENTRIES-1:0] f_same_tag, f_held, f_spaces;
   logic [TAG_W-1:0]   f_entry_tag;

@@ -248,6 +248,7 @@ module iommu_walk_event (
     known = current;
     if (directory && last) known = decoded;
     if (process_directory && last) begin
+      known.resolved = 1'b1;
       known.supervisor = dword0[1];
       known.sum = dword0[2];
       known.pscid = dword0[31:12];

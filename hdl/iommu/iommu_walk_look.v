@@ -55,6 +55,8 @@ module iommu_walk_look (
       (ddtp_mode_i != iommu_spec_pkg::MODE_1LVL && ddtp_mode_i != iommu_spec_pkg::MODE_3LVL && ddi2 != '0);
   wire        off = ddtp_mode_i == iommu_spec_pkg::MODE_OFF;
   wire        bare = ddtp_mode_i == iommu_spec_pkg::MODE_BARE;
+  wire        translated = request.at == iommu_spec_pkg::AT_TRANSLATED;
+  wire        message = request.at == iommu_spec_pkg::AT_MESSAGE;
   wire        refused = off || (bare ? !untranslated : too_wide);
   wire        msi_match;
 
@@ -98,6 +100,10 @@ module iommu_walk_look (
                           implicit || (!probe && read)};
   assign entry_o = {1'b0, leaf.pbmt, 53'd0, leaf.d, 3'd0, leaf.x, leaf.w, leaf.r, 1'b1};
 
+  // ---- What a context leads to; one of the cache is resolved --------------------------------------------------------------------------
+  wire known_stage = current.resolved || !current.pdtv;
+  wire by_default = (!request.pv && !current.dpe) || current.first_mode == 4'd0;
+
   // ---- Findings -------------------------------------------------------------------------------------------------------------------
   always_comb begin
     finding = '0;
@@ -106,6 +112,7 @@ module iommu_walk_look (
     finding.canonical[0] = request.iova[63:39] == {25{request.iova[38]}};
     finding.canonical[1] = request.iova[63:48] == {16{request.iova[47]}};
     finding.canonical[2] = request.iova[63:57] == {7{request.iova[56]}};
+    finding.wide = {request.iova[63:59] != '0, request.iova[63:50] != '0, request.iova[63:41] != '0};
     finding.wide_process = {request.pid[19:17] != '0, request.pid[19:8] != '0};
     finding.misfit_cause = off ? iommu_spec_pkg::CAUSE_ALL_INBOUND_DISALLOWED : iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
     case (state_i)
@@ -114,11 +121,17 @@ module iommu_walk_look (
         finding.bare = bare && untranslated;
         finding.locate = !refused && !bare && context_hit_i;
         finding.cached = context_hit_i;
+        finding.staged = !translated && !message;
         finding.start = !refused && !bare && !context_hit_i;
         finding.target = {8'd0, ddtp_ppn_i, ddtp_mode_i == iommu_spec_pkg::MODE_1LVL ? context_offset
             : {ddtp_mode_i == iommu_spec_pkg::MODE_3LVL ? ddi2 : ddi1, 3'd0}};
       end
-      iommu_spec_pkg::WALK_CONTEXT: finding.locate = 1'b1;
+      iommu_spec_pkg::WALK_CONTEXT: begin
+        finding.locate = 1'b1;
+        finding.staged = !translated && !message && known_stage;
+        finding.defaulted = !translated && !message && !known_stage && by_default;
+        finding.to_process = !translated && !message && !known_stage && !by_default;
+      end
       iommu_spec_pkg::WALK_MSI_INDEX: begin
         finding.index = 1'b1;
         finding.target = {8'd0, {current.msi_ppn, 12'd0} | {msi_index_i, 4'd0}};

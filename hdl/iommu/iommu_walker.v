@@ -135,7 +135,7 @@ module iommu_walker #(
 
   // ---- Slots ----------------------------------------------------------------------------------------------------------------
   logic [WALKS-1:0] busy_d, busy_q;          // holds a walk
-  logic [WALKS-1:0] again_d, again_q;        // takes a step without memory
+  logic [WALKS-1:0] again_d, again_q;        // takes a step without memory, and is not picked yet
   logic [WALKS-1:0] fresh_d, fresh_q;        // restarted: its walk_q is not of this request
   logic [WALKS-1:0] done_d, done_q;          // result waits
   logic [WALKS-1:0] squashed_d, squashed_q;  // an invalidation came
@@ -168,13 +168,18 @@ module iommu_walker #(
   logic [43:0]                          beyond_d, beyond_q;
   // There is one and it may step again (then `step_again` says so): the next first stage takes it if no response comes.
   logic                                 look_d, look_q;
+  logic                                 outside_q;     // !look_q, for the keys that are looked up
+
+  // The walk that the interrupt file unit works for; 1 from the cycle after its number is known until the walk goes on with it.
+  logic [SLOT_W-1:0]                    index_slot_q;
+  logic                                 index_called_d, index_called_q;
 
   // ---- Choice of the event ----------------------------------------------------------------------------------------------------
   // The slot that is fetched next is chosen a cycle ahead.
   logic              pick_d, pick_q;
   logic [SLOT_W-1:0] pick_slot_q;
   wire  [SLOT_W-1:0] pick_slot;
-  wire  [WALKS-1:0]  unused_pick_grant;
+  wire  [WALKS-1:0]  pick_grant;
   wire               take_look = !mem_rsp_valid_i && look_q;
   wire               take_again = !mem_rsp_valid_i && !look_q && pick_q;
   wire  [WALKS-1:0]  picked = pick_q ? WALKS'(1) << pick_slot_q : '0;
@@ -194,16 +199,16 @@ module iommu_walker #(
   ) u_again (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .request_i    (again_q & ~picked),
-      .advance_i    (pick_d && (!pick_q || take_again)),
-      .grant_o      (unused_pick_grant),
+      .request_i    (again_q),
+      .advance_i    (!pick_q || take_again),
+      .grant_o      (pick_grant),
       .grant_index_o(pick_slot)
   );
 
   always_comb begin
     free_slot = '0;
     for (int i = WALKS - 1; i >= 0; i--) if (!occupied[i]) free_slot = SLOT_W'(i);
-    pick_d = (again_q & ~picked) != '0 || (pick_q && !take_again);
+    pick_d = again_q != '0 || (pick_q && !take_again);
   end
 
   // One start in a cycle: not beside a commit.
@@ -287,7 +292,7 @@ module iommu_walker #(
       .level_o       (look_level)
   );
 
-  assign lookup_request_o = look_request;
+  assign lookup_request_o = outside_q ? start_request_i : advance_request_q;
   assign lookup_guest_request_o = advance_request_q;
   assign lookup_guest_context_o = advance_context_q;
   assign lookup_guest_o = finding_q.target;
@@ -299,6 +304,7 @@ module iommu_walker #(
       : event_found.process ? kept.level == 3'd0 || kept_context.second_mode != 4'd0 : event_found.directory && kept.level == 3'd0;
   wire   begins = look_q ? look_state == iommu_spec_pkg::WALK_START : !pick_q;
   walk_t picked_walk;
+  wire   picked_index = index_called_q && pick_slot_q == index_slot_q;
 
   assign picked_walk = {walk_q[pick_slot_q], {iommu_spec_pkg::OUTCOME_W{1'b0}}};
   assign look_d = mem_rsp_valid_i ? response_looks : take_again;
@@ -307,6 +313,7 @@ module iommu_walker #(
   always_comb begin
     advance_request_d = look_q ? advance_request_q : pick_q ? request_q[pick_slot_q] : start_request_i;
     advance_walk_d = look_q ? step_walk : pick_q && !fresh_q[pick_slot_q] ? picked_walk : '0;
+    if (!look_q && picked_index) advance_walk_d.state = iommu_spec_pkg::WALK_MSI_INDEX;
     if (begins) advance_walk_d.level = look_level;
     // Looked up only at a guest address, when the record holds no other entry.
     if (look_q) advance_walk_d.entry = look_entry;
@@ -398,11 +405,8 @@ module iommu_walker #(
   logic [WALKS-1:0]  turn_d, turn_q;
   wire  [WALKS-1:0]  next_turn;
   wire  [SLOT_W-1:0] unused_turn_index;
-  logic [SLOT_W-1:0] index_slot_q;
   wire               index_busy, index_done;
   wire               index_taken = take_look && look_state == iommu_spec_pkg::WALK_MSI_INDEX;
-  // 1 from the cycle after the number is known until its walk goes on with it.
-  logic              index_called_d, index_called_q;
   wire [WALKS-1:0]   index_call = index_done && !index_called_q ? WALKS'(1) << index_slot_q : '0;
   wire [WALKS-1:0]   recalled = !index_busy && turn_q == '0 ? next_turn : '0;
   wire               index_admits = !index_busy && (turn_q == '0 ? refused_q == '0 : turn_q == step_slot);
@@ -483,6 +487,9 @@ module iommu_walker #(
   wire                       mem_req_update;
   wire [ACCESS_W-1:0]        access_head;
   wire [ACCESS_W-1:0]        access = {advance_slot_q, step_update, step_address, step_size, step_data, step_qos, step_pbmt};
+  // The access of the cycle before if memory did not take it then.
+  logic                      late_q;
+  logic [ACCESS_W-1:0]       late_access_q;
 
   fifo #(
       .WIDTH(ACCESS_W),
@@ -490,18 +497,18 @@ module iommu_walker #(
   ) u_accesses (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
-      .in_valid_i (step_access && (access_waits || !mem_req_ready_i)),
+      .in_valid_i (late_q && (access_waits || !mem_req_ready_i)),
       .in_ready_o (access_room),
-      .in_data_i  (access),
+      .in_data_i  (late_access_q),
       .out_valid_o(access_waits),
       .out_ready_i(mem_req_ready_i),
       .out_data_o (access_head),
       .count_o    (unused_access_count)
   );
 
-  assign mem_req_valid_o = access_waits || step_access;
+  assign mem_req_valid_o = access_waits || late_q || step_access;
   assign {mem_req_slot_o, mem_req_update, mem_req_addr_o, mem_req_size_o, mem_req_wdata_o, mem_req_qos_o, mem_req_pbmt_o} =
-      access_waits ? access_head : access;
+      access_waits ? access_head : late_q ? late_access_q : access;
   assign mem_req_op_o = mem_req_update ? iommu_pkg::MEMORY_CAS64 : iommu_pkg::MEMORY_READ;
 
   logic              observed_q;
@@ -604,10 +611,11 @@ module iommu_walker #(
     if (step_index && !index_admits) refused_d = refused_d | step_slot;
     turn_d = recalled | (step && !advance_again ? turn_q & ~step_slot : turn_q);
     index_called_d = index_done && !index_taken;
+    // Who waits for an interrupt file number looks at the guest address again, or at the number if the unit works for it then.
     kept_next = step_walk;
-    if (step_index && !index_admits) kept_next.state = iommu_spec_pkg::WALK_GUEST;
+    if (advance_index) kept_next.state = iommu_spec_pkg::WALK_GUEST;
     busy_d = busy_q | (take_start ? start_slot : '0) | (early_q && start_commit_i ? step_slot : '0);
-    again_d = (again_q & ~fetched) | (step_again && !take_look ? step_slot : '0) | recalled | index_call;
+    again_d = (!pick_q || take_again ? again_q & ~pick_grant : again_q) | (step_again && !take_look ? step_slot : '0) | recalled | index_call;
     fresh_d = fresh_q & ~fetched;
     done_d = done_q | (step_done ? step_slot : '0);
     squashed_d = squashed_q & ~start_slot;
@@ -638,6 +646,7 @@ module iommu_walker #(
     advance_walk_q <= advance_walk_d;
     finding_q <= finding_d;
     look_q <= look_d;
+    outside_q <= !look_d;
     pick_q <= pick_d;
     if (!pick_q || take_again) pick_slot_q <= pick_slot;
     beyond_q <= beyond_d;
@@ -672,6 +681,8 @@ module iommu_walker #(
     last_walk_q <= step_walk;
     last_finding_q <= finding_q;
     last_end_q <= step_end;
+    late_q <= step_access && (access_waits || late_q || !mem_req_ready_i);
+    late_access_q <= access;
     observed_q <= step_access;
     observed_slot_q <= advance_slot_q;
     observed_state_q <= step_walk.state;
@@ -694,10 +705,12 @@ module iommu_walker #(
       early_q <= 1'b0;
       pick_q <= 1'b0;
       look_q <= 1'b0;
+      outside_q <= 1'b1;
       context_fill_q <= 1'b0;
       table_fill_q <= 1'b0;
       second_fill_q <= 1'b0;
       leaf_fill_q <= 1'b0;
+      late_q <= 1'b0;
       last_q <= 1'b0;
       observed_q <= 1'b0;
       refused_q <= '0;
@@ -747,7 +760,7 @@ module iommu_walker #(
 
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
-      assert (!step_access || access_room) else $error("iommu_walker: access queue overflow");
+      assert (!late_q || access_room) else $error("iommu_walker: access queue overflow");
       assert (!queues || result_room) else $error("iommu_walker: result queue overflow");
       assert (!mem_rsp_valid_i || (busy_q[mem_rsp_slot_i] && !done_q[mem_rsp_slot_i] && !again_q[mem_rsp_slot_i]))
       else $error("iommu_walker: memory response for a slot that waits for none");

@@ -230,7 +230,7 @@ module iommu_walk_slots #(
   wire  [WALKS-1:0] f_answered = mem_rsp_valid_i ? WALKS'(1) << mem_rsp_slot_i : '0;
   always_ff @(posedge clk_i) f_out_q <= rst_i ? '0 : (f_out_q | f_taken) & ~f_answered;
 
-  // What is under way for each slot: an access, the number of an interrupt file, a step at once, a step in its second
+  // What is under way for each slot: an access, the number of an interrupt file, a step at once, chosen or not, a step in its second
   // stage, its last step in the cycle before, a result.
   logic [WALKS-1:0] f_asked_q, f_index_q;
   wire  [WALKS-1:0] f_step = WALKS'(1) << u_walker.advance_slot_q;
@@ -239,10 +239,11 @@ module iommu_walk_slots #(
     f_index_q <= rst_i ? '0 : (f_index_q | (u_walker.step_index ? f_step : '0)) & ~(u_walker.recalled | u_walker.index_call);
   end
   wire  [WALKS-1:0] f_advance = u_walker.advance_q && !u_walker.early_q ? f_step : '0;
+  wire [WALKS-1:0] f_picked = u_walker.pick_q ? WALKS'(1) << u_walker.pick_slot_q : '0;
   logic [WALKS-1:0] f_one_thing;
   always_comb
     for (int i = 0; i < WALKS; i++)
-      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) ==
+      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) + 3'(f_picked[i]) ==
           3'(u_walker.busy_q[i]);
 
   // Why it holds at all times: where the things that are under way stand. Of the two queues: what is stored, oldest first.
@@ -252,7 +253,7 @@ module iommu_walk_slots #(
   logic [ACCESS_W-1:0] f_access;
   logic [SLOT_W-1:0]   f_result;
   always_comb begin
-    f_queued = '0;
+    f_queued = u_walker.late_q ? WALKS'(1) << u_walker.late_access_q[ACCESS_W-1 -: SLOT_W] : '0;
     f_ended = '0;
     f_twice = 1'b0;
     for (int i = 0; i < WALKS; i++) begin
@@ -285,7 +286,6 @@ module iommu_walk_slots #(
   end
   logic [WALKS-1:0] f_mine;                    // slots that hold the watched request
   always_comb for (int i = 0; i < WALKS; i++) f_mine[i] = u_walker.busy_q[i] && u_walker.id_q[i] == f_id;
-  wire [WALKS-1:0] f_picked = u_walker.pick_q ? WALKS'(1) << u_walker.pick_slot_q : '0;
   wire [WALKS-1:0] f_counts = u_walker.index_busy && !u_walker.index_called_q ? WALKS'(1) << u_walker.index_slot_q : '0;
 
   always_comb begin
@@ -314,10 +314,10 @@ module iommu_walk_slots #(
           u_walker.access_head == u_walker.u_accesses.u_storage.memory_q[u_walker.u_accesses.read_pointer_q]);
       result_is_read: assert (!u_walker.result_waits ||
           u_walker.result_head == u_walker.u_results.u_storage.memory_q[u_walker.u_results.read_pointer_q]);
-      // An access that was asked for is queued or with memory, a result that waits is queued, once each; who is picked or looks may.
+      // An access that was asked for is queued or with memory, a result that waits is queued, once each.
       asked_is_somewhere: assert (!f_twice && (f_queued | f_out_q) == f_asked_q && (f_queued & f_out_q) == '0);
       done_is_queued: assert (f_ended == u_walker.done_q);
-      picked_may_step: assert ((f_picked & ~u_walker.again_q) == '0 && (!u_walker.look_q || (u_walker.advance_q && !u_walker.early_q)));
+      looks_after_a_step: assert (!u_walker.look_q || (u_walker.advance_q && !u_walker.early_q));
       early_is_free: assert (u_walker.early_q == f_early_q && (!f_early_q || (u_walker.advance_q && (f_step & u_walker.busy_q) == '0 &&
           (u_walker.id_q[u_walker.advance_slot_q] == f_id) == f_early_mine_q &&
           (!f_early_named_q || u_walker.squashed_q[u_walker.advance_slot_q]))));
