@@ -19,8 +19,9 @@ module iommu_associative_cache #(
     output wire                      hit_o,
     output wire [DATA_W-1:0]         data_o,
 
-    // Fill: in the place of the valid entry that is among `fill_same_i` (at most one), else of the next one in turn.
+    // Fill: in the place of entry `fill_same_i` (one-hot) if there is one, else of the next one in turn.
     input  wire                      fill_i,
+    input  wire                      fill_any_i,
     input  wire [ENTRIES-1:0]        fill_same_i,
     input  wire [KEY_W-1:0]          fill_key_i,
     input  wire [DATA_W-1:0]         fill_data_i,
@@ -35,15 +36,14 @@ module iommu_associative_cache #(
   logic [ENTRIES-1:0] valid_d, valid_q;
   logic [KEY_W-1:0]   key_q [0:ENTRIES-1];
   logic [DATA_W-1:0]  data_q [0:ENTRIES-1];
-  logic [INDEX_W-1:0] victim_d, victim_q;
+  logic [ENTRIES-1:0] victim_q;                    // one-hot, in turn
 
   wire  [ENTRIES-1:0] match = match_i & valid_q;
-  wire  [ENTRIES-1:0] same = fill_same_i & valid_q;
-  wire  [ENTRIES-1:0] write;
+  wire  [ENTRIES-1:0] place = fill_any_i ? fill_same_i : victim_q;
+  wire  [ENTRIES-1:0] write = place & {ENTRIES{fill_i}};
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
-      assign write[i] = fill_i && (same != '0 ? same[i] : victim_q == INDEX_W'(i));
       assign keys_o[KEY_W*i +: KEY_W] = key_q[i];
 
       always_ff @(posedge clk_i) if (write[i]) key_q[i] <= fill_key_i;
@@ -60,22 +60,20 @@ module iommu_associative_cache #(
   endfunction
 
   wire [INDEX_W-1:0] index = encoded(match);
-  wire [INDEX_W-1:0] write_index = same != '0 ? encoded(same) : victim_q;
+  wire [INDEX_W-1:0] write_index = encoded(place);
 
   always_ff @(posedge clk_i) if (fill_i) data_q[write_index] <= fill_data_i;
 
   always_comb begin
     valid_d = drop_fill_i ? valid_q & ~drop_i & ~write : (valid_q & ~drop_i) | write;
-    victim_d = victim_q;
-    if (fill_i && same == '0) victim_d = victim_q == INDEX_W'(ENTRIES - 1) ? '0 : victim_q + 1'b1;
   end
 
   always_ff @(posedge clk_i) begin
     valid_q <= valid_d;
-    victim_q <= victim_d;
+    if (fill_i && !fill_any_i) victim_q <= {victim_q[ENTRIES-2:0], victim_q[ENTRIES-1]};
     if (rst_i) begin
       valid_q <= '0;
-      victim_q <= '0;
+      victim_q <= ENTRIES'(1);
     end
   end
 
@@ -93,7 +91,7 @@ module iommu_associative_cache #(
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
       assert ($countones(match) <= 1) else $error("iommu_associative_cache: two entries answer");
-      assert (!fill_i || $countones(same) <= 1) else $error("iommu_associative_cache: a fill takes the place of two entries");
+      assert (!fill_i || $countones(place) == 1) else $error("iommu_associative_cache: a fill takes no place, or two");
     end
   end
 `endif

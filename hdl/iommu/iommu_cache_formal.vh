@@ -28,7 +28,7 @@ generate
     always_comb
       if (f_started_q) begin
         hash_of_the_key: assert (!u_entries.valid_q[i] || f_entry_hash == iommu_spec_pkg::hash({{(96-KEY_W){1'b0}}, f_entry_key}));
-        same_is_found: assert (!(u_entries.valid_q[i] && !filled_q) || same_q[i] == (f_entry_hash == fill_hash_q));
+        same_is_found: assert (!(u_entries.valid_q[i] && !filled_q && f_entry_hash == fill_hash_q) || same_q[i]);
         named_is_dropped: assert (!(f_held[i] && f_invalidated_q) || (invalidate_q && named[i]));
       end
     for (genvar j = i + 1; j < ENTRIES; j++) begin : g_f_other
@@ -43,6 +43,8 @@ endgenerate
 always_comb begin
   if (f_started_q) begin
     announced: assert (fill_hash_q == iommu_spec_pkg::hash({{(96-KEY_W){1'b0}}, f_next_key_q}));
+    one_is_replaced: assert (any_q == (same_q != '0) && (same_q & (same_q - 1'b1)) == '0 &&
+        u_entries.victim_q != '0 && (u_entries.victim_q & (u_entries.victim_q - 1'b1)) == '0);
     held_is_live: assert (f_held == '0 || f_live_q);
     one_entry_matches: assert ((f_match & (f_match - 1'b1)) == '0);
     never_stale_never_foreign: assert (!f_hit || f_live_q);

@@ -50,8 +50,9 @@ module iommu_context_cache #(
   logic              invalidate_q, everything_q, directory_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          unused_valid, lookup_match, named;
-  logic [ENTRIES-1:0]         same_q;           // entries of the hash of what may be filled
+  wire [ENTRIES-1:0]          valid, lookup_match, named;
+  logic [ENTRIES-1:0]         same_d, same_q;   // the valid entry of the hash of what may be filled
+  logic                       any_q;            // there is one
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
@@ -59,11 +60,11 @@ module iommu_context_cache #(
       // What of the invalidation of the cycle before fits.
       logic            device_q, process_q;
 
+      assign same_d[i] = valid[i] && stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
       assign lookup_match[i] = key == lookup_key;
       assign named[i] = everything_q || (directory_q && device_q && process_q);
 
       always_ff @(posedge clk_i) begin
-        same_q[i] <= stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
         device_q <= !invalidation.dv || key[44:21] == invalidation.did;
         process_q <= !invalidation.dv || !invalidation.pv || key[19:0] == invalidation.pid;
       end
@@ -72,6 +73,8 @@ module iommu_context_cache #(
 
   always_ff @(posedge clk_i) begin
     fill_hash_q <= next_hash;
+    same_q <= rst_i ? '0 : same_d;
+    any_q <= same_d != '0 && !rst_i;
     filled_q <= take_fill && !rst_i;
     everything_q <= invalidation.everything;
     directory_q <= invalidation.directory;
@@ -86,11 +89,12 @@ module iommu_context_cache #(
       .clk_i      (clk_i),
       .rst_i      (rst_i),
       .keys_o     (stored),
-      .valid_o    (unused_valid),
+      .valid_o    (valid),
       .match_i    (lookup_match),
       .hit_o      (lookup_hit_o),
       .data_o     (lookup_context_o),
       .fill_i     (take_fill),
+      .fill_any_i (any_q),
       .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_key}),
       .fill_data_i(fill_context_i),

@@ -66,7 +66,8 @@ module iommu_second_stage_cache #(
 
   wire [ENTRIES*STORED_W-1:0] stored;
   wire [ENTRIES-1:0]          valid, lookup_match, named;
-  logic [ENTRIES-1:0]         same_q;           // entries of the hash of what may be filled
+  logic [ENTRIES-1:0]         same_d, same_q;   // the valid entry of the hash of what may be filled
+  logic                       any_q;            // there is one
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
@@ -75,11 +76,11 @@ module iommu_second_stage_cache #(
       // What of that invalidation fits.
       logic              device_q, guest_q;
 
+      assign same_d[i] = valid[i] && stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
       assign lookup_match[i] = key == lookup_key && gscid == lookup_context.gscid;
       assign named[i] = everything_q || (directory_q ? device_q : tables_q && guest_q);
 
       always_ff @(posedge clk_i) begin
-        same_q[i] <= stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
         device_q <= !invalidation.dv || key[KEY_W-1 -: 24] == invalidation.did;
         guest_q <= !invalidation.gv || gscid == invalidation.gscid;
       end
@@ -88,6 +89,8 @@ module iommu_second_stage_cache #(
 
   always_ff @(posedge clk_i) begin
     fill_hash_q <= next_hash;
+    same_q <= rst_i ? '0 : same_d;
+    any_q <= same_d != '0 && !rst_i;
     filled_q <= take_fill && !rst_i;
     everything_q <= invalidation.everything;
     directory_q <= invalidation.directory;
@@ -109,6 +112,7 @@ module iommu_second_stage_cache #(
       .hit_o      (lookup_hit_o),
       .data_o     (lookup_ppn_o),
       .fill_i     (take_fill),
+      .fill_any_i (any_q),
       .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_context.gscid, fill_key}),
       .fill_data_i(fill_ppn_i),

@@ -136,6 +136,7 @@ module iommu_second_stage_leaves #(
       .hit_o      (lookup_hit_o),
       .data_o     (lookup_leaf_o),
       .fill_i     (take_fill),
+      .fill_any_i (1'b0),
       .fill_same_i({ENTRIES{1'b0}}),
       .fill_key_i ({fill_leaf.d, fill_leaf.x, fill_leaf.w, fill_leaf.r, fill_fields, fill_key}),
       .fill_data_i(stored_leaf),
@@ -245,6 +246,7 @@ module iommu_second_stage_leaves #(
 
   always_comb begin
     if (f_started_q) begin
+      one_is_replaced: assert (u_entries.victim_q != '0 && (u_entries.victim_q & (u_entries.victim_q - 1'b1)) == '0);
       one_entry_matches: assert ((f_match & (f_match - 1'b1)) == '0);
       never_stale_never_foreign: assert (!f_answers || (f_live_q && used_o && f_grants &&
                                                         lookup_ppn_o == (f_leaf.ppn | (f_key[43:0] & f_mask[43:0]))));

@@ -265,25 +265,23 @@ module iommu_walk_advance #(
   wire of_hit = found.guest && reuses_second;
   wire below = found.guest || ((found.first || found.process) && !of_same);   // of the second stage of `target`
   wire of_target = found.start || found.directory || found.index || (found.second && !of_same) || (below && second_bare);
-  wire descends_root = of_root && !second_bare;
   wire descends_process = of_process && !second_bare;
   wire descends_target = below && !second_bare && !of_hit;
 
+  // Of the first stage: its root table, or that of the second stage on the way there; or of others. Whether the walk cache knows a table
+  // comes last.
+  wire [55:0] first_address = second_bare ? root_entry : {device.second_ppn[43:2], second_index({3'd0, root_entry}, mode), 3'd0};
   wire [10:0] second_root =
       ({11{of_iova}} & second_index(iova[58:0], mode)) |
-      ({11{descends_root}} & second_index({3'd0, root_entry}, mode)) |
       ({11{descends_process}} & second_index({3'd0, process_entry}, mode)) |
       ({11{descends_target}} & second_index(target[58:0], mode));
-  wire        of_second_root = of_iova || descends_root || descends_process || descends_target;
-
-  wire [55:0] address =
-      ({56{of_table}} & table_address) |
-      ({56{of_root && second_bare}} & root_entry) |
+  wire [55:0] other_address =
       ({56{of_process && second_bare}} & process_entry) |
       ({56{of_same}} & walk.address) |
       ({56{of_hit && !second_bare}} & hit_address) |
       ({56{of_target}} & target[55:0]) |
-      {{42{of_second_root}} & device.second_ppn[43:2], second_root, 3'd0};
+      {{42{of_iova || descends_process || descends_target}} & device.second_ppn[43:2], second_root, 3'd0};
+  wire [55:0] address = other_address | ({56{of_root}} & first_address) | ({56{of_table}} & table_address);
 
   // Which walk goes on by which address. A table that has been read before is not beyond the physical address size.
   wire of_purpose_first = walk.purpose == iommu_spec_pkg::PURPOSE_FIRST;

@@ -75,8 +75,9 @@ module iommu_walk_cache #(
   logic               invalidate_q, everything_q, directory_q, gvma_q, gv_q, tables_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          unused_valid, lookup_match, named;
-  logic [ENTRIES-1:0]         same_q;           // entries of the hash of what may be filled
+  wire [ENTRIES-1:0]          valid, lookup_match, named;
+  logic [ENTRIES-1:0]         same_d, same_q;   // the valid entry of the hash of what may be filled
+  logic                       any_q;            // there is one
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
@@ -85,12 +86,12 @@ module iommu_walk_cache #(
       // What of that invalidation fits.
       logic            device_q, process_q, guest_q, space_q;
 
+      assign same_d[i] = valid[i] && stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
       assign lookup_match[i] = key == lookup_key;
       assign named[i] = everything_q || (directory_q ? device_q && process_q : gvma_q ? tag[37] && guest_q
                                          : tag[37] == gv_q && guest_q && tables_q && space_q);
 
       always_ff @(posedge clk_i) begin
-        same_q[i] <= stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
         device_q <= !invalidation.dv || key[87:64] == invalidation.did;
         process_q <= !invalidation.dv || !invalidation.pv || key[62:43] == invalidation.pid;
         guest_q <= !invalidation.gv || tag[36:21] == invalidation.gscid;
@@ -101,6 +102,8 @@ module iommu_walk_cache #(
 
   always_ff @(posedge clk_i) begin
     fill_hash_q <= next_hash;
+    same_q <= rst_i ? '0 : same_d;
+    any_q <= same_d != '0 && !rst_i;
     filled_q <= take_fill && !rst_i;
     everything_q <= invalidation.everything;
     directory_q <= invalidation.directory;
@@ -118,11 +121,12 @@ module iommu_walk_cache #(
       .clk_i      (clk_i),
       .rst_i      (rst_i),
       .keys_o     (stored),
-      .valid_o    (unused_valid),
+      .valid_o    (valid),
       .match_i    (lookup_match),
       .hit_o      (lookup_hit_o),
       .data_o     ({space, lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o}),
       .fill_i     (take_fill),
+      .fill_any_i (any_q),
       .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_tag, fill_key}),
       .fill_data_i({fill_space, fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i}),

@@ -8,10 +8,10 @@ module iommu_walk_look (
     input  wire [3:0]                            ddtp_mode_i,
     input  wire [43:0]                           ddtp_ppn_i,
 
-    // State of the walk (iommu_spec_pkg::WALK_START, _CONTEXT, _GUEST, _MSI_INDEX), what the guest address is for, request (request_t),
-    // context (context_t), guest address.
-    input  wire [3:0]                            state_i,
-    input  wire [1:0]                            purpose_i,
+    // What is looked at, one-hot: {an interrupt file number, a guest address, a context, a start}; the guest address is that of a table.
+    // Request (request_t), context (context_t), guest address.
+    input  wire [3:0]                            kind_i,
+    input  wire                                  implicit_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]  context_i,
     input  wire [63:0]                           guest_i,
@@ -91,23 +91,27 @@ module iommu_walk_look (
       .guest_cause_o (unused_guest_cause)
   );
 
-  wire        implicit = purpose_i != iommu_spec_pkg::PURPOSE_REQUEST;
-  wire        of_msi = current.msi && !implicit && msi_match;
+  wire        of_msi = current.msi && !implicit_i && msi_match;
   wire        reuses = leaf_hit_i && !of_msi;
 
   // A table is read; what an ATS translation request asks for need not be granted.
-  assign leaf_rights_o = {implicit ? current.sade : write, !implicit && !probe && exec, !implicit && !probe && write,
-                          implicit || (!probe && read)};
+  assign leaf_rights_o = {implicit_i ? current.sade : write, !implicit_i && !probe && exec, !implicit_i && !probe && write,
+                          implicit_i || (!probe && read)};
   assign entry_o = {1'b0, leaf.pbmt, 53'd0, leaf.d, 3'd0, leaf.x, leaf.w, leaf.r, 1'b1};
 
   // ---- What a context leads to; one of the cache is resolved --------------------------------------------------------------------------
   wire known_stage = current.resolved || !current.pdtv;
   wire by_default = (!request.pv && !current.dpe) || current.first_mode == 4'd0;
 
+  wire        of_index, of_guest, of_context, of_start;
+  wire [63:0] directory_entry = {8'd0, ddtp_ppn_i, ddtp_mode_i == iommu_spec_pkg::MODE_1LVL ? context_offset
+      : {ddtp_mode_i == iommu_spec_pkg::MODE_3LVL ? ddi2 : ddi1, 3'd0}};
+
+  assign {of_index, of_guest, of_context, of_start} = kind_i;
+
   // ---- Findings -------------------------------------------------------------------------------------------------------------------
   always_comb begin
     finding = '0;
-    finding.target = guest_i;
     finding.msi_match = of_msi;
     finding.canonical[0] = request.iova[63:39] == {25{request.iova[38]}};
     finding.canonical[1] = request.iova[63:48] == {16{request.iova[47]}};
@@ -115,36 +119,23 @@ module iommu_walk_look (
     finding.wide = {request.iova[63:59] != '0, request.iova[63:50] != '0, request.iova[63:41] != '0};
     finding.wide_process = {request.pid[19:17] != '0, request.pid[19:8] != '0};
     finding.misfit_cause = off ? iommu_spec_pkg::CAUSE_ALL_INBOUND_DISALLOWED : iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED;
-    case (state_i)
-      iommu_spec_pkg::WALK_START: begin
-        finding.refused = refused;
-        finding.bare = bare && untranslated;
-        finding.locate = !refused && !bare && context_hit_i;
-        finding.cached = context_hit_i;
-        finding.staged = !translated && !message;
-        finding.start = !refused && !bare && !context_hit_i;
-        finding.target = {8'd0, ddtp_ppn_i, ddtp_mode_i == iommu_spec_pkg::MODE_1LVL ? context_offset
-            : {ddtp_mode_i == iommu_spec_pkg::MODE_3LVL ? ddi2 : ddi1, 3'd0}};
-      end
-      iommu_spec_pkg::WALK_CONTEXT: begin
-        finding.locate = 1'b1;
-        finding.staged = !translated && !message && known_stage;
-        finding.defaulted = !translated && !message && !known_stage && by_default;
-        finding.to_process = !translated && !message && !known_stage && !by_default;
-      end
-      iommu_spec_pkg::WALK_MSI_INDEX: begin
-        finding.index = 1'b1;
-        finding.target = {8'd0, {current.msi_ppn, 12'd0} | {msi_index_i, 4'd0}};
-      end
-      default: begin
-        finding.guest = !reuses;
-        finding.second = reuses;
-        finding.leaf = reuses;
-        finding.reused = reuses;
-        finding.page = leaf.page;
-        if (reuses) finding.target = {8'd0, leaf_ppn_i, guest_i[11:0]};
-      end
-    endcase
+    finding.page = leaf.page;
+    finding.refused = of_start && refused;
+    finding.bare = of_start && bare && untranslated;
+    finding.start = of_start && !refused && !bare && !context_hit_i;
+    finding.cached = of_start && context_hit_i;
+    finding.locate = of_context || (of_start && !refused && !bare && context_hit_i);
+    finding.staged = !translated && !message && (of_start || (of_context && known_stage));
+    finding.defaulted = of_context && !translated && !message && !known_stage && by_default;
+    finding.to_process = of_context && !translated && !message && !known_stage && !by_default;
+    finding.index = of_index;
+    finding.guest = of_guest && !reuses;
+    finding.second = of_guest && reuses;
+    finding.leaf = of_guest && reuses;
+    finding.reused = of_guest && reuses;
+    // Whether a leaf is known comes last.
+    finding.target = ({64{of_start}} & directory_entry) | ({64{of_index}} & {8'd0, {current.msi_ppn, 12'd0} | {msi_index_i, 4'd0}}) |
+        ({64{of_guest && !reuses}} & guest_i) | ({64{of_guest && reuses}} & {8'd0, leaf_ppn_i, guest_i[11:0]});
   end
 
   assign finding_o = finding;

@@ -188,11 +188,12 @@ module iommu_walker #(
   logic              early_q;
   wire  [WALKS-1:0]  step_slot = WALKS'(1) << advance_slot_q;
   wire  [WALKS-1:0]  occupied = busy_q | (early_q ? step_slot : '0);
-  wire               free = occupied != '1;
   wire               starting = !mem_rsp_valid_i && !look_q && !pick_q;
   wire               take_start = start_valid_i && start_ready_o;
   wire               take_early = start_early_i && start_ready_o;
+  wire               free = occupied != '1;
   logic [SLOT_W-1:0] free_slot;
+  wire  [WALKS-1:0]  free_select = ~occupied & (occupied + 1'b1);
 
   round_robin_arbiter #(
       .REQUESTS(WALKS)
@@ -207,7 +208,7 @@ module iommu_walker #(
 
   always_comb begin
     free_slot = '0;
-    for (int i = WALKS - 1; i >= 0; i--) if (!occupied[i]) free_slot = SLOT_W'(i);
+    for (int i = 0; i < WALKS; i++) if (free_select[i]) free_slot = free_slot | SLOT_W'(i);
     pick_d = again_q != '0 || (pick_q && !take_again);
   end
 
@@ -215,7 +216,7 @@ module iommu_walker #(
   assign start_ready_o = starting && free && (start_early_i || !early_q);
 
   wire [SLOT_W-1:0] slot = mem_rsp_valid_i ? mem_rsp_slot_i : look_q ? advance_slot_q : pick_q ? pick_slot_q : free_slot;
-  wire [WALKS-1:0]  start_slot = take_start || take_early ? WALKS'(1) << free_slot : '0;
+  wire [WALKS-1:0]  start_slot = take_start || take_early ? free_select : '0;
 
   // ---- First stage: a response ---------------------------------------------------------------------------------------------------
   walk_t    kept, step_walk;
@@ -249,35 +250,26 @@ module iommu_walker #(
   assign line_g_o = kept.g;
 
   // ---- First stage: a look, at a walk that has just made its step, or at a request that starts one --------------------------------
-  logic [3:0]                          look_state;
-  logic [1:0]                          look_purpose;
   wire [63:0]                          look_entry;
   wire [51:0]                          msi_index;
   wire [iommu_spec_pkg::FINDING_W-1:0] look_finding;
   wire [2:0]                           look_level;
   wire [iommu_spec_pkg::REQUEST_W-1:0] look_request = look_q ? advance_request_q : start_request_i;
 
-  // What the second stage makes of the walk if it goes on.
-  always_comb begin
-    look_state = advance_walk_q.state;
-    if (!look_q) look_state = iommu_spec_pkg::WALK_START;
-    else if (finding_q.first) look_state = finding_q.stale ? iommu_spec_pkg::WALK_START : iommu_spec_pkg::WALK_GUEST;
-    else if (finding_q.process && advance_walk_q.level != 3'd0) look_state = iommu_spec_pkg::WALK_GUEST;
-    else if (finding_q.process || finding_q.directory) look_state = iommu_spec_pkg::WALK_CONTEXT;
-  end
-
-  always_comb begin
-    look_purpose = advance_walk_q.purpose;
-    if (finding_q.first) look_purpose = finding_q.leaf ? iommu_spec_pkg::PURPOSE_REQUEST : iommu_spec_pkg::PURPOSE_FIRST;
-    else if (finding_q.process) look_purpose = iommu_spec_pkg::PURPOSE_PROCESS;
-  end
+  // What the next look is at (iommu_walk_look.v), and whether the guest address is that of a table: if the walk goes on as the second stage
+  // has it, known a cycle before but for an entry of the first stage.
+  logic [3:0] kind_d, kind_q;
+  logic       implicit_d, implicit_q;
+  wire        again_from_start = outside_q || (finding_q.first && finding_q.stale);
+  wire  [3:0] look_kind = again_from_start ? 4'b0001 : kind_q;
+  wire        look_implicit = finding_q.first ? !finding_q.leaf : implicit_q;
 
   iommu_walk_look u_look (
       .capabilities_i(capabilities_i),
       .ddtp_mode_i   (ddtp_mode_i),
       .ddtp_ppn_i    (ddtp_ppn_i),
-      .state_i       (look_state),
-      .purpose_i     (look_purpose),
+      .kind_i        (look_kind),
+      .implicit_i    (look_implicit),
       .request_i     (look_request),
       .context_i     (advance_context_q),
       .guest_i       (finding_q.target),
@@ -302,7 +294,7 @@ module iommu_walker #(
   // ---- What goes on to the second stage ----------------------------------------------------------------------------------------
   wire   response_looks = event_found.first ? kept_context.second_mode != 4'd0
       : event_found.process ? kept.level == 3'd0 || kept_context.second_mode != 4'd0 : event_found.directory && kept.level == 3'd0;
-  wire   begins = look_q ? look_state == iommu_spec_pkg::WALK_START : !pick_q;
+  wire   begins = look_q ? look_kind[0] : !pick_q;
   walk_t picked_walk;
   wire   picked_index = index_called_q && pick_slot_q == index_slot_q;
 
@@ -314,6 +306,13 @@ module iommu_walker #(
     advance_request_d = look_q ? advance_request_q : pick_q ? request_q[pick_slot_q] : start_request_i;
     advance_walk_d = look_q ? step_walk : pick_q && !fresh_q[pick_slot_q] ? picked_walk : '0;
     if (!look_q && picked_index) advance_walk_d.state = iommu_spec_pkg::WALK_MSI_INDEX;
+    kind_d = picked_index ? 4'b1000 : {1'b0, picked_walk.state == iommu_spec_pkg::WALK_GUEST,
+                                       picked_walk.state == iommu_spec_pkg::WALK_CONTEXT, picked_walk.state == iommu_spec_pkg::WALK_START};
+    if (fresh_q[pick_slot_q]) kind_d = 4'b0001;
+    if (mem_rsp_valid_i)
+      kind_d = {1'b0, event_found.first || (event_found.process && kept.level != 3'd0),
+                event_found.directory || (event_found.process && kept.level == 3'd0), 1'b0};
+    implicit_d = mem_rsp_valid_i || picked_walk.purpose != iommu_spec_pkg::PURPOSE_REQUEST;
     if (begins) advance_walk_d.level = look_level;
     // Looked up only at a guest address, when the record holds no other entry.
     if (look_q) advance_walk_d.entry = look_entry;
@@ -406,7 +405,7 @@ module iommu_walker #(
   wire  [WALKS-1:0]  next_turn;
   wire  [SLOT_W-1:0] unused_turn_index;
   wire               index_busy, index_done;
-  wire               index_taken = take_look && look_state == iommu_spec_pkg::WALK_MSI_INDEX;
+  wire               index_taken = take_look && look_kind[3];
   wire [WALKS-1:0]   index_call = index_done && !index_called_q ? WALKS'(1) << index_slot_q : '0;
   wire [WALKS-1:0]   recalled = !index_busy && turn_q == '0 ? next_turn : '0;
   wire               index_admits = !index_busy && (turn_q == '0 ? refused_q == '0 : turn_q == step_slot);
@@ -646,6 +645,8 @@ module iommu_walker #(
     advance_walk_q <= advance_walk_d;
     finding_q <= finding_d;
     look_q <= look_d;
+    kind_q <= kind_d;
+    implicit_q <= implicit_d;
     outside_q <= !look_d;
     pick_q <= pick_d;
     if (!pick_q || take_again) pick_slot_q <= pick_slot;
@@ -722,7 +723,7 @@ module iommu_walker #(
   generate
     for (genvar i = 0; i < WALKS; i++) begin : g_slot
       wire restarted = result_restart_i && result_select[i];
-      wire started = starting && free_slot == SLOT_W'(i) && !occupied[i];
+      wire started = starting && free_select[i];
 
       always_ff @(posedge clk_i) begin
         if (restarted) begin
@@ -768,9 +769,11 @@ module iommu_walker #(
       else $error("iommu_walker: memory response in the cycle of its request");
       assert (!step || $countones({step_access, step_again, step_index}) <= 1)
       else $error("iommu_walker: a step must access memory, go on, wait, or finish");
-      assert (!(take_look && step_again) || step_walk.state == look_state)
+      assert (!(take_look && step_again) || look_kind == {step_walk.state == iommu_spec_pkg::WALK_MSI_INDEX,
+          step_walk.state == iommu_spec_pkg::WALK_GUEST, step_walk.state == iommu_spec_pkg::WALK_CONTEXT,
+          step_walk.state == iommu_spec_pkg::WALK_START})
       else $error("iommu_walker: a walk goes on otherwise than it was looked at");
-      assert (!(take_look && step_again && look_state == iommu_spec_pkg::WALK_GUEST) || step_walk.guest == finding_q.target)
+      assert (!(take_look && step_again && look_kind[2]) || step_walk.guest == finding_q.target)
       else $error("iommu_walker: a walk looks up another address than it has found");
       assert (!step_ends || step_done) else $error("iommu_walker: a walk that ends goes on");
       assert (!at_once_q || walk_ends == walk_known) else $error("iommu_walker: a walk ends otherwise than was said");

@@ -316,6 +316,7 @@ module iommu_walk_slots #(
           u_walker.result_head == u_walker.u_results.u_storage.memory_q[u_walker.u_results.read_pointer_q]);
       // An access that was asked for is queued or with memory, a result that waits is queued, once each.
       asked_is_somewhere: assert (!f_twice && (f_queued | f_out_q) == f_asked_q && (f_queued & f_out_q) == '0);
+      free_is_free: assert ((u_walker.free_select & u_walker.occupied) == '0);
       done_is_queued: assert (f_ended == u_walker.done_q);
       looks_after_a_step: assert (!u_walker.look_q || (u_walker.advance_q && !u_walker.early_q));
       early_is_free: assert (u_walker.early_q == f_early_q && (!f_early_q || (u_walker.advance_q && (f_step & u_walker.busy_q) == '0 &&
