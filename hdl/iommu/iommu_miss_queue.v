@@ -1,8 +1,9 @@
 `default_nettype none
 // Misses: queues in front of the walker, and the requests that wait for the walk of another request to the same page.
 // A request that finds the queues empty goes to the walker early, in the cycle before it turns out to be a miss or not. When a walk is
-// done its own request is answered, then every merged request that the result answers too; one that it does not answer takes the walk's
-// place and walks again. Fills and fault records do not wait for the answer to be taken.
+// done its own request is answered, then every merged request that the result answers too, one every other cycle; one that it does not
+// answer takes the walk's place and walks again. Where no more can be merged, requests walk beside each other. Fills and fault records do
+// not wait for the answer to be taken.
 module iommu_miss_queue #(
     // Queues of misses, one a device while there are enough; requests merged with walks in flight; walks; bits of a request's
     // identifier.
@@ -22,9 +23,8 @@ module iommu_miss_queue #(
     input  wire [ID_W-1:0]                          early_id_i,
     input  wire                                     early_epoch_i,
 
-    // Misses.
+    // Misses, always taken.
     input  wire                                     miss_valid_i,
-    output wire                                     miss_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]     miss_request_i,
     input  wire [ID_W-1:0]                          miss_id_i,
     input  wire                                     miss_epoch_i,
@@ -82,10 +82,14 @@ module iommu_miss_queue #(
   // ---- Queues, and the way past them ------------------------------------------------------------------------------------------
   request_t          missed;
   wire [MISS_W-1:0]  first;
-  wire               first_valid, take, pass;
+  wire               first_valid, none_waits;
   logic              begun_q;                      // the early request of the cycle before has begun
 
   assign missed = miss_request_i;
+
+  wire merge_wanted = start_merge_i != '0;
+  logic              merge_room_q;
+  wire               merge = first_valid && merge_wanted && merge_room_q && !start_hold_i;
 
   iommu_device_queues #(
       .QUEUES(QUEUES),
@@ -95,44 +99,63 @@ module iommu_miss_queue #(
       .clk_i      (clk_i),
       .rst_i      (rst_i),
       .in_valid_i (miss_valid_i && !start_commit_o),
-      .in_ready_o (miss_ready_o),
       .in_device_i(missed.did),
       .in_data_i  ({miss_request_i, miss_id_i, miss_epoch_i}),
       .out_valid_o(first_valid),
       .out_data_o (first),
-      .take_i     (take),
-      .pass_i     (pass)
+      .take_i     (merge || (start_valid_o && start_ready_i)),
+      .idle_o     (none_waits)
   );
 
   assign {start_request_o, start_id_o, start_epoch_o} = first_valid ? first : {early_request_i, early_id_i, early_epoch_i};
+  assign start_valid_o = first_valid && !(merge_wanted && (merge_room_q || start_hold_i));
+  assign start_early_o = early_valid_i && none_waits && !merge_wanted;
+  assign start_commit_o = begun_q && miss_valid_i && miss_early_i;
 
-  // ---- Merged requests -----------------------------------------------------------------------------------------------------------
+  // ---- Merged requests: written in the cycle after the decision, before the walk's result can be there ----------------------------------
   logic [MERGES-1:0]  merged_d, merged_q;
   logic [MISS_W-1:0]  merged_miss_q [0:MERGES-1];
   logic [SLOT_W-1:0]  merged_slot_q [0:MERGES-1];
-  logic [MERGE_W-1:0] free_merge, next_merge;
+  logic               merge_q;
+  logic [MISS_W-1:0]  merge_miss_q;
+  logic [WALKS-1:0]   merge_walks_q;
+  logic [MERGE_W-1:0] free_merge;
   logic [SLOT_W-1:0]  merge_slot;
-  logic [MERGES-1:0]  waiting, ahead;
-  // Merged request that each walk has served last: its others come in turn, so that none starves while newer ones of its page
-  // keep coming, and each has to walk again (faults, ATS).
-  logic [MERGE_W-1:0] turn_q [0:WALKS-1];
-  logic               turn_over;
 
-  wire merge_wanted = first_valid && start_merge_i != '0;
-  wire merge = merge_wanted && !start_hold_i && merged_q != '1;
-
-  assign start_valid_o = first_valid && !merge_wanted;
-  assign start_early_o = early_valid_i && !first_valid && start_merge_i == '0;
-  assign start_commit_o = begun_q && miss_valid_i && miss_early_i;
-  assign pass = merge_wanted && merged_q == '1;
-  assign take = merge || (start_valid_o && start_ready_i);
+  // At least two are 0.
+  function automatic two_free;
+    input [MERGES-1:0] used;
+    logic one;
+    begin
+      one = 1'b0;
+      two_free = 1'b0;
+      for (int i = 0; i < MERGES; i++) begin
+        two_free = two_free || (one && !used[i]);
+        one = one || !used[i];
+      end
+    end
+  endfunction
 
   always_comb begin
     free_merge = '0;
     for (int i = MERGES - 1; i >= 0; i--) if (!merged_q[i]) free_merge = MERGE_W'(i);
     merge_slot = '0;
     // A restarted request walks beside a younger walk of its page: either will do.
-    for (int i = WALKS - 1; i >= 0; i--) if (start_merge_i[i]) merge_slot = SLOT_W'(i);
+    for (int i = WALKS - 1; i >= 0; i--) if (merge_walks_q[i]) merge_slot = SLOT_W'(i);
+  end
+
+  // ---- The merged request that is answered next ------------------------------------------------------------------------------------------
+  logic [MERGES-1:0]  waiting, ahead;
+  logic [MERGE_W-1:0] next_merge;
+  // Merged request that each walk has served last: its others come in turn, so that none starves while newer ones of its page
+  // keep coming, and each has to walk again (faults, ATS).
+  logic [MERGE_W-1:0] turn_q [0:WALKS-1];
+  logic               turn_over;
+  logic               next_valid_d, next_valid_q;
+  logic [MERGE_W-1:0] next_q;
+  logic [MISS_W-1:0]  next_miss_q;
+
+  always_comb begin
     for (int i = 0; i < MERGES; i++) waiting[i] = merged_q[i] && merged_slot_q[i] == result_slot_i;
     for (int i = 0; i < MERGES; i++) ahead[i] = waiting[i] && MERGE_W'(i) > turn_q[result_slot_i];
     next_merge = '0;
@@ -150,7 +173,7 @@ module iommu_miss_queue #(
 
   request_t                            result, merged;
 
-  assign {merged_request, merged_id, merged_epoch} = merged_miss_q[next_merge];
+  assign {merged_request, merged_id, merged_epoch} = next_miss_q;
   assign result = result_request_i;
   assign merged = merged_request;
 
@@ -169,9 +192,9 @@ module iommu_miss_queue #(
       .shared_o     (shared)
   );
 
-  wire [MERGES-1:0] next_select = MERGES'(1) << next_merge;
+  wire [MERGES-1:0] next_select = MERGES'(1) << next_q;
   wire              own = result_valid_i && !answered_q;
-  wire              other = result_valid_i && answered_q;
+  wire              other = next_valid_q;
   wire              leaves = reply_valid_o && reply_ready_i;
   wire              last = own ? waiting == '0 : (waiting & ~next_select) == '0;
 
@@ -191,28 +214,43 @@ module iommu_miss_queue #(
 
   always_comb begin
     merged_d = merged_q;
-    if (merge) merged_d[free_merge] = 1'b1;
+    if (merge_q) merged_d[free_merge] = 1'b1;
     turn_over = other && (leaves || result_restart_o);
     if (turn_over) merged_d = merged_d & ~next_select;
     recorded_d = own && !leaves && (recorded_q || (fault_valid_o && fault_ready_i));
     answered_d = answered_q;
     if (own && leaves) answered_d = !last;
     if (other && ((leaves && last) || result_restart_o)) answered_d = 1'b0;
+    // The next one is known a cycle after the one before was served; then, too, who waits.
+    next_valid_d = next_valid_q ? !turn_over : answered_d;
   end
 
   always_ff @(posedge clk_i) begin
     merged_q <= merged_d;
-    if (turn_over) turn_q[result_slot_i] <= next_merge;
+    merge_q <= merge;
+    merge_miss_q <= first;
+    merge_walks_q <= start_merge_i;
+    // For a merge that is being written, and for one that is decided.
+    merge_room_q <= two_free(merged_d);
+    if (!next_valid_q) begin
+      next_q <= next_merge;
+      next_miss_q <= merged_miss_q[next_merge];
+    end
+    next_valid_q <= next_valid_d;
+    if (turn_over) turn_q[result_slot_i] <= next_q;
     answered_q <= answered_d;
     recorded_q <= recorded_d;
     seen_q <= result_valid_i;
     begun_q <= start_early_o && start_ready_i;
-    if (merge) begin
-      merged_miss_q[free_merge] <= first;
+    if (merge_q) begin
+      merged_miss_q[free_merge] <= merge_miss_q;
       merged_slot_q[free_merge] <= merge_slot;
     end
     if (rst_i) begin
       merged_q <= '0;
+      merge_q <= 1'b0;
+      merge_room_q <= 1'b1;
+      next_valid_q <= 1'b0;
       for (int i = 0; i < WALKS; i++) turn_q[i] <= '0;
       answered_q <= 1'b0;
       recorded_q <= 1'b0;
@@ -224,8 +262,11 @@ module iommu_miss_queue #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
-      assert (!other || waiting != '0) else $error("iommu_miss_queue: result held without a waiting request");
-      assert (!start_commit_o || miss_ready_o) else $error("iommu_miss_queue: a miss begins that is not taken");
+      assert (!answered_q || waiting != '0) else $error("iommu_miss_queue: result held without a waiting request");
+      assert (!next_valid_q || (answered_q && waiting[next_q])) else $error("iommu_miss_queue: a request is answered that does not wait");
+      assert (!merge_q || merged_q != '1) else $error("iommu_miss_queue: a merged request has no place");
+      assert (!merge_q || !result_valid_i || merge_slot != result_slot_i || !seen_q)
+      else $error("iommu_miss_queue: a request is merged with a walk that is answered");
     end
   end
 `endif

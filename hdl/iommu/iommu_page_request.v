@@ -17,9 +17,8 @@ module iommu_page_request #(
     output wire                                      request_ready_o,
     input  wire [iommu_spec_pkg::PAGE_REQUEST_W-1:0] request_i,
 
-    // Walk (request_t) and its result: allowed, else cause; DC.tc.PRPR where a device context was located, else 0.
+    // Walk (request_t), always taken, and its result: allowed, else cause; DC.tc.PRPR where a device context was located, else 0.
     output wire                                      walk_valid_o,
-    input  wire                                      walk_ready_i,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]      walk_request_o,
     input  wire                                      walked_i,
     input  wire                                      walked_allowed_i,
@@ -154,7 +153,7 @@ module iommu_page_request #(
     take = 1'b0;
     case (state_q)
       IDLE: if (head_valid && !hold_i) state_d = WALK;
-      WALK: if (walk_ready_i) state_d = WALKED;
+      WALK: state_d = WALKED;
       WALKED: begin
         if (walked_i) begin
           prpr_d = walked_prpr_i;

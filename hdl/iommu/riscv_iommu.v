@@ -324,7 +324,7 @@ module riscv_iommu #(
   wire [iommu_spec_pkg::REQUEST_W-1:0] page_walk_request;
 
   // ---- Lookup -----------------------------------------------------------------------------------------------------------------------
-  wire                                     miss_valid, miss_ready, miss_epoch, miss_early;
+  wire                                     miss_valid, miss_epoch, miss_early;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     miss_request;
   wire [ID_W-1:0]                          miss_id, reply_id;
   wire                                     reply_valid, reply_ready, reply_epoch, reply_debug, lookup_reply_ready;
@@ -359,7 +359,7 @@ module riscv_iommu #(
       .rsp_response_o    (response_flat),
       .debug_rsp_valid_o (debug_rsp_valid),
       .miss_valid_o      (miss_valid),
-      .miss_ready_i      (miss_ready && !page_walk_valid),
+      .miss_ready_i      (!page_walk_valid),
       .miss_request_o    (miss_request),
       .miss_id_o         (miss_id),
       .miss_epoch_o      (miss_epoch),
@@ -441,7 +441,6 @@ module riscv_iommu #(
       .early_id_i        (accepted_id),
       .early_epoch_i     (accepted_epoch),
       .miss_valid_i      (miss_valid || page_walk_valid),
-      .miss_ready_o      (miss_ready),
       .miss_request_i    (page_walk_valid ? page_walk_request : miss_request),
       .miss_id_i         (miss_id),
       .miss_epoch_i      (miss_epoch),
@@ -780,7 +779,6 @@ module riscv_iommu #(
       .request_i       ({page_req_dsv_i, page_req_did_i, page_req_pv_i, page_req_pid_i, page_req_priv_i, page_req_exec_i,
                          page_req_payload_i}),
       .walk_valid_o    (page_walk_valid),
-      .walk_ready_i    (miss_ready),
       .walk_request_o  (page_walk_request),
       .walked_i        (reply_valid && result_message),
       .walked_allowed_i(page_walk.status == iommu_pkg::RESPONSE_SUCCESS),

@@ -6,6 +6,9 @@ slots are taken, and more misses wait than there are slots. Latencies are those 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 import cocotb
 from cocotb.task import bridge
 from sluicegate.conformance.iommu_cases import MemoryImage
@@ -39,6 +42,7 @@ WALK = LATENCY + 4
 MISS_BOUND = 2 * (WALK + WALKS * STEPS)
 """Cycles of a miss: a slot becomes free within one walk and is given to it, then it walks, beside the steps of all others."""
 IDENTIFIERS = 200
+MISSES = 15
 SPARSE = 40
 """Misses of the greedy device for one of the modest one, which then has no backlog of its own."""
 
@@ -97,6 +101,8 @@ class FairnessTest(BaseTest):
     """Hits of the modest device first, then its misses, each between many misses of the greedy one."""
 
     top = IOMMU
+    pages: Iterator[int]
+    """Pages of the greedy device that nobody has asked for, in tables that are known."""
 
     def prepare(self) -> None:
         self.bench = IommuBench(self.environment.simulation, self.environment.translation_port)
@@ -114,27 +120,28 @@ class FairnessTest(BaseTest):
         bench = self.bench
         bench.load(page_tables())
         bench.program(IommuConfiguration(CAPABILITIES, 2, DIRECTORY >> 2 | 2))
-        # Contexts, the modest device's table and its superpage.
+        # Contexts and all tables, so that no walk is longer than WALK; the modest device's superpage.
         modest = (TABLES - 1) * LINES
-        bench.translate([request(GREEDY, 0)])
+        for table in range(TABLES - 1):
+            bench.translate([request(GREEDY, table * LINES)])
+        self.pages = (page for page in range(modest) if page % LINES)
         bench.translate([request(MODEST, modest)])
         bench.translate([Request(MODEST, SUPERPAGE)])
         hits = [Request(MODEST, SUPERPAGE + 4096 * index) for index in range(24)]
-        pages = self.crowd(1, 9, hits, "hit beside a greedy device", HIT_BOUND)
-        misses = [request(MODEST, modest + 1 + index) for index in range((modest - pages) // SPARSE - 1)]
-        self.crowd(pages, SPARSE, misses, "miss beside a greedy device", MISS_BOUND)
+        self.crowd(9, hits, "hit beside a greedy device", HIT_BOUND)
+        misses = [request(MODEST, modest + 1 + index) for index in range(MISSES)]
+        self.crowd(SPARSE, misses, "miss beside a greedy device", MISS_BOUND)
         for name, worst in self.scoreboard.worst.items():
             self.environment.add_figure(name, worst, "cycles")
         self.environment.add_figure("miss beside a greedy device: bound", MISS_BOUND, "cycles")
 
-    def crowd(self, page: int, share: int, modest: list[Request], name: str, bound: int) -> int:
-        """A modest request behind every ``share`` greedy ones, whose pages begin at ``page``; returns the next page."""
+    def crowd(self, share: int, modest: list[Request], name: str, bound: int) -> None:
+        """A modest request behind every ``share`` greedy ones, to their next pages."""
         requests: list[Request] = []
         mine: list[int] = []
         for index, each in enumerate(modest):
             count = share if index else max(share, 4 * WALKS)
-            requests += [request(GREEDY, page + offset) for offset in range(count)]
-            page += count
+            requests += [request(GREEDY, page) for page in islice(self.pages, count)]
             mine.append(len(requests))
             requests.append(each)
         before = self.statistics.read()
@@ -147,7 +154,6 @@ class FairnessTest(BaseTest):
         waited = max(answer.latency for answer in answers)
         if waited < 2 * MISS_BOUND:
             raise self.scoreboard.error(f"{name}: the greedy device waited {waited} cycles at most: there was no crowd")
-        return page
 
 
 @cocotb.test()
