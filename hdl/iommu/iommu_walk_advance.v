@@ -263,13 +263,13 @@ module iommu_walk_advance #(
   wire of_same = (found.first || found.second) && (found.lost || found.stale);
   wire of_leaf = found.leaf && !of_same;
   wire of_hit = found.guest && reuses_second;
-  wire below = found.guest || ((found.first || found.process) && !of_same);   // of the second stage of `target`
-  wire of_target = found.start || found.directory || found.index || (found.second && !of_same) || (below && second_bare);
+  wire below = found.guest || found.first || found.process;                   // of the second stage of `target`
+  wire of_target = found.start || found.directory || found.index || found.second || (below && second_bare);
   wire descends_process = of_process && !second_bare;
   wire descends_target = below && !second_bare && !of_hit;
 
-  // Of the first stage: its root table, or that of the second stage on the way there; or of others. Whether the walk cache knows a table
-  // comes last.
+  // Of the first stage: its root table, or that of the second stage on the way there; or of others. Whether the walk cache knows a table,
+  // and whether an entry has to be accessed again, comes last.
   wire [55:0] first_address = second_bare ? root_entry : {device.second_ppn[43:2], second_index({3'd0, root_entry}, mode), 3'd0};
   wire [10:0] second_root =
       ({11{of_iova}} & second_index(iova[58:0], mode)) |
@@ -277,11 +277,11 @@ module iommu_walk_advance #(
       ({11{descends_target}} & second_index(target[58:0], mode));
   wire [55:0] other_address =
       ({56{of_process && second_bare}} & process_entry) |
-      ({56{of_same}} & walk.address) |
       ({56{of_hit && !second_bare}} & hit_address) |
       ({56{of_target}} & target[55:0]) |
       {{42{of_iova || descends_process || descends_target}} & device.second_ppn[43:2], second_root, 3'd0};
-  wire [55:0] address = other_address | ({56{of_root}} & first_address) | ({56{of_table}} & table_address);
+  wire [55:0] address = ({56{!of_same}} & other_address) | ({56{of_same}} & walk.address) |
+      ({56{of_root}} & first_address) | ({56{of_table}} & table_address);
 
   // Which walk goes on by which address. A table that has been read before is not beyond the physical address size.
   wire of_purpose_first = walk.purpose == iommu_spec_pkg::PURPOSE_FIRST;
@@ -367,7 +367,7 @@ module iommu_walk_advance #(
       issued.table_pbmt = of_table ? table_pbmt_i : found.second ? pte_pbmt : 2'd0;
     end
     if (reads_process) issued.table_pbmt = found.second ? pte_pbmt : 2'd0;
-    if (found.locate || below) issued.second_level = of_hit ? 3'd0 : device.second_mode[2:0] + 3'd2;
+    if (found.locate || (below && !of_same)) issued.second_level = of_hit ? 3'd0 : device.second_mode[2:0] + 3'd2;
     if (found.second && !found.leaf && !found.lost) issued.second_level = walk.second_level - 3'd1;
     if (found.start || found.directory)
       issued.state = found.directory && last ? iommu_spec_pkg::WALK_CONTEXT : iommu_spec_pkg::WALK_DIRECTORY;

@@ -186,8 +186,9 @@ module iommu_walker #(
   wire  [WALKS-1:0]  fetched = take_again ? picked : '0;
   // A request that began early and is committed in this cycle, or not.
   logic              early_q;
+  logic [WALKS-1:0]  early_slot_q;           // its slot, one-hot
   wire  [WALKS-1:0]  step_slot = WALKS'(1) << advance_slot_q;
-  wire  [WALKS-1:0]  occupied = busy_q | (early_q ? step_slot : '0);
+  wire  [WALKS-1:0]  occupied = busy_q | early_slot_q;
   wire               starting = !mem_rsp_valid_i && !look_q && !pick_q;
   wire               take_start = start_valid_i && start_ready_o;
   wire               take_early = start_early_i && start_ready_o;
@@ -536,9 +537,9 @@ module iommu_walker #(
   end
 
   // ---- Third cycle: the result of a walk whose last step was in the cycle before -------------------------------------------------------------
-  logic                               last_q;              // there is one
+  logic                               last_q, last_ends_q; // there is one; it ended in success with the entry just read
   logic [SLOT_W-1:0]                  last_slot_q;
-  logic [iommu_spec_pkg::WALK_W-1:0]  last_walk_q;
+  logic [iommu_spec_pkg::WALK_W-1:0]  last_walk_q, last_ended_walk_q;
   logic [iommu_spec_pkg::FINDING_W-1:0] last_finding_q;
   logic [4:0]                         last_end_q;
 
@@ -551,7 +552,7 @@ module iommu_walker #(
       .walk_o   (concluded_walk)
   );
 
-  // ---- Results: a register, loaded from the slot of one that waits, from the third cycle, or from a success in the second ---------------
+  // ---- Results: a register, loaded from the slot of one that waits, or from a success of the last cycle or of this one; others wait -------
   logic                                 result_valid_q, result_epoch_q;
   logic [SLOT_W-1:0]                    result_slot_q;
   logic [iommu_spec_pkg::REQUEST_W-1:0] result_request_q;
@@ -562,7 +563,7 @@ module iommu_walker #(
   wire  [SLOT_W-1:0]                    result_next = result_waits ? result_head : last_q ? last_slot_q : advance_slot_q;
   wire                                  result_end = result_release_i || result_restart_i;
   wire  [WALKS-1:0]                     result_select = WALKS'(1) << result_slot_q;
-  wire                                  queues = last_q && (result_valid_q || result_waits);
+  wire                                  queues = last_q && (!last_ends_q || result_valid_q || result_waits);
   wire                                  at_once = step_ends && !result_valid_q && !result_waits && !last_q;
 
   fifo #(
@@ -581,13 +582,13 @@ module iommu_walker #(
   );
 
   always_ff @(posedge clk_i) begin
-    result_valid_q <= result_valid_q ? !result_end : result_waits || last_q || step_ends;
+    result_valid_q <= result_valid_q ? !result_end : result_waits || (last_q ? last_ends_q : step_ends);
     // What stands there while there is none does not matter.
     if (!result_valid_q) begin
       result_slot_q <= result_next;
       result_request_q <= result_waits ? walked_q[result_head] : last_q ? fill_request_q : advance_request_q;
       result_context_q <= result_waits ? context_q[result_head] : last_q ? fill_context_q : advance_context_q;
-      result_walk_q <= result_waits ? ended_q[result_head] : last_q ? concluded_walk : ended_walk;
+      result_walk_q <= result_waits ? ended_q[result_head] : last_q ? last_ended_walk_q : ended_walk;
       result_id_q <= id_q[result_next];
       result_epoch_q <= epoch_q[result_next];
     end
@@ -613,7 +614,7 @@ module iommu_walker #(
     // Who waits for an interrupt file number looks at the guest address again, or at the number if the unit works for it then.
     kept_next = step_walk;
     if (advance_index) kept_next.state = iommu_spec_pkg::WALK_GUEST;
-    busy_d = busy_q | (take_start ? start_slot : '0) | (early_q && start_commit_i ? step_slot : '0);
+    busy_d = busy_q | (take_start ? start_slot : '0) | (start_commit_i ? early_slot_q : '0);
     again_d = (!pick_q || take_again ? again_q & ~pick_grant : again_q) | (step_again && !take_look ? step_slot : '0) | recalled | index_call;
     fresh_d = fresh_q & ~fetched;
     done_d = done_q | (step_done ? step_slot : '0);
@@ -639,6 +640,7 @@ module iommu_walker #(
     invalidate_q <= invalidate_i;
     advance_q <= advance_d;
     early_q <= take_early;
+    early_slot_q <= take_early ? free_select : '0;
     advance_slot_q <= slot;
     advance_request_q <= advance_request_d;
     advance_context_q <= advance_context_d;
@@ -680,6 +682,8 @@ module iommu_walker #(
     last_q <= step_done && !at_once;
     last_slot_q <= advance_slot_q;
     last_walk_q <= step_walk;
+    last_ends_q <= advance_ends;
+    last_ended_walk_q <= ended_walk;
     last_finding_q <= finding_q;
     last_end_q <= step_end;
     late_q <= step_access && (access_waits || late_q || !mem_req_ready_i);
@@ -704,6 +708,7 @@ module iommu_walker #(
       invalidate_q <= 1'b0;
       advance_q <= 1'b0;
       early_q <= 1'b0;
+      early_slot_q <= '0;
       pick_q <= 1'b0;
       look_q <= 1'b0;
       outside_q <= 1'b1;
@@ -743,12 +748,11 @@ module iommu_walker #(
 `ifndef SYNTHESIS
   // A walk that ends at once, concluded as well: the parts of the record that tell a reader what the result is.
   logic                              at_once_q;
-  logic [iommu_spec_pkg::WALK_W-1:0] ended_walk_q;
   walk_t                             walk_ends, walk_known;
 
   always_comb begin
     walk_ends = concluded_walk;
-    walk_known = ended_walk_q;
+    walk_known = last_ended_walk_q;
     {walk_known.big_endian, walk_known.place} = {walk_ends.big_endian, walk_ends.place};
     {walk_known.level, walk_known.second_level} = {walk_ends.level, walk_ends.second_level};
     {walk_known.table_w, walk_known.table_pbmt} = {walk_ends.table_w, walk_ends.table_pbmt};
@@ -756,7 +760,6 @@ module iommu_walker #(
 
   always_ff @(posedge clk_i) begin
     at_once_q <= step_ends && !rst_i;
-    ended_walk_q <= ended_walk;
   end
 
   always_ff @(posedge clk_i) begin

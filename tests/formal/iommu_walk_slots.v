@@ -319,6 +319,7 @@ module iommu_walk_slots #(
       free_is_free: assert ((u_walker.free_select & u_walker.occupied) == '0);
       done_is_queued: assert (f_ended == u_walker.done_q);
       looks_after_a_step: assert (!u_walker.look_q || (u_walker.advance_q && !u_walker.early_q));
+      early_has_its_slot: assert (u_walker.early_slot_q == (f_early_q ? f_step : '0));
       early_is_free: assert (u_walker.early_q == f_early_q && (!f_early_q || (u_walker.advance_q && (f_step & u_walker.busy_q) == '0 &&
           (u_walker.id_q[u_walker.advance_slot_q] == f_id) == f_early_mine_q &&
           (!f_early_named_q || u_walker.squashed_q[u_walker.advance_slot_q]))));
