@@ -181,6 +181,7 @@ module iommu_walker #(
   wire  [SLOT_W-1:0] pick_slot;
   wire  [WALKS-1:0]  pick_grant;
   wire               take_look = !mem_rsp_valid_i && look_q;
+  wire               goes_on = take_look && !(finding_q.first && finding_q.stale);
   wire               take_again = !mem_rsp_valid_i && !look_q && pick_q;
   wire  [WALKS-1:0]  picked = pick_q ? WALKS'(1) << pick_slot_q : '0;
   wire  [WALKS-1:0]  fetched = take_again ? picked : '0;
@@ -257,12 +258,11 @@ module iommu_walker #(
   wire [2:0]                           look_level;
   wire [iommu_spec_pkg::REQUEST_W-1:0] look_request = look_q ? advance_request_q : start_request_i;
 
-  // What the next look is at (iommu_walk_look.v), and whether the guest address is that of a table: if the walk goes on as the second stage
-  // has it, known a cycle before but for an entry of the first stage.
+  // What the look is at (iommu_walk_look.v), and whether the guest address is that of a table: known a cycle before, but whether an entry
+  // of the first stage is a leaf. A walk that starts again because of such an entry is fetched before it looks.
   logic [3:0] kind_d, kind_q;
   logic       implicit_d, implicit_q;
-  wire        again_from_start = outside_q || (finding_q.first && finding_q.stale);
-  wire  [3:0] look_kind = again_from_start ? 4'b0001 : kind_q;
+  wire  [3:0] look_kind = outside_q ? 4'b0001 : kind_q;
   wire        look_implicit = finding_q.first ? !finding_q.leaf : implicit_q;
 
   iommu_walk_look u_look (
@@ -397,7 +397,7 @@ module iommu_walker #(
   wire             step_done = !advance_access && !advance_again && !advance_index && step;
   wire             step_ends = advance_ends && advance_q && !early_q;
 
-  assign advance_d = mem_rsp_valid_i || take_again || (take_look && advance_again) || take_start || take_early;
+  assign advance_d = mem_rsp_valid_i || take_again || (goes_on && advance_again) || take_start || take_early;
 
   // ---- Interrupt file numbers: one at a time; who finds the unit busy looks again when it is free and its turn has come ----------
   logic [WALKS-1:0]  refused_d, refused_q;
@@ -615,7 +615,7 @@ module iommu_walker #(
     kept_next = step_walk;
     if (advance_index) kept_next.state = iommu_spec_pkg::WALK_GUEST;
     busy_d = busy_q | (take_start ? start_slot : '0) | (start_commit_i ? early_slot_q : '0);
-    again_d = (!pick_q || take_again ? again_q & ~pick_grant : again_q) | (step_again && !take_look ? step_slot : '0) | recalled | index_call;
+    again_d = (!pick_q || take_again ? again_q & ~pick_grant : again_q) | (step_again && !goes_on ? step_slot : '0) | recalled | index_call;
     fresh_d = fresh_q & ~fetched;
     done_d = done_q | (step_done ? step_slot : '0);
     squashed_d = squashed_q & ~start_slot;
@@ -772,11 +772,11 @@ module iommu_walker #(
       else $error("iommu_walker: memory response in the cycle of its request");
       assert (!step || $countones({step_access, step_again, step_index}) <= 1)
       else $error("iommu_walker: a step must access memory, go on, wait, or finish");
-      assert (!(take_look && step_again) || look_kind == {step_walk.state == iommu_spec_pkg::WALK_MSI_INDEX,
+      assert (!(goes_on && step_again) || look_kind == {step_walk.state == iommu_spec_pkg::WALK_MSI_INDEX,
           step_walk.state == iommu_spec_pkg::WALK_GUEST, step_walk.state == iommu_spec_pkg::WALK_CONTEXT,
           step_walk.state == iommu_spec_pkg::WALK_START})
       else $error("iommu_walker: a walk goes on otherwise than it was looked at");
-      assert (!(take_look && step_again && look_kind[2]) || step_walk.guest == finding_q.target)
+      assert (!(goes_on && step_again && look_kind[2]) || step_walk.guest == finding_q.target)
       else $error("iommu_walker: a walk looks up another address than it has found");
       assert (!step_ends || step_done) else $error("iommu_walker: a walk that ends goes on");
       assert (!at_once_q || walk_ends == walk_known) else $error("iommu_walker: a walk ends otherwise than was said");
