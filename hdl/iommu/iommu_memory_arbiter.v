@@ -52,7 +52,7 @@ module iommu_memory_arbiter #(
 );
 
   // Whose turn it is: one engine, or none and so the walker. Known a cycle ahead: a walk's access comes late in its cycle, and must
-  // find its way to the port open. After an engine the walker has a turn.
+  // find its way to the port open. After an engine the walker has a turn. The arbiter learns of a turn while that lasts.
   logic [ENGINES-1:0]          turn_d, turn_q;
   wire  [ENGINES-1:0]          grant;
   wire  [$clog2(ENGINES)-1:0]  unused_grant_index;
@@ -64,8 +64,8 @@ module iommu_memory_arbiter #(
   ) u_arbiter (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .request_i    (engine_valid_i),
-      .advance_i    (open && walkers),
+      .request_i    (walkers ? engine_valid_i : turn_q),
+      .advance_i    (!walkers),
       .grant_o      (grant),
       .grant_index_o(unused_grant_index)
   );

@@ -20,6 +20,7 @@ module iommu_miss_queue #(
     // A request that may be presented as a miss in the next cycle, then with `miss_early_i`.
     input  wire                                     early_valid_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]     early_request_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]        early_hash_i,
     input  wire [ID_W-1:0]                          early_id_i,
     input  wire                                     early_epoch_i,
 
@@ -36,6 +37,7 @@ module iommu_miss_queue #(
     output wire                                     start_commit_o,
     input  wire                                     start_ready_i,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]     start_request_o,
+    output wire [iommu_spec_pkg::HASH_W-1:0]        start_hash_o,
     output wire [ID_W-1:0]                          start_id_o,
     output wire                                     start_epoch_o,
     input  wire [WALKS-1:0]                         start_merge_i,
@@ -43,6 +45,7 @@ module iommu_miss_queue #(
 
     // Walker: results.
     input  wire                                     result_valid_i,
+    input  wire [SLOT_W-1:0]                        result_next_i,
     input  wire [SLOT_W-1:0]                        result_slot_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]     result_request_i,
     input  wire [ID_W-1:0]                          result_id_i,
@@ -53,6 +56,7 @@ module iommu_miss_queue #(
     output wire                                     result_release_o,
     output wire                                     result_restart_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]     restart_request_o,
+    output wire [iommu_spec_pkg::HASH_W-1:0]        restart_hash_o,
     output wire [ID_W-1:0]                          restart_id_o,
     output wire                                     restart_epoch_o,
 
@@ -82,6 +86,7 @@ module iommu_miss_queue #(
   // ---- Queues, and the way past them ------------------------------------------------------------------------------------------
   request_t          missed;
   wire [MISS_W-1:0]  first;
+  wire [iommu_spec_pkg::HASH_W-1:0] first_hash;
   wire               first_valid, none_waits;
   logic              begun_q;                      // the early request of the cycle before has begun
 
@@ -94,20 +99,22 @@ module iommu_miss_queue #(
   iommu_device_queues #(
       .QUEUES(QUEUES),
       .DEPTH(1 << ID_W),
-      .WIDTH(MISS_W)
+      .WIDTH(iommu_spec_pkg::HASH_W + MISS_W)
   ) u_queues (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
       .in_valid_i (miss_valid_i && !start_commit_o),
       .in_device_i(missed.did),
-      .in_data_i  ({miss_request_i, miss_id_i, miss_epoch_i}),
+      .in_data_i  ({iommu_spec_pkg::request_hash({missed.did, missed.pv, missed.pid, missed.priv}, missed.iova[63:12]),
+                    miss_request_i, miss_id_i, miss_epoch_i}),
       .out_valid_o(first_valid),
-      .out_data_o (first),
+      .out_data_o ({first_hash, first}),
       .take_i     (merge || (start_valid_o && start_ready_i)),
       .idle_o     (none_waits)
   );
 
   assign {start_request_o, start_id_o, start_epoch_o} = first_valid ? first : {early_request_i, early_id_i, early_epoch_i};
+  assign start_hash_o = first_valid ? first_hash : early_hash_i;
   assign start_valid_o = first_valid && !(merge_wanted && (merge_room_q || start_hold_i));
   assign start_early_o = early_valid_i && none_waits && !merge_wanted;
   assign start_commit_o = begun_q && miss_valid_i && miss_early_i;
@@ -122,21 +129,12 @@ module iommu_miss_queue #(
   logic [MERGE_W-1:0] free_merge;
   logic [SLOT_W-1:0]  merge_slot;
 
-  // At least two are 0.
-  function automatic two_free;
-    input [MERGES-1:0] used;
-    logic one;
-    begin
-      one = 1'b0;
-      two_free = 1'b0;
-      for (int i = 0; i < MERGES; i++) begin
-        two_free = two_free || (one && !used[i]);
-        one = one || !used[i];
-      end
-    end
-  endfunction
+  localparam int USED_W = MERGE_W + 1;
+  logic [USED_W-1:0] used;
 
   always_comb begin
+    used = '0;
+    for (int i = 0; i < MERGES; i++) used = used + USED_W'(merged_q[i]);
     free_merge = '0;
     for (int i = MERGES - 1; i >= 0; i--) if (!merged_q[i]) free_merge = MERGE_W'(i);
     merge_slot = '0;
@@ -154,12 +152,18 @@ module iommu_miss_queue #(
   logic               next_valid_d, next_valid_q;
   logic [MERGE_W-1:0] next_q;
   logic [MISS_W-1:0]  next_miss_q;
+  // It is of the walk's requester and page indeed, not only by the hash; it is the last one; none waits for the result.
+  logic               next_same_q, next_last_q, alone_d, alone_q;
+  request_t           next_request;
 
   always_comb begin
     for (int i = 0; i < MERGES; i++) waiting[i] = merged_q[i] && merged_slot_q[i] == result_slot_i;
     for (int i = 0; i < MERGES; i++) ahead[i] = waiting[i] && MERGE_W'(i) > turn_q[result_slot_i];
     next_merge = '0;
     for (int i = MERGES - 1; i >= 0; i--) if (ahead == '0 ? waiting[i] : ahead[i]) next_merge = MERGE_W'(i);
+    next_request = merged_miss_q[next_merge][MISS_W-1 -: iommu_spec_pkg::REQUEST_W];
+    alone_d = !(merge_q && merge_slot == result_next_i);
+    for (int i = 0; i < MERGES; i++) if (merged_q[i] && merged_slot_q[i] == result_next_i) alone_d = 1'b0;
   end
 
   // ---- Replies --------------------------------------------------------------------------------------------------------------------
@@ -177,7 +181,7 @@ module iommu_miss_queue #(
   assign result = result_request_i;
   assign merged = merged_request;
 
-  wire record, cacheable, shared;
+  wire record, cacheable, allowed;
 
   iommu_reply u_reply (
       .request_i    (result_request_i),
@@ -189,14 +193,15 @@ module iommu_miss_queue #(
       .fault_o      (fault_o),
       .cacheable_o  (cacheable),
       .translation_o(fill_translation_o),
-      .shared_o     (shared)
+      .shared_o     (allowed)
   );
 
   wire [MERGES-1:0] next_select = MERGES'(1) << next_q;
   wire              own = result_valid_i && !answered_q;
   wire              other = next_valid_q;
   wire              leaves = reply_valid_o && reply_ready_i;
-  wire              last = own ? waiting == '0 : (waiting & ~next_select) == '0;
+  wire              last = own ? alone_q : next_last_q;
+  wire              shared = allowed && next_same_q;
 
   assign reply_valid_o = own ? !record || recorded_q || fault_ready_i : other && shared;
   assign reply_id_o = answered_q ? merged_id : result_id_i;
@@ -209,6 +214,7 @@ module iommu_miss_queue #(
   assign result_release_o = leaves && last;
   assign result_restart_o = other && !shared;
   assign restart_request_o = merged_request;
+  assign restart_hash_o = iommu_spec_pkg::request_hash({merged.did, merged.pv, merged.pid, merged.priv}, merged.iova[63:12]);
   assign restart_id_o = merged_id;
   assign restart_epoch_o = merged_epoch;
 
@@ -230,11 +236,15 @@ module iommu_miss_queue #(
     merge_q <= merge;
     merge_miss_q <= first;
     merge_walks_q <= start_merge_i;
-    // For a merge that is being written, and for one that is decided.
-    merge_room_q <= two_free(merged_d);
+    // For a merge that is being written, and for two that are decided.
+    merge_room_q <= used <= USED_W'(MERGES - 3);
+    if (!result_valid_i) alone_q <= alone_d;
     if (!next_valid_q) begin
       next_q <= next_merge;
       next_miss_q <= merged_miss_q[next_merge];
+      next_same_q <= {next_request.did, next_request.pv, next_request.pid, next_request.priv, next_request.iova[63:12]} ==
+          {result.did, result.pv, result.pid, result.priv, result.iova[63:12]};
+      next_last_q <= (waiting & (waiting - 1'b1)) == '0;
     end
     next_valid_q <= next_valid_d;
     if (turn_over) turn_q[result_slot_i] <= next_q;
@@ -262,6 +272,7 @@ module iommu_miss_queue #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
+      assert (!own || alone_q == (waiting == '0)) else $error("iommu_miss_queue: who waits for a result was not known before");
       assert (!answered_q || waiting != '0) else $error("iommu_miss_queue: result held without a waiting request");
       assert (!next_valid_q || (answered_q && waiting[next_q])) else $error("iommu_miss_queue: a request is answered that does not wait");
       assert (!merge_q || merged_q != '1) else $error("iommu_miss_queue: a merged request has no place");

@@ -216,6 +216,15 @@ package iommu_spec_pkg;
     end
   endfunction
 
+  // Hash of a requester {DID, PV, PID, priv} and a page number.
+  function automatic [HASH_W-1:0] request_hash;
+    input [45:0] requester;
+    input [51:0] page;
+    begin
+      request_hash = hash({requester[45:22], requester[20:1], page}) ^ HASH_W'({requester[21], requester[0]});
+    end
+  endfunction
+
   // Bits of a page number that are offset within a page of size `code`.
   function automatic [51:0] page_number_mask;
     input [2:0] code;

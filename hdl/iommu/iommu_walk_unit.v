@@ -26,13 +26,15 @@ module iommu_walk_unit #(
     input  wire [43:0]                                ddtp_ppn_i,
     input  wire [23:0]                                qos_i,
 
-    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it). `start_early_i` instead
+    // New walk, its hash that of the requester and the page (iommu_spec_pkg). `start_merge_o`: the walks in flight whose hash is the same, so
+    // that this request may share their result (then do not start it). `start_early_i` instead
     // of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the next cycle.
     input  wire                                       start_valid_i,
     input  wire                                       start_early_i,
     input  wire                                       start_commit_i,
     output wire                                       start_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]          start_hash_i,
     input  wire [ID_W-1:0]                            start_id_i,
     input  wire                                       start_epoch_i,
     output wire [WALKS-1:0]                           start_merge_o,
@@ -42,6 +44,8 @@ module iommu_walk_unit #(
     // Result of the oldest finished walk, registered; held until released (slot free) or restarted with another request. Two results are
     // at least a cycle apart.
     output wire                                       result_valid_o,
+    // Slot of the result that comes into the register in this cycle, if one does.
+    output wire [SLOT_W-1:0]                          result_next_o,
     output wire [SLOT_W-1:0]                          result_slot_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       result_request_o,
     output wire [ID_W-1:0]                            result_id_o,
@@ -53,6 +57,7 @@ module iommu_walk_unit #(
     input  wire                                       result_release_i,
     input  wire                                       result_restart_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       restart_request_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]          restart_hash_i,
     input  wire [ID_W-1:0]                            restart_id_i,
     input  wire                                       restart_epoch_i,
 
@@ -142,11 +147,13 @@ module iommu_walk_unit #(
       .start_commit_i   (start_commit_i),
       .start_ready_o    (start_ready_o),
       .start_request_i  (start_request_i),
+      .start_hash_i     (start_hash_i),
       .start_id_i       (start_id_i),
       .start_epoch_i    (start_epoch_i),
       .start_merge_o    (start_merge_o),
       .start_hold_o     (start_hold_o),
       .result_valid_o   (result_valid_o),
+      .result_next_o    (result_next_o),
       .result_slot_o    (result_slot_o),
       .result_request_o (result_request_o),
       .result_id_o      (result_id_o),
@@ -157,6 +164,7 @@ module iommu_walk_unit #(
       .result_release_i (result_release_i),
       .result_restart_i (result_restart_i),
       .restart_request_i(restart_request_i),
+      .restart_hash_i   (restart_hash_i),
       .restart_id_i     (restart_id_i),
       .restart_epoch_i  (restart_epoch_i),
       .lookup_request_o (lookup_request),

@@ -28,13 +28,15 @@ module iommu_walker #(
     input  wire [43:0]                                ddtp_ppn_i,
     input  wire [23:0]                                qos_i,
 
-    // New walk. `start_merge_o`: the walks in flight whose result this request may share (then do not start it). `start_early_i` instead
+    // New walk, its hash that of the requester and the page (iommu_spec_pkg). `start_merge_o`: the walks in flight whose hash is the same, so
+    // that this request may share their result (then do not start it). `start_early_i` instead
     // of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the next cycle.
     input  wire                                       start_valid_i,
     input  wire                                       start_early_i,
     input  wire                                       start_commit_i,
     output wire                                       start_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]          start_hash_i,
     input  wire [ID_W-1:0]                            start_id_i,
     input  wire                                       start_epoch_i,
     output wire [WALKS-1:0]                           start_merge_o,
@@ -44,6 +46,8 @@ module iommu_walker #(
     // Result of the oldest finished walk, registered; held until released (slot free) or restarted with another request. Two results are
     // at least a cycle apart.
     output wire                                       result_valid_o,
+    // Slot of the result that comes into the register in this cycle, if one does.
+    output wire [SLOT_W-1:0]                          result_next_o,
     output wire [SLOT_W-1:0]                          result_slot_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       result_request_o,
     output wire [ID_W-1:0]                            result_id_o,
@@ -55,6 +59,7 @@ module iommu_walker #(
     input  wire                                       result_release_i,
     input  wire                                       result_restart_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       restart_request_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]          restart_hash_i,
     input  wire [ID_W-1:0]                            restart_id_i,
     input  wire                                       restart_epoch_i,
 
@@ -142,8 +147,9 @@ module iommu_walker #(
   // In the cycle before: a walk that starts now may still see what it removes, so it counts as in flight.
   logic             invalidate_q;
 
-  // Requests as they are compared with new ones, and, from the first step on, as the steps read them.
+  // Requests, the hashes that are compared with new ones, and, from the first step on, the requests as the steps read them.
   logic [iommu_spec_pkg::REQUEST_W-1:0] request_q [0:WALKS-1];
+  logic [iommu_spec_pkg::HASH_W-1:0]    hash_q [0:WALKS-1];
   logic [iommu_spec_pkg::REQUEST_W-1:0] walked_q [0:WALKS-1];
   logic [iommu_spec_pkg::CONTEXT_W-1:0] context_q [0:WALKS-1];
   // Progress of the walks, and the records of those that have ended.
@@ -190,7 +196,11 @@ module iommu_walker #(
   logic [WALKS-1:0]  early_slot_q;           // its slot, one-hot
   wire  [WALKS-1:0]  step_slot = WALKS'(1) << advance_slot_q;
   wire  [WALKS-1:0]  occupied = busy_q | early_slot_q;
-  wire               starting = !mem_rsp_valid_i && !look_q && !pick_q;
+  // Looks in a row whose cycle a response took, so that their slots have to be fetched anew: after some new walks wait until one has
+  // looked, or responses to those could keep one waiting for ever.
+  localparam int LOSSES_W = 4;
+  logic [LOSSES_W-1:0] losses_d, losses_q;
+  wire               starting = !mem_rsp_valid_i && !look_q && !pick_q && losses_q != '1;
   wire               take_start = start_valid_i && start_ready_o;
   wire               take_early = start_early_i && start_ready_o;
   wire               free = occupied != '1;
@@ -472,9 +482,7 @@ module iommu_walker #(
       request_t held;
       assign held = request_q[i];
       assign start_merge_o[i] = occupied[i] && !done_q[i] && !squashed_q[i] && !invalidate_i &&
-          start.at == iommu_spec_pkg::AT_UNTRANSLATED && held.at == iommu_spec_pkg::AT_UNTRANSLATED &&
-          held.did == start.did && held.pv == start.pv && held.pid == start.pid && held.priv == start.priv &&
-          held.iova[63:12] == start.iova[63:12];
+          start.at == iommu_spec_pkg::AT_UNTRANSLATED && held.at == iommu_spec_pkg::AT_UNTRANSLATED && hash_q[i] == start_hash_i;
     end
   endgenerate
 
@@ -596,6 +604,7 @@ module iommu_walker #(
   end
 
   assign result_valid_o = result_valid_q;
+  assign result_next_o = result_next;
   assign result_slot_o = result_slot_q;
   assign result_request_o = result_request_q;
   assign result_id_o = result_id_q;
@@ -607,6 +616,9 @@ module iommu_walker #(
   // ---- Next state ------------------------------------------------------------------------------------------------------------
   always_comb begin
     for (int i = 0; i < 44; i++) beyond_d[i] = 32'(capabilities_i[37:32]) <= 32'(i + 12);
+    losses_d = losses_q;
+    if (take_look && advance_again) losses_d = '0;
+    else if (step_again && losses_q != '1) losses_d = losses_q + 1'b1;
     refused_d = refused_q & ~recalled;
     if (step_index && !index_admits) refused_d = refused_d | step_slot;
     turn_d = recalled | (step && !advance_again ? turn_q & ~step_slot : turn_q);
@@ -647,6 +659,7 @@ module iommu_walker #(
     advance_walk_q <= advance_walk_d;
     finding_q <= finding_d;
     look_q <= look_d;
+    losses_q <= losses_d;
     kind_q <= kind_d;
     implicit_q <= implicit_d;
     outside_q <= !look_d;
@@ -711,6 +724,7 @@ module iommu_walker #(
       early_slot_q <= '0;
       pick_q <= 1'b0;
       look_q <= 1'b0;
+      losses_q <= '0;
       outside_q <= 1'b1;
       context_fill_q <= 1'b0;
       table_fill_q <= 1'b0;
@@ -733,11 +747,13 @@ module iommu_walker #(
       always_ff @(posedge clk_i) begin
         if (restarted) begin
           request_q[i] <= restart_request_i;
+          hash_q[i] <= restart_hash_i;
           id_q[i] <= restart_id_i;
           epoch_q[i] <= restart_epoch_i;
         end else if (started) begin
           // Also where none starts: what a free slot holds does not matter.
           request_q[i] <= start_request_i;
+          hash_q[i] <= start_hash_i;
           id_q[i] <= start_id_i;
           epoch_q[i] <= start_epoch_i;
         end

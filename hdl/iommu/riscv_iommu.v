@@ -334,6 +334,7 @@ module riscv_iommu #(
   wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation, neighbour_translation;
   wire                                     accepted;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     accepted_request;
+  wire [iommu_spec_pkg::HASH_W-1:0]        accepted_hash, start_hash, restart_hash;
   wire [ID_W-1:0]                          accepted_id;
   wire                                     accepted_epoch;
   wire                                     neighbour_valid, neighbour_ready, probe, present;
@@ -388,6 +389,7 @@ module riscv_iommu #(
       .idle_o            (idle),
       .accepted_o        (accepted),
       .accepted_request_o(accepted_request),
+      .accepted_hash_o   (accepted_hash),
       .accepted_id_o     (accepted_id),
       .accepted_epoch_o  (accepted_epoch),
       .l1_hit_o          (stat_l1_hit_o),
@@ -416,7 +418,7 @@ module riscv_iommu #(
   wire [WALKS-1:0]                      start_merge;
   wire                                  start_hold;
   wire                                  result_valid, result_epoch, result_squashed, result_release, result_restart, restart_epoch;
-  wire [SLOT_W-1:0]                     result_slot;
+  wire [SLOT_W-1:0]                     result_slot, result_next;
   wire [iommu_spec_pkg::CONTEXT_W-1:0]  result_context;
   wire [iommu_spec_pkg::WALK_W-1:0]     result_walk;
   wire                                  walk_fault_valid, walk_fault_ready;
@@ -438,6 +440,7 @@ module riscv_iommu #(
       .rst_i             (rst_i),
       .early_valid_i     (accepted),
       .early_request_i   (accepted_request),
+      .early_hash_i      (accepted_hash),
       .early_id_i        (accepted_id),
       .early_epoch_i     (accepted_epoch),
       .miss_valid_i      (miss_valid || page_walk_valid),
@@ -450,11 +453,13 @@ module riscv_iommu #(
       .start_commit_o    (start_commit),
       .start_ready_i     (start_ready),
       .start_request_o   (start_request),
+      .start_hash_o      (start_hash),
       .start_id_o        (start_id),
       .start_epoch_o     (start_epoch),
       .start_merge_i     (start_merge),
       .start_hold_i      (start_hold),
       .result_valid_i    (result_valid),
+      .result_next_i     (result_next),
       .result_slot_i     (result_slot),
       .result_request_i  (result_request),
       .result_id_i       (result_id),
@@ -465,6 +470,7 @@ module riscv_iommu #(
       .result_release_o  (result_release),
       .result_restart_o  (result_restart),
       .restart_request_o (restart_request),
+      .restart_hash_o    (restart_hash),
       .restart_id_o      (restart_id),
       .restart_epoch_o   (restart_epoch),
       .reply_valid_o     (reply_valid),
@@ -519,11 +525,13 @@ module riscv_iommu #(
       .start_commit_i   (start_commit),
       .start_ready_o    (start_ready),
       .start_request_i  (start_request),
+      .start_hash_i     (start_hash),
       .start_id_i       (start_id),
       .start_epoch_i    (start_epoch),
       .start_merge_o    (start_merge),
       .start_hold_o     (start_hold),
       .result_valid_o   (result_valid),
+      .result_next_o    (result_next),
       .result_slot_o    (result_slot),
       .result_request_o (result_request),
       .result_id_o      (result_id),
@@ -534,6 +542,7 @@ module riscv_iommu #(
       .result_release_i (result_release),
       .result_restart_i (result_restart),
       .restart_request_i(restart_request),
+      .restart_hash_i   (restart_hash),
       .restart_id_i     (restart_id),
       .restart_epoch_i  (restart_epoch),
       .line_o           (line),

@@ -22,11 +22,13 @@ module iommu_walk_slots #(
     input  wire                                        start_early_i,
     input  wire                                        start_commit_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]        start_request_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]           start_hash_i,
     input  wire [ID_W-1:0]                             start_id_i,
     input  wire                                        start_epoch_i,
     input  wire                                        result_release_i,
     input  wire                                        result_restart_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]        restart_request_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]           restart_hash_i,
     input  wire [ID_W-1:0]                             restart_id_i,
     input  wire                                        restart_epoch_i,
     input  wire                                        context_hit_i,
@@ -56,6 +58,7 @@ module iommu_walk_slots #(
   wire [WALKS-1:0] unused_start_merge;
   wire unused_start_hold;
   wire result_valid;
+  wire [SLOT_W-1:0] unused_result_next;
   wire [SLOT_W-1:0] result_slot;
   wire [iommu_spec_pkg::REQUEST_W-1:0] unused_result_request;
   wire [ID_W-1:0] result_id;
@@ -115,11 +118,13 @@ module iommu_walk_slots #(
       .start_early_i(start_early_i),
       .start_commit_i(start_commit_i),
       .start_request_i(start_request_i),
+      .start_hash_i(start_hash_i),
       .start_id_i(start_id_i),
       .start_epoch_i(start_epoch_i),
       .result_release_i(result_release_i),
       .result_restart_i(result_restart_i),
       .restart_request_i(restart_request_i),
+      .restart_hash_i(restart_hash_i),
       .restart_id_i(restart_id_i),
       .restart_epoch_i(restart_epoch_i),
       .context_hit_i(context_hit_i),
@@ -150,6 +155,7 @@ module iommu_walk_slots #(
       .start_merge_o(unused_start_merge),
       .start_hold_o(unused_start_hold),
       .result_valid_o(result_valid),
+      .result_next_o(unused_result_next),
       .result_slot_o(result_slot),
       .result_request_o(unused_result_request),
       .result_id_o(result_id),
