@@ -308,15 +308,27 @@ module riscv_iommu #(
       .response_i      (response_flat)
   );
 
-  // ---- Invalidation: by command, and of everything when the directory changes ---------------------------------------------------------
+  // ---- Invalidation: by command, and of everything when the directory changes; registered, since every cache hears it ------------------
   wire                                      command_invalidate;
   wire [iommu_spec_pkg::INVALIDATION_W-1:0] command_invalidation;
-  wire                                      invalidate = command_invalidate || switch_directory;
-  invalidation_t                            invalidation;
+  logic                                     invalidate_q, switched_q;
+  invalidation_t                            invalidation_d, invalidation_q;
+  // The first request under a new directory comes behind the invalidation.
+  wire                                      hold_requests = hold || switched_q;
 
   always_comb begin
-    invalidation = command_invalidation;
-    invalidation.everything = switch_directory;
+    invalidation_d = command_invalidation;
+    invalidation_d.everything = switch_directory;
+  end
+
+  always_ff @(posedge clk_i) begin
+    invalidate_q <= command_invalidate || switch_directory;
+    switched_q <= switch_directory;
+    invalidation_q <= invalidation_d;
+    if (rst_i) begin
+      invalidate_q <= 1'b0;
+      switched_q <= 1'b0;
+    end
   end
 
   // ---- Walks of page requests: beside the misses, one at a time, and first ---------------------------------------------------------------
@@ -381,9 +393,9 @@ module riscv_iommu #(
       .probe_i           (probe),
       .probe_request_i   (probe_request),
       .present_o         (present),
-      .invalidate_i      (invalidate),
-      .invalidation_i    (invalidation),
-      .hold_i            (hold),
+      .invalidate_i      (invalidate_q),
+      .invalidation_i    (invalidation_q),
+      .hold_i            (hold_requests),
       .flip_i            (flip),
       .drained_o         (drained),
       .idle_o            (idle),
@@ -548,8 +560,8 @@ module riscv_iommu #(
       .line_o           (line),
       .line_slot_o      (line_slot),
       .line_g_o         (line_g),
-      .invalidate_i     (invalidate),
-      .invalidation_i   (invalidation),
+      .invalidate_i     (invalidate_q),
+      .invalidation_i   (invalidation_q),
       .mem_req_valid_o  (walk_mem_valid),
       .mem_req_ready_i  (walk_mem_ready),
       .mem_req_slot_o   (walk_mem_slot),
@@ -591,7 +603,7 @@ module riscv_iommu #(
           .result_request_i  (result_request),
           .result_context_i  (result_context),
           .result_walk_i     (result_walk),
-          .invalidate_i      (invalidate),
+          .invalidate_i      (invalidate_q),
           .probe_o           (probe),
           .probe_request_o   (probe_request),
           .present_i         (present),
@@ -610,7 +622,7 @@ module riscv_iommu #(
     end
   endgenerate
 
-  assign stat_neighbour_o = neighbour_valid && neighbour_ready && !invalidate;
+  assign stat_neighbour_o = neighbour_valid && neighbour_ready && !invalidate_q;
   assign stat_walk_start_o = (start_valid && start_ready) || start_commit;
   assign stat_walk_end_o = result_release || result_restart;
 
@@ -793,7 +805,7 @@ module riscv_iommu #(
       .walked_allowed_i(page_walk.status == iommu_pkg::RESPONSE_SUCCESS),
       .walked_cause_i  (page_walk.cause),
       .walked_prpr_i   (page_context.prpr),
-      .hold_i          (hold),
+      .hold_i          (hold_requests),
       .idle_o          (pages_idle),
       .flip_i          (flip),
       .drained_o       (pages_drained),
@@ -925,7 +937,7 @@ module riscv_iommu #(
 
 `ifndef SYNTHESIS
   initial begin
-    if ($bits(invalidation) != iommu_spec_pkg::INVALIDATION_W)
+    if ($bits(invalidation_q) != iommu_spec_pkg::INVALIDATION_W)
       $fatal(1, "riscv_iommu: INVALIDATION_W in iommu_spec_pkg is not the width of its record");
   end
 `endif
