@@ -196,10 +196,12 @@ module iommu_walker #(
   logic [WALKS-1:0]  early_slot_q;           // its slot, one-hot
   wire  [WALKS-1:0]  step_slot = WALKS'(1) << advance_slot_q;
   wire  [WALKS-1:0]  occupied = busy_q | early_slot_q;
-  // Looks in a row whose cycle a response took, so that their slots have to be fetched anew: after some new walks wait until one has
-  // looked, or responses to those could keep one waiting for ever.
+  // A slot that was fetched and lost the cycle of its look to a response has to be fetched anew. One of those is watched: when it has lost
+  // some in a row, new walks wait until it has looked, or responses to those could keep it waiting for ever.
   localparam int LOSSES_W = 4;
   logic [LOSSES_W-1:0] losses_d, losses_q;
+  logic [SLOT_W-1:0] loser_q;
+  logic              fetched_q;              // the step in its second stage is a fetch
   wire               starting = !mem_rsp_valid_i && !look_q && !pick_q && losses_q != '1;
   wire               take_start = start_valid_i && start_ready_o;
   wire               take_early = start_early_i && start_ready_o;
@@ -617,8 +619,10 @@ module iommu_walker #(
   always_comb begin
     for (int i = 0; i < 44; i++) beyond_d[i] = 32'(capabilities_i[37:32]) <= 32'(i + 12);
     losses_d = losses_q;
-    if (take_look && advance_again) losses_d = '0;
-    else if (step_again && losses_q != '1) losses_d = losses_q + 1'b1;
+    if (fetched_q && (losses_q == '0 || advance_slot_q == loser_q)) begin
+      if (!mem_rsp_valid_i) losses_d = '0;
+      else if (losses_q != '1) losses_d = losses_q + 1'b1;
+    end
     refused_d = refused_q & ~recalled;
     if (step_index && !index_admits) refused_d = refused_d | step_slot;
     turn_d = recalled | (step && !advance_again ? turn_q & ~step_slot : turn_q);
@@ -660,6 +664,8 @@ module iommu_walker #(
     finding_q <= finding_d;
     look_q <= look_d;
     losses_q <= losses_d;
+    fetched_q <= take_again;
+    if (losses_q == '0) loser_q <= advance_slot_q;
     kind_q <= kind_d;
     implicit_q <= implicit_d;
     outside_q <= !look_d;
@@ -725,6 +731,7 @@ module iommu_walker #(
       pick_q <= 1'b0;
       look_q <= 1'b0;
       losses_q <= '0;
+      fetched_q <= 1'b0;
       outside_q <= 1'b1;
       context_fill_q <= 1'b0;
       table_fill_q <= 1'b0;
