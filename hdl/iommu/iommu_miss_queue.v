@@ -269,6 +269,12 @@ module iommu_miss_queue #(
     end
   end
 
+  generate
+    if (MERGES < 4) begin : g_check_merges
+      initial $fatal(1, "iommu_miss_queue: MERGES must be 4 or more: three are kept for merges that are under way");
+    end
+  endgenerate
+
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
