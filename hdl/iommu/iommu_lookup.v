@@ -250,22 +250,27 @@ module iommu_lookup #(
   hit_t      earlier_hit;
   response_t s2_response, earlier_response;
 
+  function automatic [iommu_spec_pkg::RESPONSE_W-1:0] response_of;
+    input [HIT_W-1:0] bits;
+    hit_t      hit;
+    response_t response;
+    begin
+      hit = bits;
+      response = '0;
+      response.status = iommu_pkg::RESPONSE_SUCCESS;
+      response.spa = hit.spa;
+      response.size = iommu_spec_pkg::page_shift(hit.page);
+      response.permissions = {3'b000, hit.permissions};
+      response.pbmt = hit.pbmt;
+      response_of = response;
+    end
+  endfunction
+
   assign earlier_hit = hit_queued ? queued_hit : s3_direct;
 
   always_comb begin
-    earlier_response = '0;
-    earlier_response.status = iommu_pkg::RESPONSE_SUCCESS;
-    earlier_response.spa = earlier_hit.spa;
-    earlier_response.size = iommu_spec_pkg::page_shift(earlier_hit.page);
-    earlier_response.permissions = {3'b000, earlier_hit.permissions};
-    earlier_response.pbmt = earlier_hit.pbmt;
-    if (choose_reply) earlier_response = reply_response_i;
-    s2_response = '0;
-    s2_response.status = iommu_pkg::RESPONSE_SUCCESS;
-    s2_response.spa = s2_hit.spa;
-    s2_response.size = iommu_spec_pkg::page_shift(s2_hit.page);
-    s2_response.permissions = {3'b000, s2_hit.permissions};
-    s2_response.pbmt = s2_hit.pbmt;
+    earlier_response = choose_reply ? reply_response_i : response_of(earlier_hit);
+    s2_response = response_of(s2_hit);
   end
 
   assign choose_hit = !(reply_valid_i && reply_may_go_q);
