@@ -1,6 +1,6 @@
 `default_nettype none
 // Entries of a fully associative cache: what the caches of the walker have in common. Keys are in registers and compared by the module
-// around it; data are in distributed RAM. Replacement in turn.
+// around it (iommu_key_compare.v); data are in distributed RAM. Replacement in turn.
 module iommu_associative_cache #(
     // Entries, 2 or more; bits of a key, of what an entry holds.
     parameter int ENTRIES = 8,
@@ -19,12 +19,13 @@ module iommu_associative_cache #(
     output wire                      hit_o,
     output wire [DATA_W-1:0]         data_o,
 
-    // Fill: in the place of entry `fill_same_i` (one-hot) if there is one, else of the next one in turn.
+    // Fill, and the entry that it is written to: in the place of entry `fill_same_i` (one-hot) if there is one, else of the next one in turn.
     input  wire                      fill_i,
     input  wire                      fill_any_i,
     input  wire [ENTRIES-1:0]        fill_same_i,
     input  wire [KEY_W-1:0]          fill_key_i,
     input  wire [DATA_W-1:0]         fill_data_i,
+    output wire [ENTRIES-1:0]        write_o,
 
     // Entries that are no longer valid; 1: nor is what is filled in this cycle.
     input  wire [ENTRIES-1:0]        drop_i,
@@ -77,6 +78,7 @@ module iommu_associative_cache #(
     end
   end
 
+  assign write_o = write;
   assign valid_o = valid_q;
   assign hit_o = match != '0;
   assign data_o = data_q[index];

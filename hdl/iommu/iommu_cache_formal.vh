@@ -1,10 +1,8 @@
 // Never stale, never foreign, for `include in the formal sections of the walker's caches whose fills are found by their hash. The module
-// has said before, of a key and a content that the solver chooses: `f_key` (KEY_W bits); `f_filled`, it is filled in this cycle;
+// has said before: `f_started_q`, 0 in the first cycle; of a key and a content that the solver chooses: `f_key` (KEY_W bits); `f_filled`, it is filled in this cycle;
 // `f_named`, `invalidation` names it if it is more than `everything`; `f_held`, the entries that hold it; `f_hit`, it is what the
 // lookup answers. Entry i is {hash, ..., key} in `stored`.
 
-logic f_started_q = 1'b0;
-always_ff @(posedge clk_i) f_started_q <= 1'b1;
 always_comb if (!f_started_q) assume (rst_i);
 
 // It was filled, and nothing has named it before the last cycle.
@@ -19,7 +17,6 @@ logic [KEY_W-1:0] f_next_key_q;
 always_ff @(posedge clk_i) f_next_key_q <= next_key;
 always_comb if (f_started_q) assume (!fill_i || fill_key == f_next_key_q);
 
-wire [ENTRIES-1:0] f_match = lookup_match & u_entries.valid_q;
 
 generate
   for (genvar i = 0; i < ENTRIES; i++) begin : g_f_entry
@@ -46,9 +43,9 @@ always_comb begin
     one_is_replaced: assert (any_q == (same_q != '0) && (same_q & (same_q - 1'b1)) == '0 &&
         u_entries.victim_q != '0 && (u_entries.victim_q & (u_entries.victim_q - 1'b1)) == '0);
     held_is_live: assert (f_held == '0 || f_live_q);
-    one_entry_matches: assert ((f_match & (f_match - 1'b1)) == '0);
+    one_entry_matches: assert ((u_entries.match & (u_entries.match - 1'b1)) == '0);
     never_stale_never_foreign: assert (!f_hit || f_live_q);
-    hit_of_the_last_entry: cover (f_hit && f_match[ENTRIES-1]);
+    hit_of_the_last_entry: cover (f_hit && u_entries.match[ENTRIES-1]);
     survives_an_invalidation: cover (f_hit && invalidate_q && !everything_q && !f_invalidated_q);
   end
 end

@@ -10,8 +10,13 @@ module iommu_context_cache #(
     input  wire                                       clk_i,
     input  wire                                       rst_i,
 
-    // Lookup by request_t.
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
+    // Lookup, combinational, if `lookup_start_i` of `start_request_i`, which is replaced by `next_start_i` in the next cycle where
+    // `start_load_i`, else of what `next_again_i` was in the cycle before (request_t).
+    input  wire                                       start_load_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_start_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_again_i,
+    input  wire                                       lookup_start_i,
     output wire                                       lookup_hit_o,
     output wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_o,
 
@@ -32,15 +37,19 @@ module iommu_context_cache #(
   localparam int HASH_W = iommu_spec_pkg::HASH_W;
   localparam int STORED_W = HASH_W + KEY_W;
 
-  request_t      lookup, fill, coming;
+  request_t      start, next_start, next_again, fill, coming;
   invalidation_t invalidation;
 
-  assign lookup = lookup_request_i;
+  assign start = start_request_i;
+  assign next_start = next_start_i;
+  assign next_again = next_again_i;
   assign fill = fill_request_i;
   assign coming = next_request_i;
   assign invalidation = invalidation_i;
 
-  wire  [KEY_W-1:0]  lookup_key = {lookup.did, lookup.pv, lookup.pid};
+  wire  [KEY_W-1:0]  start_key = {start.did, start.pv, start.pid};
+  wire  [KEY_W-1:0]  next_start_key = {next_start.did, next_start.pv, next_start.pid};
+  wire  [KEY_W-1:0]  next_again_key = {next_again.did, next_again.pv, next_again.pid};
   wire  [KEY_W-1:0]  fill_key = {fill.did, fill.pv, fill.pid};
   wire  [KEY_W-1:0]  next_key = {coming.did, coming.pv, coming.pid};
   wire  [HASH_W-1:0] next_hash = iommu_spec_pkg::hash({51'd0, next_key});
@@ -50,7 +59,8 @@ module iommu_context_cache #(
   logic              invalidate_q, everything_q, directory_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          valid, lookup_match, named;
+  wire [ENTRIES*KEY_W-1:0]    keys;
+  wire [ENTRIES-1:0]          valid, start_same, again_same, write, named;
   logic [ENTRIES-1:0]         same_d, same_q;   // the valid entry of the hash of what may be filled
   logic                       any_q;            // there is one
 
@@ -61,7 +71,7 @@ module iommu_context_cache #(
       logic            device_q, process_q;
 
       assign same_d[i] = valid[i] && stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
-      assign lookup_match[i] = key == lookup_key;
+      assign keys[KEY_W*i +: KEY_W] = key;
       assign named[i] = everything_q || (directory_q && device_q && process_q);
 
       always_ff @(posedge clk_i) begin
@@ -81,6 +91,36 @@ module iommu_context_cache #(
     invalidate_q <= invalidate_i && !rst_i;
   end
 
+  iommu_key_compare #(
+      .ENTRIES(ENTRIES),
+      .KEY_W  (KEY_W),
+      .PARTS  (3)
+  ) u_start_compare (
+      .clk_i      (clk_i),
+      .load_i     (start_load_i),
+      .next_i     (next_start_key),
+      .key_i      (start_key),
+      .keys_i     (keys),
+      .write_i    (write),
+      .write_key_i(fill_key),
+      .same_o     (start_same)
+  );
+
+  iommu_key_compare #(
+      .ENTRIES(ENTRIES),
+      .KEY_W  (KEY_W),
+      .PARTS  (3)
+  ) u_again_compare (
+      .clk_i      (clk_i),
+      .load_i     (1'b1),
+      .next_i     (next_again_key),
+      .key_i      (next_again_key),
+      .keys_i     (keys),
+      .write_i    (write),
+      .write_key_i(fill_key),
+      .same_o     (again_same)
+  );
+
   iommu_associative_cache #(
       .ENTRIES(ENTRIES),
       .KEY_W  (STORED_W),
@@ -90,7 +130,7 @@ module iommu_context_cache #(
       .rst_i      (rst_i),
       .keys_o     (stored),
       .valid_o    (valid),
-      .match_i    (lookup_match),
+      .match_i    (lookup_start_i ? start_same : again_same),
       .hit_o      (lookup_hit_o),
       .data_o     (lookup_context_o),
       .fill_i     (take_fill),
@@ -98,6 +138,7 @@ module iommu_context_cache #(
       .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_key}),
       .fill_data_i(fill_context_i),
+      .write_o    (write),
       .drop_i     (named & {ENTRIES{invalidate_q}}),
       .drop_fill_i(invalidate_i || invalidate_q)
   );
@@ -120,7 +161,12 @@ module iommu_context_cache #(
       f_same_key[i] = stored[STORED_W*i +: KEY_W] == f_key;
       f_held[i] = u_entries.valid_q[i] && f_same_key[i] && u_entries.data_q[i] == f_context;
     end
-  wire f_hit = lookup_hit_o && lookup_key == f_key && lookup_context_o == f_context;
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+
+  `include "iommu_key_compare_formal.vh"
+
+  wire f_hit = lookup_hit_o && f_lookup_key == f_key && lookup_context_o == f_context;
 
   `include "iommu_cache_formal.vh"
 `endif

@@ -75,10 +75,10 @@ module iommu_lookup #(
     output wire                                       drained_o,
     output wire                                       idle_o,
 
-    // A request was accepted in the cycle before (request_t, hash of its requester and page); a miss of it is presented in the next one, with `miss_early_o`, if none waits.
+    // A request was accepted in the cycle before (request_t); a miss of it is presented in the next one, with `miss_early_o`, if none
+    // waits.
     output wire                                       accepted_o,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]       accepted_request_o,
-    output wire [iommu_spec_pkg::HASH_W-1:0]          accepted_hash_o,
     output wire [ID_W-1:0]                            accepted_id_o,
     output wire                                       accepted_epoch_o,
 
@@ -110,7 +110,6 @@ module iommu_lookup #(
   logic                                 s1_valid_q, s1_bare_q, s1_epoch_q, epoch_q;
   logic [iommu_spec_pkg::REQUEST_W-1:0] s1_request_q;
   logic [ID_W-1:0]                      s1_id_q;
-  logic [iommu_spec_pkg::HASH_W-1:0]    s1_hash_q;
   wire  [L1_ENTRIES+SUPERPAGES-1:0]     s1_match;
 
   // ---- Stage 2 ----------------------------------------------------------------------------------------------------------------
@@ -357,7 +356,6 @@ module iommu_lookup #(
     s1_valid_q <= accept;
     s1_request_q <= req_request_i;
     s1_id_q <= req_id_i;
-    s1_hash_q <= iommu_spec_pkg::request_hash({req.did, req.pv, req.pid, req.priv}, req.iova[63:12]);
     s1_epoch_q <= epoch_q;
     s1_bare_q <= ddtp_mode_i == iommu_spec_pkg::MODE_BARE && req.at == iommu_spec_pkg::AT_UNTRANSLATED;
     s2_valid_q <= s1_valid_q;
@@ -406,7 +404,6 @@ module iommu_lookup #(
 
   assign accepted_o = s1_valid_q;
   assign accepted_request_o = s1_request_q;
-  assign accepted_hash_o = s1_hash_q;
   assign accepted_id_o = s1_id_q;
   assign accepted_epoch_o = s1_epoch_q;
   assign l1_hit_o = s2_direct || (s2_later && s2_superpage);

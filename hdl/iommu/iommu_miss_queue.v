@@ -17,10 +17,10 @@ module iommu_miss_queue #(
     input  wire                                     clk_i,
     input  wire                                     rst_i,
 
-    // A request that may be presented as a miss in the next cycle, then with `miss_early_i`.
+    // A request that may come, and one cycle later whether it did; it may be presented as a miss in the cycle after, then with
+    // `miss_early_i`.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]     early_next_i,
     input  wire                                     early_valid_i,
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]     early_request_i,
-    input  wire [iommu_spec_pkg::HASH_W-1:0]        early_hash_i,
     input  wire [ID_W-1:0]                          early_id_i,
     input  wire                                     early_epoch_i,
 
@@ -31,7 +31,10 @@ module iommu_miss_queue #(
     input  wire                                     miss_epoch_i,
     input  wire                                     miss_early_i,
 
-    // Walker: start, early start and its commit, merge (iommu_walker.v).
+    // Walker: what may start from the next cycle on; start, early start and its commit, merge (iommu_walker.v).
+    output wire                                     start_load_o,
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]     start_next_request_o,
+    output wire [iommu_spec_pkg::HASH_W-1:0]        start_next_hash_o,
     output wire                                     start_valid_o,
     output wire                                     start_early_o,
     output wire                                     start_commit_o,
@@ -84,17 +87,24 @@ module iommu_miss_queue #(
   localparam int MERGE_W = $clog2(MERGES);
 
   // ---- Queues, and the way past them ------------------------------------------------------------------------------------------
-  request_t          missed;
+  request_t          missed, coming;
   wire [MISS_W-1:0]  first;
   wire [iommu_spec_pkg::HASH_W-1:0] first_hash;
   wire               first_valid, none_waits;
   logic              begun_q;                      // the early request of the cycle before has begun
 
   assign missed = miss_request_i;
+  assign coming = early_next_i;
+
+  // The request that may start: the first one of the queues, held until it is started or merged, else one that may have come.
+  logic                              candidate_valid_q;     // it is of the queues
+  logic                              early_q;               // it is not
+  logic [MISS_W-1:0]                 candidate_q;
+  logic [iommu_spec_pkg::HASH_W-1:0] candidate_hash_q;
 
   wire merge_wanted = start_merge_i != '0;
   logic              merge_room_q;
-  wire               merge = first_valid && merge_wanted && merge_room_q && !start_hold_i;
+  wire               merge = candidate_valid_q && merge_wanted && merge_room_q && !start_hold_i;
 
   iommu_device_queues #(
       .QUEUES(QUEUES),
@@ -109,14 +119,19 @@ module iommu_miss_queue #(
                     miss_request_i, miss_id_i, miss_epoch_i}),
       .out_valid_o(first_valid),
       .out_data_o ({first_hash, first}),
-      .take_i     (merge || (start_valid_o && start_ready_i)),
+      .take_i     (first_valid && start_load_o),
       .idle_o     (none_waits)
   );
 
-  assign {start_request_o, start_id_o, start_epoch_o} = first_valid ? first : {early_request_i, early_id_i, early_epoch_i};
-  assign start_hash_o = first_valid ? first_hash : early_hash_i;
-  assign start_valid_o = first_valid && !(merge_wanted && (merge_room_q || start_hold_i));
-  assign start_early_o = early_valid_i && none_waits && !merge_wanted;
+  assign start_load_o = !candidate_valid_q || merge || (start_valid_o && start_ready_i);
+  assign start_next_request_o = first_valid ? first[MISS_W-1 -: iommu_spec_pkg::REQUEST_W] : early_next_i;
+  assign start_next_hash_o = first_valid ? first_hash
+      : iommu_spec_pkg::request_hash({coming.did, coming.pv, coming.pid, coming.priv}, coming.iova[63:12]);
+  assign start_request_o = candidate_q[MISS_W-1 -: iommu_spec_pkg::REQUEST_W];
+  assign start_hash_o = candidate_hash_q;
+  assign {start_id_o, start_epoch_o} = candidate_valid_q ? candidate_q[ID_W:0] : {early_id_i, early_epoch_i};
+  assign start_valid_o = candidate_valid_q && !(merge_wanted && (merge_room_q || start_hold_i));
+  assign start_early_o = early_valid_i && early_q && none_waits && !merge_wanted;
   assign start_commit_o = begun_q && miss_valid_i && miss_early_i;
 
   // ---- Merged requests: written in the cycle after the decision, before the walk's result can be there ----------------------------------
@@ -233,8 +248,14 @@ module iommu_miss_queue #(
 
   always_ff @(posedge clk_i) begin
     merged_q <= merged_d;
+    candidate_valid_q <= start_load_o ? first_valid : 1'b1;
+    early_q <= start_load_o && !first_valid;
+    if (start_load_o) begin
+      candidate_q <= {start_next_request_o, first[ID_W:0]};
+      candidate_hash_q <= start_next_hash_o;
+    end
     merge_q <= merge;
-    merge_miss_q <= first;
+    merge_miss_q <= candidate_q;
     merge_walks_q <= start_merge_i;
     // For a merge that is being written, and for two that are decided.
     merge_room_q <= used <= USED_W'(MERGES - 3);
@@ -257,6 +278,7 @@ module iommu_miss_queue #(
       merged_slot_q[free_merge] <= merge_slot;
     end
     if (rst_i) begin
+      candidate_valid_q <= 1'b0;
       merged_q <= '0;
       merge_q <= 1'b0;
       merge_room_q <= 1'b1;

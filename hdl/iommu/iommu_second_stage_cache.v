@@ -1,7 +1,7 @@
 `default_nettype none
 // Second-stage walk cache: last-level second-stage tables by device and guest address bits above 2 MiB. Serves the walks of table
 // pages and of the requests' own pages alike. Fully associative, round-robin replacement, tables in distributed RAM; combinational
-// lookup. It answers only to the GSCID that the table was found under: a device may have moved to another guest since.
+// lookup of a guest that was announced in the cycle before. It answers only to the GSCID that the table was found under: a device may have moved to another guest since.
 // A fill takes the place of the entry whose hash is its own, which is found in the cycle before; one that follows another one in the next
 // cycle is lost. So of one device and address there is one entry at most.
 module iommu_second_stage_cache #(
@@ -14,9 +14,9 @@ module iommu_second_stage_cache #(
     // 1 when any entry is valid: an empty cache need not be asked.
     output wire                                       used_o,
 
-    // Lookup by device (request_t), GSCID (context_t) and guest address.
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
-    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_i,
+    // Lookup by device (request_t) and GSCID, announced in the cycle before, and guest address.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_again_i,
+    input  wire [15:0]                                next_gscid_i,
     input  wire [63:0]                                lookup_guest_i,
     output wire                                       lookup_hit_o,
     output wire [43:0]                                lookup_ppn_o,
@@ -40,21 +40,21 @@ module iommu_second_stage_cache #(
 
   localparam int KEY_W = 24 + 43;
   localparam int GSCID_W = 16;
+  localparam int GUEST_W = GSCID_W + 24;
   localparam int HASH_W = iommu_spec_pkg::HASH_W;
   localparam int STORED_W = HASH_W + GSCID_W + KEY_W;
 
-  request_t      lookup, fill, coming;
-  context_t      lookup_context, fill_context;
+  request_t      next_again, fill, coming;
+  context_t      fill_context;
   invalidation_t invalidation;
 
-  assign lookup = lookup_request_i;
+  assign next_again = next_again_i;
   assign fill = fill_request_i;
   assign coming = next_request_i;
-  assign lookup_context = lookup_context_i;
   assign fill_context = fill_context_i;
   assign invalidation = invalidation_i;
 
-  wire  [KEY_W-1:0]  lookup_key = {lookup.did, lookup_guest_i[63:21]};
+  wire  [GUEST_W-1:0] again_guest = {next_gscid_i, next_again.did};
   wire  [KEY_W-1:0]  fill_key = {fill.did, fill_guest_i[63:21]};
   wire  [KEY_W-1:0]  next_key = {coming.did, next_guest_i[63:21]};
   wire  [HASH_W-1:0] next_hash = iommu_spec_pkg::hash({29'd0, next_key});
@@ -65,7 +65,8 @@ module iommu_second_stage_cache #(
   logic              invalidate_q, everything_q, directory_q, tables_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          valid, lookup_match, named;
+  wire [ENTRIES*GUEST_W-1:0]  guests;                 // {GSCID, device} of each entry
+  wire [ENTRIES-1:0]          valid, same_guest, lookup_match, write, named;
   logic [ENTRIES-1:0]         same_d, same_q;   // the valid entry of the hash of what may be filled
   logic                       any_q;            // there is one
 
@@ -77,7 +78,8 @@ module iommu_second_stage_cache #(
       logic              device_q, guest_q;
 
       assign same_d[i] = valid[i] && stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
-      assign lookup_match[i] = key == lookup_key && gscid == lookup_context.gscid;
+      assign guests[GUEST_W*i +: GUEST_W] = {gscid, key[KEY_W-1 -: 24]};
+      assign lookup_match[i] = same_guest[i] && key[42:0] == lookup_guest_i[63:21];
       assign named[i] = everything_q || (directory_q ? device_q : tables_q && guest_q);
 
       always_ff @(posedge clk_i) begin
@@ -99,6 +101,21 @@ module iommu_second_stage_cache #(
     invalidate_q <= invalidate_i && !rst_i;
   end
 
+  iommu_key_compare #(
+      .ENTRIES(ENTRIES),
+      .KEY_W  (GUEST_W),
+      .PARTS  (3)
+  ) u_compare (
+      .clk_i      (clk_i),
+      .load_i     (1'b1),
+      .next_i     (again_guest),
+      .key_i      (again_guest),
+      .keys_i     (guests),
+      .write_i    (write),
+      .write_key_i({fill_context.gscid, fill.did}),
+      .same_o     (same_guest)
+  );
+
   iommu_associative_cache #(
       .ENTRIES(ENTRIES),
       .KEY_W  (STORED_W),
@@ -116,6 +133,7 @@ module iommu_second_stage_cache #(
       .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_context.gscid, fill_key}),
       .fill_data_i(fill_ppn_i),
+      .write_o    (write),
       .drop_i     (named & {ENTRIES{invalidate_q}}),
       .drop_fill_i(invalidate_i || invalidate_q)
   );
@@ -137,19 +155,29 @@ module iommu_second_stage_cache #(
   wire f_named = invalidation.directory ? !invalidation.pv && (!invalidation.dv || f_key[KEY_W-1 -: 24] == invalidation.did)
       : invalidation.gvma && (!invalidation.gv || (f_gscid == invalidation.gscid && (!invalidation.av || invalidation.nl)));
   wire f_filled = take_fill && fill_key == f_key && fill_context.gscid == f_gscid && fill_ppn_i == f_ppn;
-  logic [ENTRIES-1:0] f_same_guest, f_held;
+  // The guest that was announced in the cycle before.
+  logic               f_started_q = 1'b0;
+  logic [GUEST_W-1:0] f_again_guest_q;
+  always_ff @(posedge clk_i) begin
+    f_started_q <= 1'b1;
+    f_again_guest_q <= {next_gscid_i, next_again.did};
+  end
+  logic [ENTRIES-1:0] f_same_guest, f_same_announced, f_held;
   always_comb
     for (int i = 0; i < ENTRIES; i++) begin
+      f_same_announced[i] = {stored[STORED_W*i + KEY_W +: GSCID_W], stored[STORED_W*i + KEY_W - 24 +: 24]} == f_again_guest_q;
       f_same_guest[i] = stored[STORED_W*i + KEY_W +: GSCID_W] == f_gscid;
       f_held[i] = u_entries.valid_q[i] && stored[STORED_W*i +: KEY_W] == f_key && f_same_guest[i] && u_entries.data_q[i] == f_ppn;
     end
-  wire f_hit = lookup_hit_o && lookup_key == f_key && lookup_ppn_o == f_ppn && (lookup_match & u_entries.valid_q & f_same_guest) != '0;
+  wire f_hit = lookup_hit_o && {f_again_guest_q[23:0], lookup_guest_i[63:21]} == f_key && lookup_ppn_o == f_ppn &&
+      (u_entries.match & f_same_guest) != '0;
 
   `include "iommu_cache_formal.vh"
 
   always_comb begin
     if (f_started_q) begin
-      of_its_guest: assert (!f_hit || f_gscid == lookup_context.gscid);
+      guest_is_compared: assert (same_guest == f_same_announced);
+      of_its_guest: assert (!f_hit || f_gscid == f_again_guest_q[GUEST_W-1 -: GSCID_W]);
       used_if_hit: assert (!f_hit || used_o);
     end
   end

@@ -2,7 +2,8 @@
 // Second-stage leaf cache: leaves of the second stage, of any size, by device, GSCID and guest page. A walk that finds one reads no
 // second-stage table. Serves the walks of table pages and of the requests' own pages alike. An entry that does not grant the access as
 // it is does not match: the walk reads the leaf again. A = 1 in every entry.
-// Fully associative, round-robin replacement, leaves in distributed RAM; combinational lookup. A fill drops what it overlaps; the
+// Fully associative, round-robin replacement, leaves in distributed RAM; combinational lookup of a guest that was announced in the cycle
+// before. A fill drops what it overlaps; the
 // compare that finds it is that of invalidations, a cycle before. A fill that follows another one in the next cycle is lost.
 module iommu_second_stage_leaves #(
     // Entries, 2 or more.
@@ -14,10 +15,10 @@ module iommu_second_stage_leaves #(
     // 1 when any entry is valid: an empty cache need not be asked.
     output wire                                       used_o,
 
-    // Lookup by device (request_t), GSCID (context_t) and guest address, for {D to be set, X, W, R}; second_leaf_t, and the page number
-    // of the guest address under it.
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
-    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_i,
+    // Lookup by device (request_t) and GSCID, announced in the cycle before, and guest address, for {D to be set, X, W, R};
+    // second_leaf_t, and the page number of the guest address under it.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_again_i,
+    input  wire [15:0]                                next_gscid_i,
     input  wire [63:0]                                lookup_guest_i,
     input  wire [3:0]                                 lookup_rights_i,
     output wire                                       lookup_hit_o,
@@ -47,21 +48,20 @@ module iommu_second_stage_leaves #(
   localparam int KEY_W = GUEST_W + 52;          // ... and guest page
   localparam int STORED_W = 4 + 6 + KEY_W;      // {D, X, W, R}, fields of the page number that are offset within the page
 
-  request_t      lookup, fill, coming;
-  context_t      lookup_context, fill_context, next_context;
+  request_t      next_again, fill, coming;
+  context_t      fill_context, next_context;
   second_leaf_t  fill_leaf, stored_leaf;
   invalidation_t invalidation;
 
-  assign lookup = lookup_request_i;
+  assign next_again = next_again_i;
   assign fill = fill_request_i;
   assign coming = next_request_i;
-  assign lookup_context = lookup_context_i;
   assign fill_context = fill_context_i;
   assign next_context = next_context_i;
   assign fill_leaf = fill_leaf_i;
   assign invalidation = invalidation_i;
 
-  wire [KEY_W-1:0] lookup_key = {lookup.did, lookup_context.gscid, lookup_guest_i[63:12]};
+  wire [GUEST_W-1:0] again_guest = {next_again.did, next_gscid_i};
   wire [KEY_W-1:0] fill_key = {fill.did, fill_context.gscid, fill_guest_i[63:12]};
   wire [KEY_W-1:0] next_key = {coming.did, next_context.gscid, next_guest_i[63:12]};
   wire [5:0]       fill_fields = iommu_spec_pkg::page_fields(fill_leaf.page);
@@ -76,7 +76,8 @@ module iommu_second_stage_leaves #(
   wire             take_fill = fill_i && !filled_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          valid, lookup_match, named, overlap;
+  wire [ENTRIES*GUEST_W-1:0]  guests;
+  wire [ENTRIES-1:0]          valid, same_guest, lookup_match, write, named, overlap;
   wire [6*ENTRIES-1:0]        matched_fields;
 
   generate
@@ -92,8 +93,8 @@ module iommu_second_stage_leaves #(
       logic            device_q, guest_q;
       logic [10:0]     page_q;
 
-      assign lookup_match[i] = grants && key[KEY_W-1:52] == lookup_key[KEY_W-1:52] &&
-          iommu_spec_pkg::same_page_parts(key[51:0], lookup_key[51:0], fields) == '1;
+      assign guests[GUEST_W*i +: GUEST_W] = key[KEY_W-1:52];
+      assign lookup_match[i] = grants && same_guest[i] && iommu_spec_pkg::same_page_parts(key[51:0], lookup_guest_i[63:12], fields) == '1;
       assign matched_fields[6*i +: 6] = fields & {6{lookup_match[i] && valid[i]}};
       assign overlap[i] = device_q && guest_q && page_q == '1;
       assign named[i] = everything_q || (directory_q ? !dv_q || device_q
@@ -123,6 +124,21 @@ module iommu_second_stage_leaves #(
     stored_leaf.ppn = fill_leaf.ppn & ~fill_offset[43:0];
   end
 
+  iommu_key_compare #(
+      .ENTRIES(ENTRIES),
+      .KEY_W  (GUEST_W),
+      .PARTS  (3)
+  ) u_compare (
+      .clk_i      (clk_i),
+      .load_i     (1'b1),
+      .next_i     (again_guest),
+      .key_i      (again_guest),
+      .keys_i     (guests),
+      .write_i    (write),
+      .write_key_i({fill.did, fill_context.gscid}),
+      .same_o     (same_guest)
+  );
+
   iommu_associative_cache #(
       .ENTRIES(ENTRIES),
       .KEY_W  (STORED_W),
@@ -140,6 +156,7 @@ module iommu_second_stage_leaves #(
       .fill_same_i({ENTRIES{1'b0}}),
       .fill_key_i ({fill_leaf.d, fill_leaf.x, fill_leaf.w, fill_leaf.r, fill_fields, fill_key}),
       .fill_data_i(stored_leaf),
+      .write_o    (write),
       .drop_i     ((named & {ENTRIES{invalidate_q}}) | (overlap & {ENTRIES{take_fill}})),
       .drop_fill_i(invalidate_i || invalidate_q)
   );
@@ -178,7 +195,7 @@ module iommu_second_stage_leaves #(
 
   logic f_started_q = 1'b0;
   always_ff @(posedge clk_i) f_started_q <= 1'b1;
-  always_comb if (!f_started_q) assume (rst_i);
+  always_comb if (!f_started_q) assume (rst_i && !fill_i);
 
   // A leaf as it is stored: its address without the bits within the page.
   wire [51:0] f_mask = iommu_spec_pkg::page_number_mask(f_leaf.page);
@@ -202,6 +219,12 @@ module iommu_second_stage_leaves #(
       : invalidation.gvma && (!invalidation.gv || (f_key[67:52] == invalidation.gscid && (!invalidation.av || f_in_range)));
   wire f_filled = take_fill && !invalidate_i && !invalidate_q && ((fill_key ^ f_key) & ~{40'd0, f_mask}) == '0 &&
       stored_leaf == f_leaf_bits;
+  // The guest that was announced in the cycle before.
+  logic [GUEST_W-1:0] f_again_guest_q;
+  logic [ENTRIES-1:0] f_same_announced;
+  always_ff @(posedge clk_i) f_again_guest_q <= {next_again.did, next_gscid_i};
+  always_comb for (int i = 0; i < ENTRIES; i++) f_same_announced[i] = stored[STORED_W*i + 52 +: GUEST_W] == f_again_guest_q;
+
   logic f_live_q, f_invalidated_q;
   always_ff @(posedge clk_i) begin
     f_live_q <= ((f_live_q && !f_invalidated_q) || f_filled) && !rst_i;
@@ -239,18 +262,18 @@ module iommu_second_stage_leaves #(
     end
   endgenerate
 
-  wire [ENTRIES-1:0] f_match = lookup_match & valid;
-  wire               f_answers = lookup_hit_o && lookup_key == f_key && lookup_leaf_o == f_leaf_bits;
+  wire               f_answers = lookup_hit_o && {f_again_guest_q, lookup_guest_i[63:12]} == f_key && lookup_leaf_o == f_leaf_bits;
   wire               f_grants = (!lookup_rights_i[0] || leaf.r) && (!lookup_rights_i[1] || leaf.w) && (!lookup_rights_i[2] || leaf.x) &&
       !(lookup_rights_i[3] && leaf.w && !leaf.d);
 
   always_comb begin
     if (f_started_q) begin
+      guest_is_compared: assert (same_guest == f_same_announced);
       one_is_replaced: assert (u_entries.victim_q != '0 && (u_entries.victim_q & (u_entries.victim_q - 1'b1)) == '0);
-      one_entry_matches: assert ((f_match & (f_match - 1'b1)) == '0);
+      one_entry_matches: assert ((u_entries.match & (u_entries.match - 1'b1)) == '0);
       never_stale_never_foreign: assert (!f_answers || (f_live_q && used_o && f_grants &&
                                                         lookup_ppn_o == (f_leaf.ppn | (f_key[43:0] & f_mask[43:0]))));
-      hit_of_the_last_entry: cover (f_answers && f_match[ENTRIES-1]);
+      hit_of_the_last_entry: cover (f_answers && u_entries.match[ENTRIES-1]);
       hit_inside_a_superpage: cover (f_answers && f_leaf.page == iommu_spec_pkg::PAGE_2M && f_key[8:0] != '0);
       survives_an_invalidation: cover (f_answers && invalidate_q && gvma_q && gv_q && av_q && !everything_q && !f_invalidated_q);
     end

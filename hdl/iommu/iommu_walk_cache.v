@@ -13,9 +13,14 @@ module iommu_walk_cache #(
     input  wire                                       clk_i,
     input  wire                                       rst_i,
 
-    // Lookup by request_t and by the address space of context_t, which may be known late: a hit counts only if `lookup_other_o`, the bits
-    // of {GV, GSCID, PSCID} in which the entry's address space is another one, is 0.
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_i,
+    // Lookup, combinational, if `lookup_start_i` of `start_request_i`, which is replaced by `next_start_i` in the next cycle where
+    // `start_load_i`, else of what `next_again_i` was in the cycle before (request_t); and of the address space of context_t, which may be known
+    // late: a hit counts only if `lookup_other_o`, the bits of {GV, GSCID, PSCID} in which the entry's address space is another one, is 0.
+    input  wire                                       start_load_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_start_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_again_i,
+    input  wire                                       lookup_start_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_i,
     output wire                                       lookup_hit_o,
     output wire [36:0]                                lookup_other_o,
@@ -48,18 +53,22 @@ module iommu_walk_cache #(
   localparam int HASH_W = iommu_spec_pkg::HASH_W;
   localparam int STORED_W = HASH_W + TAG_W + KEY_W;
 
-  request_t      lookup, fill, coming;
+  request_t      start, next_start, next_again, fill, coming;
   context_t      lookup_context, fill_context;
   invalidation_t invalidation;
 
-  assign lookup = lookup_request_i;
+  assign start = start_request_i;
+  assign next_start = next_start_i;
+  assign next_again = next_again_i;
   assign fill = fill_request_i;
   assign coming = next_request_i;
   assign lookup_context = lookup_context_i;
   assign fill_context = fill_context_i;
   assign invalidation = invalidation_i;
 
-  wire  [KEY_W-1:0]   lookup_key = {lookup.did, lookup.pv, lookup.pid, lookup.iova[63:21]};
+  wire  [KEY_W-1:0]   start_key = {start.did, start.pv, start.pid, start.iova[63:21]};
+  wire  [KEY_W-1:0]   next_start_key = {next_start.did, next_start.pv, next_start.pid, next_start.iova[63:21]};
+  wire  [KEY_W-1:0]   next_again_key = {next_again.did, next_again.pv, next_again.pid, next_again.iova[63:21]};
   wire  [KEY_W-1:0]   fill_key = {fill.did, fill.pv, fill.pid, fill.iova[63:21]};
   wire  [KEY_W-1:0]   next_key = {coming.did, coming.pv, coming.pid, coming.iova[63:21]};
   // {GV, GSCID, G, PSCID}; modes of page tables are 0 (Bare), 8, 9, 10. For the lookup the address space is kept with the table.
@@ -75,7 +84,8 @@ module iommu_walk_cache #(
   logic               invalidate_q, everything_q, directory_q, gvma_q, gv_q, tables_q;
 
   wire [ENTRIES*STORED_W-1:0] stored;
-  wire [ENTRIES-1:0]          valid, lookup_match, named;
+  wire [ENTRIES*KEY_W-1:0]    keys;
+  wire [ENTRIES-1:0]          valid, start_same, again_same, write, named;
   logic [ENTRIES-1:0]         same_d, same_q;   // the valid entry of the hash of what may be filled
   logic                       any_q;            // there is one
 
@@ -87,7 +97,7 @@ module iommu_walk_cache #(
       logic            device_q, process_q, guest_q, space_q;
 
       assign same_d[i] = valid[i] && stored[STORED_W*(i+1)-1 -: HASH_W] == next_hash;
-      assign lookup_match[i] = key == lookup_key;
+      assign keys[KEY_W*i +: KEY_W] = key;
       assign named[i] = everything_q || (directory_q ? device_q && process_q : gvma_q ? tag[37] && guest_q
                                          : tag[37] == gv_q && guest_q && tables_q && space_q);
 
@@ -113,6 +123,36 @@ module iommu_walk_cache #(
     invalidate_q <= invalidate_i && !rst_i;
   end
 
+  iommu_key_compare #(
+      .ENTRIES(ENTRIES),
+      .KEY_W  (KEY_W),
+      .PARTS  (4)
+  ) u_start_compare (
+      .clk_i      (clk_i),
+      .load_i     (start_load_i),
+      .next_i     (next_start_key),
+      .key_i      (start_key),
+      .keys_i     (keys),
+      .write_i    (write),
+      .write_key_i(fill_key),
+      .same_o     (start_same)
+  );
+
+  iommu_key_compare #(
+      .ENTRIES(ENTRIES),
+      .KEY_W  (KEY_W),
+      .PARTS  (4)
+  ) u_again_compare (
+      .clk_i      (clk_i),
+      .load_i     (1'b1),
+      .next_i     (next_again_key),
+      .key_i      (next_again_key),
+      .keys_i     (keys),
+      .write_i    (write),
+      .write_key_i(fill_key),
+      .same_o     (again_same)
+  );
+
   iommu_associative_cache #(
       .ENTRIES(ENTRIES),
       .KEY_W  (STORED_W),
@@ -122,7 +162,7 @@ module iommu_walk_cache #(
       .rst_i      (rst_i),
       .keys_o     (stored),
       .valid_o    (valid),
-      .match_i    (lookup_match),
+      .match_i    (lookup_start_i ? start_same : again_same),
       .hit_o      (lookup_hit_o),
       .data_o     ({space, lookup_g_o, lookup_w_o, lookup_pbmt_o, lookup_ppn_o}),
       .fill_i     (take_fill),
@@ -130,6 +170,7 @@ module iommu_walk_cache #(
       .fill_same_i(same_q),
       .fill_key_i ({fill_hash_q, fill_tag, fill_key}),
       .fill_data_i({fill_space, fill_g_i, fill_w_i, fill_pbmt_i, fill_ppn_i}),
+      .write_o    (write),
       .drop_i     (named & {ENTRIES{invalidate_q}}),
       .drop_fill_i(invalidate_i || invalidate_q)
   );
@@ -165,8 +206,13 @@ module iommu_walk_cache #(
       f_held[i] = u_entries.valid_q[i] && stored[STORED_W*i +: KEY_W] == f_key && f_same_tag[i] && u_entries.data_q[i][TABLE_W-1:0] == f_table;
       f_spaces[i] = !u_entries.valid_q[i] || u_entries.data_q[i][TABLE_W +: SPACE_W] == {f_entry_tag[37:21], f_entry_tag[19:0]};
     end
-  wire f_hit = lookup_hit_o && lookup_other_o == '0 && lookup_key == f_key && f_answer == f_table &&
-      (lookup_match & u_entries.valid_q & f_same_tag) != '0;
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+
+  `include "iommu_key_compare_formal.vh"
+
+  wire f_hit = lookup_hit_o && lookup_other_o == '0 && f_lookup_key == f_key && f_answer == f_table &&
+      (u_entries.match & f_same_tag) != '0;
 
   `include "iommu_cache_formal.vh"
 

@@ -9,12 +9,14 @@ module iommu_walk_look (
     input  wire [43:0]                           ddtp_ppn_i,
 
     // What is looked at, one-hot: {an interrupt file number, a guest address, a context, a start}; the guest address is that of a table.
-    // Request (request_t), context (context_t), guest address.
+    // Request (request_t), context (context_t), guest address; what a request for a guest address wants: {an ATS translation request,
+    // which only asks, X, W, R}.
     input  wire [3:0]                            kind_i,
     input  wire                                  implicit_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]  context_i,
     input  wire [63:0]                           guest_i,
+    input  wire [3:0]                            wanted_i,
 
     // Interrupt file number of the guest address.
     input  wire [51:0]                           msi_index_i,
@@ -77,19 +79,9 @@ module iommu_walk_look (
   );
 
   // ---- The guest address: an MSI page, a leaf that is known, or a walk of the second stage -------------------------------------------
-  wire       exec, read, write, probe;
-  wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
+  wire        probe, exec, write, read;
 
-  iommu_access_kind u_access_kind (
-      .request_i     (request_i),
-      .exec_o        (exec),
-      .read_o        (read),
-      .write_o       (write),
-      .probe_o       (probe),
-      .access_cause_o(unused_access_cause),
-      .page_cause_o  (unused_page_cause),
-      .guest_cause_o (unused_guest_cause)
-  );
+  assign {probe, exec, write, read} = wanted_i;
 
   wire        of_msi = current.msi && !implicit_i && msi_match;
   wire        reuses = leaf_hit_i && !of_msi;

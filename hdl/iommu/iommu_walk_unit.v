@@ -26,9 +26,14 @@ module iommu_walk_unit #(
     input  wire [43:0]                                ddtp_ppn_i,
     input  wire [23:0]                                qos_i,
 
-    // New walk, its hash that of the requester and the page (iommu_spec_pkg). `start_merge_o`: the walks in flight whose hash is the same, so
-    // that this request may share their result (then do not start it). `start_early_i` instead
-    // of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the next cycle.
+    // New walk, its hash that of the requester and the page (iommu_spec_pkg). Both come with `start_load_i` in the cycle before as
+    // `start_next_*`, and stay until others do.
+    input  wire                                       start_load_i,
+    // `start_merge_o`: the walks in flight whose hash is the same, so that this request may share their result (then do not start it).
+    // `start_early_i` instead of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the
+    // next cycle.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_next_request_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]          start_next_hash_i,
     input  wire                                       start_valid_i,
     input  wire                                       start_early_i,
     input  wire                                       start_commit_i,
@@ -96,7 +101,9 @@ module iommu_walk_unit #(
     input  wire [7:0]                                 mem_rsp_poison_i
 );
 
-  wire [iommu_spec_pkg::REQUEST_W-1:0] lookup_request;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] next_again;
+  wire [15:0] next_gscid;
+  wire lookup_start;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] lookup_context;
   wire context_hit;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] cached_context;
@@ -142,6 +149,8 @@ module iommu_walk_unit #(
       .ddtp_mode_i      (ddtp_mode_i),
       .ddtp_ppn_i       (ddtp_ppn_i),
       .qos_i            (qos_i),
+      .start_load_i     (start_load_i),
+      .start_next_hash_i(start_next_hash_i),
       .start_valid_i    (start_valid_i),
       .start_early_i    (start_early_i),
       .start_commit_i   (start_commit_i),
@@ -167,7 +176,9 @@ module iommu_walk_unit #(
       .restart_hash_i   (restart_hash_i),
       .restart_id_i     (restart_id_i),
       .restart_epoch_i  (restart_epoch_i),
-      .lookup_request_o (lookup_request),
+      .next_again_o     (next_again),
+      .next_gscid_o     (next_gscid),
+      .lookup_start_o   (lookup_start),
       .lookup_context_o (lookup_context),
       .context_hit_i    (context_hit),
       .context_i        (cached_context),
@@ -232,7 +243,11 @@ module iommu_walk_unit #(
   ) u_context_cache (
       .clk_i           (clk_i),
       .rst_i           (rst_i),
-      .lookup_request_i(lookup_request),
+      .start_load_i    (start_load_i),
+      .next_start_i    (start_next_request_i),
+      .start_request_i (start_request_i),
+      .next_again_i    (next_again),
+      .lookup_start_i  (lookup_start),
       .lookup_hit_o    (context_hit),
       .lookup_context_o(cached_context),
       .next_request_i  (lookup_guest_request),
@@ -248,7 +263,11 @@ module iommu_walk_unit #(
   ) u_walk_cache (
       .clk_i           (clk_i),
       .rst_i           (rst_i),
-      .lookup_request_i(lookup_request),
+      .start_load_i    (start_load_i),
+      .next_start_i    (start_next_request_i),
+      .start_request_i (start_request_i),
+      .next_again_i    (next_again),
+      .lookup_start_i  (lookup_start),
       .lookup_context_i(lookup_context),
       .lookup_hit_o    (table_hit),
       .lookup_other_o  (table_other),
@@ -274,8 +293,8 @@ module iommu_walk_unit #(
       .clk_i           (clk_i),
       .rst_i           (rst_i),
       .used_o          (second_used),
-      .lookup_request_i(lookup_guest_request),
-      .lookup_context_i(lookup_guest_context),
+      .next_again_i    (next_again),
+      .next_gscid_i    (next_gscid),
       .lookup_guest_i  (lookup_guest),
       .lookup_hit_o    (second_hit),
       .lookup_ppn_o    (second_ppn),
@@ -296,8 +315,8 @@ module iommu_walk_unit #(
       .clk_i           (clk_i),
       .rst_i           (rst_i),
       .used_o          (leaf_used),
-      .lookup_request_i(lookup_guest_request),
-      .lookup_context_i(lookup_guest_context),
+      .next_again_i    (next_again),
+      .next_gscid_i    (next_gscid),
       .lookup_guest_i  (lookup_guest),
       .lookup_rights_i (leaf_rights),
       .lookup_hit_o    (leaf_hit),
@@ -317,14 +336,18 @@ module iommu_walk_unit #(
   );
 
 `ifndef SYNTHESIS
-  // What the caches find the place of a fill by is announced in the cycle before.
+  // What starts, and what the caches find the place of a fill by, is announced in the cycle before.
+  logic [iommu_spec_pkg::REQUEST_W-1:0] announced_start_q;
   logic [iommu_spec_pkg::REQUEST_W-1:0] announced_request_q;
   logic [63:0]                          announced_guest_q;
 
   always_ff @(posedge clk_i) begin
+    if (start_load_i) announced_start_q <= start_next_request_i;
     announced_request_q <= lookup_guest_request;
     announced_guest_q <= next_guest;
     if (!rst_i) begin
+      assert (!(start_valid_i || start_early_i) || start_request_i == announced_start_q)
+      else $error("iommu_walk_unit: another request starts than was announced");
       assert (!(context_fill || table_fill || second_fill || leaf_fill) || fill_request == announced_request_q)
       else $error("iommu_walk_unit: a fill for another request than was announced");
       assert (!(second_fill || leaf_fill) || fill_guest == announced_guest_q)

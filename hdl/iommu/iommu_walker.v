@@ -28,9 +28,13 @@ module iommu_walker #(
     input  wire [43:0]                                ddtp_ppn_i,
     input  wire [23:0]                                qos_i,
 
-    // New walk, its hash that of the requester and the page (iommu_spec_pkg). `start_merge_o`: the walks in flight whose hash is the same, so
-    // that this request may share their result (then do not start it). `start_early_i` instead
-    // of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the next cycle.
+    // New walk, its hash that of the requester and the page (iommu_spec_pkg). Both come with `start_load_i` in the cycle before as
+    // `start_next_*`, and stay until others do.
+    input  wire                                       start_load_i,
+    // `start_merge_o`: the walks in flight whose hash is the same, so that this request may share their result (then do not start it).
+    // `start_early_i` instead of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the
+    // next cycle.
+    input  wire [iommu_spec_pkg::HASH_W-1:0]          start_next_hash_i,
     input  wire                                       start_valid_i,
     input  wire                                       start_early_i,
     input  wire                                       start_commit_i,
@@ -63,11 +67,13 @@ module iommu_walker #(
     input  wire [ID_W-1:0]                            restart_id_i,
     input  wire                                       restart_epoch_i,
 
-    // Lookup and fill of the context cache and the walk caches: combinational lookup of `lookup_request_o`, for the walk cache under
-    // `lookup_context_o`, and for the second stage of `lookup_guest_o`, of `lookup_guest_request_o` under `lookup_guest_context_o`; fill
-    // two cycles later under `fill_request_o` and `fill_guest_o`. A cycle before the fill `lookup_guest_request_o`,
-    // `lookup_guest_context_o`, `next_guest_o` and `next_page_o` are those of what is filled.
-    output wire [iommu_spec_pkg::REQUEST_W-1:0]       lookup_request_o,
+    // Lookup and fill of the context cache and the walk caches: combinational lookup, if `lookup_start_o` of what may start, else of the
+    // request that `next_again_o` and `next_gscid_o` announced in the cycle before; for the walk cache under `lookup_context_o`, for the
+    // second stage of `lookup_guest_o`. Fill two cycles later under `fill_request_o` and `fill_guest_o`. A cycle before the fill
+    // `lookup_guest_request_o`, `lookup_guest_context_o`, `next_guest_o` and `next_page_o` are those of what is filled.
+    output wire [iommu_spec_pkg::REQUEST_W-1:0]       next_again_o,
+    output wire [15:0]                                next_gscid_o,
+    output wire                                       lookup_start_o,
     output wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_o,
     input  wire                                       context_hit_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       context_i,
@@ -174,7 +180,7 @@ module iommu_walker #(
   logic [43:0]                          beyond_d, beyond_q;
   // There is one and it may step again (then `step_again` says so): the next first stage takes it if no response comes.
   logic                                 look_d, look_q;
-  logic                                 outside_q;     // !look_q, for the keys that are looked up
+  logic                                 outside_q;     // !look_q, for what is looked up
 
   // The walk that the interrupt file unit works for; 1 from the cycle after its number is known until the walk goes on with it.
   logic [SLOT_W-1:0]                    index_slot_q;
@@ -268,12 +274,13 @@ module iommu_walker #(
   wire [51:0]                          msi_index;
   wire [iommu_spec_pkg::FINDING_W-1:0] look_finding;
   wire [2:0]                           look_level;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] look_request = look_q ? advance_request_q : start_request_i;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] look_request = outside_q ? start_request_i : advance_request_q;
 
   // What the look is at (iommu_walk_look.v), and whether the guest address is that of a table: known a cycle before, but whether an entry
   // of the first stage is a leaf. A walk that starts again because of such an entry is fetched before it looks.
   logic [3:0] kind_d, kind_q;
   logic       implicit_d, implicit_q;
+  logic [3:0] wanted_q;                      // what its request wants: {an ATS translation request, X, W, R}
   wire  [3:0] look_kind = outside_q ? 4'b0001 : kind_q;
   wire        look_implicit = finding_q.first ? !finding_q.leaf : implicit_q;
 
@@ -286,6 +293,7 @@ module iommu_walker #(
       .request_i     (look_request),
       .context_i     (advance_context_q),
       .guest_i       (finding_q.target),
+      .wanted_i      (wanted_q),
       .msi_index_i   (msi_index),
       .context_hit_i (context_hit_i),
       .leaf_rights_o (leaf_rights_o),
@@ -297,7 +305,7 @@ module iommu_walker #(
       .level_o       (look_level)
   );
 
-  assign lookup_request_o = outside_q ? start_request_i : advance_request_q;
+  assign lookup_start_o = outside_q;
   assign lookup_guest_request_o = advance_request_q;
   assign lookup_guest_context_o = advance_context_q;
   assign lookup_guest_o = finding_q.target;
@@ -311,7 +319,27 @@ module iommu_walker #(
   walk_t picked_walk;
   wire   picked_index = index_called_q && pick_slot_q == index_slot_q;
 
+  context_t picked_context;
+
   assign picked_walk = {walk_q[pick_slot_q], {iommu_spec_pkg::OUTCOME_W{1'b0}}};
+  assign picked_context = context_q[pick_slot_q];
+  // A step that looks in the next cycle is that of a response, or a fetch; what its request wants of a leaf is known then.
+  wire [3:0] next_wanted;
+  wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
+
+  iommu_access_kind u_next_kind (
+      .request_i     (next_again_o),
+      .exec_o        (next_wanted[2]),
+      .read_o        (next_wanted[0]),
+      .write_o       (next_wanted[1]),
+      .probe_o       (next_wanted[3]),
+      .access_cause_o(unused_access_cause),
+      .page_cause_o  (unused_page_cause),
+      .guest_cause_o (unused_guest_cause)
+  );
+
+  assign next_again_o = mem_rsp_valid_i ? kept_request : request_q[pick_slot_q];
+  assign next_gscid_o = mem_rsp_valid_i ? kept_context.gscid : picked_context.gscid;
   assign look_d = mem_rsp_valid_i ? response_looks : take_again;
   assign lookup_context_o = begins ? context_i : advance_context_q;
 
@@ -329,7 +357,7 @@ module iommu_walker #(
     if (begins) advance_walk_d.level = look_level;
     // Looked up only at a guest address, when the record holds no other entry.
     if (look_q) advance_walk_d.entry = look_entry;
-    advance_context_d = begins ? (context_hit_i ? context_i : '0) : look_q ? step_context : context_q[pick_slot_q];
+    advance_context_d = begins ? (context_hit_i ? context_i : '0) : look_q ? step_context : picked_context;
     finding_d = look_finding;
     if (!look_q && pick_q) begin
       finding_d = '0;
@@ -474,8 +502,10 @@ module iommu_walker #(
   assign fill_pbmt_o = fill_pbmt_q;
   assign fill_w_o = fill_w_q;
 
-  // ---- Merging ---------------------------------------------------------------------------------------------------------------
-  request_t start;
+  // ---- Merging: hashes are compared in the cycle before, with that of a walk that starts then as well. A request that waits while a walk is
+  // restarted is not merged with that -------------------------------------------------------------------------------------------------
+  request_t         start;
+  logic [WALKS-1:0] same_hash_q;
 
   assign start = start_request_i;
 
@@ -484,7 +514,8 @@ module iommu_walker #(
       request_t held;
       assign held = request_q[i];
       assign start_merge_o[i] = occupied[i] && !done_q[i] && !squashed_q[i] && !invalidate_i &&
-          start.at == iommu_spec_pkg::AT_UNTRANSLATED && held.at == iommu_spec_pkg::AT_UNTRANSLATED && hash_q[i] == start_hash_i;
+          start.at == iommu_spec_pkg::AT_UNTRANSLATED && held.at == iommu_spec_pkg::AT_UNTRANSLATED &&
+          same_hash_q[i];
     end
   endgenerate
 
@@ -667,6 +698,7 @@ module iommu_walker #(
     fetched_q <= take_again;
     if (losses_q == '0) loser_q <= advance_slot_q;
     kind_q <= kind_d;
+    wanted_q <= next_wanted;
     implicit_q <= implicit_d;
     outside_q <= !look_d;
     pick_q <= pick_d;
@@ -752,6 +784,8 @@ module iommu_walker #(
       wire started = starting && free_select[i];
 
       always_ff @(posedge clk_i) begin
+        same_hash_q[i] <= !restarted &&
+            (start_load_i ? (started ? start_hash_i : hash_q[i]) == start_next_hash_i : same_hash_q[i]);
         if (restarted) begin
           request_q[i] <= restart_request_i;
           hash_q[i] <= restart_hash_i;

@@ -345,8 +345,9 @@ module riscv_iommu #(
   wire [iommu_spec_pkg::REQUEST_W-1:0]     fill_request;
   wire [iommu_spec_pkg::TRANSLATION_W-1:0] fill_translation, neighbour_translation;
   wire                                     accepted;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]     next_request = debug_first ? debug_request : request;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     accepted_request;
-  wire [iommu_spec_pkg::HASH_W-1:0]        accepted_hash, start_hash, restart_hash;
+  wire [iommu_spec_pkg::HASH_W-1:0]        start_next_hash, start_hash, restart_hash;
   wire [ID_W-1:0]                          accepted_id;
   wire                                     accepted_epoch;
   wire                                     neighbour_valid, neighbour_ready, probe, present;
@@ -365,7 +366,7 @@ module riscv_iommu #(
       .req_valid_i       (xlate_req_valid_i || debug_valid),
       .req_ready_o       (lookup_ready),
       .req_id_i          (xlate_req_id_i),
-      .req_request_i     (debug_first ? debug_request : request),
+      .req_request_i     (next_request),
       .rsp_valid_o       (xlate_rsp_valid_o),
       .rsp_ready_i       (xlate_rsp_ready_i),
       .rsp_id_o          (xlate_rsp_id_o),
@@ -401,7 +402,6 @@ module riscv_iommu #(
       .idle_o            (idle),
       .accepted_o        (accepted),
       .accepted_request_o(accepted_request),
-      .accepted_hash_o   (accepted_hash),
       .accepted_id_o     (accepted_id),
       .accepted_epoch_o  (accepted_epoch),
       .l1_hit_o          (stat_l1_hit_o),
@@ -424,8 +424,8 @@ module riscv_iommu #(
   assign xlate_rsp_mrif_qos_o = response.mrif_qos;
 
   // ---- Misses and walks -----------------------------------------------------------------------------------------------------------------
-  wire                                  start_valid, start_early, start_commit, start_ready, start_epoch;
-  wire [iommu_spec_pkg::REQUEST_W-1:0]  start_request, result_request, restart_request;
+  wire                                  start_load, start_valid, start_early, start_commit, start_ready, start_epoch;
+  wire [iommu_spec_pkg::REQUEST_W-1:0]  start_next_request, start_request, result_request, restart_request;
   wire [ID_W-1:0]                       start_id, result_id, restart_id;
   wire [WALKS-1:0]                      start_merge;
   wire                                  start_hold;
@@ -450,9 +450,8 @@ module riscv_iommu #(
   ) u_miss_queue (
       .clk_i             (clk_i),
       .rst_i             (rst_i),
+      .early_next_i      (next_request),
       .early_valid_i     (accepted),
-      .early_request_i   (accepted_request),
-      .early_hash_i      (accepted_hash),
       .early_id_i        (accepted_id),
       .early_epoch_i     (accepted_epoch),
       .miss_valid_i      (miss_valid || page_walk_valid),
@@ -460,6 +459,9 @@ module riscv_iommu #(
       .miss_id_i         (miss_id),
       .miss_epoch_i      (miss_epoch),
       .miss_early_i      (miss_early && !page_walk_valid),
+      .start_load_o      (start_load),
+      .start_next_request_o(start_next_request),
+      .start_next_hash_o (start_next_hash),
       .start_valid_o     (start_valid),
       .start_early_o     (start_early),
       .start_commit_o    (start_commit),
@@ -532,6 +534,9 @@ module riscv_iommu #(
       .ddtp_mode_i      (ddtp_mode),
       .ddtp_ppn_i       (ddtp_ppn),
       .qos_i            (qos),
+      .start_load_i     (start_load),
+      .start_next_request_i(start_next_request),
+      .start_next_hash_i(start_next_hash),
       .start_valid_i    (start_valid),
       .start_early_i    (start_early),
       .start_commit_i   (start_commit),

@@ -80,6 +80,20 @@ module iommu_walk_machine (
       .finding_o     (event_finding)
   );
 
+  wire [3:0] wanted;
+  wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
+
+  iommu_access_kind u_access_kind (
+      .request_i     (request),
+      .exec_o        (wanted[2]),
+      .read_o        (wanted[0]),
+      .write_o       (wanted[1]),
+      .probe_o       (wanted[3]),
+      .access_cause_o(unused_access_cause),
+      .page_cause_o  (unused_page_cause),
+      .guest_cause_o (unused_guest_cause)
+  );
+
   iommu_walk_look u_look (
       .capabilities_i(capabilities_i),
       .ddtp_mode_i   (ddtp_mode_i),
@@ -90,6 +104,7 @@ module iommu_walk_machine (
       .request_i     (request),
       .context_i     (context_q),
       .guest_i       (walk.guest),
+      .wanted_i      (wanted),
       .msi_index_i   (data_i[511:460]),
       .context_hit_i (context_hit_i),
       .leaf_rights_o (unused_leaf_rights),

@@ -18,6 +18,8 @@ module iommu_walk_slots #(
     input  wire [3:0]                                  ddtp_mode_i,
     input  wire [43:0]                                 ddtp_ppn_i,
     input  wire [23:0]                                 qos_i,
+    input  wire                                        start_load_i,
+    input  wire [iommu_spec_pkg::HASH_W-1:0]           start_next_hash_i,
     input  wire                                        start_valid_i,
     input  wire                                        start_early_i,
     input  wire                                        start_commit_i,
@@ -66,7 +68,9 @@ module iommu_walk_slots #(
   wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_result_context;
   wire [iommu_spec_pkg::WALK_W-1:0] unused_result_walk;
   wire result_squashed;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_lookup_request;
+  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_next_again;
+  wire [15:0] unused_next_gscid;
+  wire unused_lookup_start;
   wire [iommu_spec_pkg::REQUEST_W-1:0] unused_lookup_guest_request;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_lookup_context;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_lookup_guest_context;
@@ -114,6 +118,8 @@ module iommu_walk_slots #(
       .ddtp_mode_i(ddtp_mode_i),
       .ddtp_ppn_i(ddtp_ppn_i),
       .qos_i(qos_i),
+      .start_load_i(start_load_i),
+      .start_next_hash_i(start_next_hash_i),
       .start_valid_i(start_valid_i),
       .start_early_i(start_early_i),
       .start_commit_i(start_commit_i),
@@ -163,7 +169,9 @@ module iommu_walk_slots #(
       .result_context_o(unused_result_context),
       .result_walk_o(unused_result_walk),
       .result_squashed_o(result_squashed),
-      .lookup_request_o(unused_lookup_request),
+      .next_again_o(unused_next_again),
+      .next_gscid_o(unused_next_gscid),
+      .lookup_start_o(unused_lookup_start),
       .lookup_guest_request_o(unused_lookup_guest_request),
       .lookup_context_o(unused_lookup_context),
       .lookup_guest_context_o(unused_lookup_guest_context),
