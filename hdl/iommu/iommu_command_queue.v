@@ -10,8 +10,10 @@ module iommu_command_queue #(
     input  wire                                       clk_i,
     input  wire                                       rst_i,
 
-    // Registers: effective capabilities, fctl.BE, fctl.WSI, iommu_qosid; cqcsr.cqon and cqen; cqmf|cmd_to|cmd_ill; cqb; cqt.
+    // Registers: effective capabilities, of these the page number bits beyond the physical address size, fctl.BE, fctl.WSI,
+    // iommu_qosid; cqcsr.cqon and cqen; cqmf|cmd_to|cmd_ill; cqb; cqt.
     input  wire [63:0]                                capabilities_i,
+    input  wire [43:0]                                beyond_i,
     input  wire                                       big_endian_i,
     input  wire                                       wired_i,
     input  wire [23:0]                                qos_i,
@@ -25,6 +27,7 @@ module iommu_command_queue #(
     input  wire                                       restart_i,
 
     output wire [31:0]                                head_o,
+    // No command is executed, nor begins in the next cycle.
     output wire                                       idle_o,
     // Strobes: memory fault (cqmf), illegal command (cmd_ill), a fence behind a timeout (cmd_to), fence_w_ip.
     output wire                                       memory_fault_o,
@@ -162,10 +165,16 @@ module iommu_command_queue #(
   wire [31:0] index_mask = (32'd2 << log2_size_i) - 32'd1;
   wire [55:0] fetch_address = {base_ppn_i, 12'd0} | {20'd0, head_q, 4'd0};
   wire [63:0] store_address = {w1[61:0], 2'd0};
-  wire        fetch_beyond = (fetch_address >> capabilities_i[37:32]) != '0;
-  wire        store_beyond = (store_address >> capabilities_i[37:32]) != '0;
+  wire        fetch_beyond = (fetch_address[55:12] & beyond_i) != '0;
+  wire        store_beyond = (store_address[63:12] & {8'hFF, beyond_i}) != '0;
   wire [31:0] store_data = big_endian_i ? {w0[39:32], w0[47:40], w0[55:48], w0[63:56]} : w0[63:32];
   wire        fetch_failed = (mem_rsp_err_i[1:0] | mem_rsp_poison_i[1:0]) != '0;
+
+  // Of the cycle before. `work_q`: a command waits, and nothing was being executed that moves the head; while it is 1 the queue stays on.
+  // The address of an access and the command stand for a cycle before they are looked at.
+  logic       work_q, legal_q, fetch_beyond_q, store_beyond_q, answered_q, refused_q;
+
+  wire        idle = state_q == IDLE && !work_q;
 
   // ---- Sequence ---------------------------------------------------------------------------------------------------------------------
   always_comb begin
@@ -182,24 +191,26 @@ module iommu_command_queue #(
     invalidate = 1'b0;
     case (state_q)
       IDLE: begin
-        if (on_i && enable_i && !stopped_i && head_q != (tail_i & index_mask)) begin
-          if (fetch_beyond) memory_fault = 1'b1;
-          else state_d = FETCH;
-        end
+        if (work_q) state_d = FETCH;
       end
-      FETCH: if (mem_ready_i) state_d = FETCHED;
+      FETCH: begin
+        if (fetch_beyond_q) begin
+          memory_fault = 1'b1;
+          state_d = IDLE;
+        end else if (mem_ready_i) state_d = FETCHED;
+      end
       FETCHED: begin
         if (mem_rsp_valid_i) begin
           w0_d = big_endian_i ? iommu_spec_pkg::reversed(mem_rsp_data_i[63:0]) : mem_rsp_data_i[63:0];
           w1_d = big_endian_i ? iommu_spec_pkg::reversed(mem_rsp_data_i[127:64]) : mem_rsp_data_i[127:64];
-          if (fetch_failed) begin
-            memory_fault = 1'b1;
-            state_d = IDLE;
-          end else state_d = EXECUTE;
         end
+        if (answered_q && refused_q) begin
+          memory_fault = 1'b1;
+          state_d = IDLE;
+        end else if (answered_q) state_d = EXECUTE;
       end
       EXECUTE: begin
-        if (!legal) begin
+        if (!legal_q) begin
           illegal = 1'b1;
           state_d = IDLE;
         end else if (is_fence && tags_out_i) begin
@@ -235,14 +246,14 @@ module iommu_command_queue #(
         if (!w0[10]) begin
           complete = 1'b1;
           state_d = IDLE;
-        end else if (store_beyond) begin
+        end else if (store_beyond_q) begin
           memory_fault = 1'b1;
           state_d = IDLE;
         end else if (mem_ready_i) state_d = FENCE_STORED;
       end
       FENCE_STORED: begin
-        if (mem_rsp_valid_i) begin
-          if (mem_rsp_err_i[0]) memory_fault = 1'b1;
+        if (answered_q) begin
+          if (refused_q) memory_fault = 1'b1;
           else complete = 1'b1;
           state_d = IDLE;
         end
@@ -261,14 +272,22 @@ module iommu_command_queue #(
     head_q <= head_d;
     w0_q <= w0_d;
     w1_q <= w1_d;
+    work_q <= idle && on_i && enable_i && !stopped_i && head_q != (tail_i & index_mask);
+    legal_q <= legal;
+    fetch_beyond_q <= fetch_beyond;
+    store_beyond_q <= store_beyond;
+    answered_q <= mem_rsp_valid_i;
+    refused_q <= state_q == FETCHED ? fetch_failed : mem_rsp_err_i[0];
     if (rst_i) begin
       state_q <= IDLE;
+      work_q <= 1'b0;
+      answered_q <= 1'b0;
       head_q <= '0;
     end
   end
 
   assign head_o = head_q;
-  assign idle_o = state_q == IDLE;
+  assign idle_o = idle;
   assign memory_fault_o = memory_fault;
   assign illegal_o = illegal;
   assign timeout_o = timeout;
@@ -285,7 +304,7 @@ module iommu_command_queue #(
   assign event_command_o = complete;
   assign event_command_w0_o = w0;
   assign event_command_w1_o = w1;
-  assign mem_valid_o = state_q == FETCH || (state_q == FENCE_STORE && w0[10] && !store_beyond);
+  assign mem_valid_o = (state_q == FETCH && !fetch_beyond_q) || (state_q == FENCE_STORE && w0[10] && !store_beyond_q);
   assign mem_access_o = state_q == FETCH
       ? {iommu_pkg::MEMORY_READ, fetch_address, 7'd16, 256'd0, 32'd0, qos_i, 2'd0}
       : {iommu_pkg::MEMORY_WRITE, store_address[55:0], 7'd4, 224'd0, store_data, 32'h0000000F, qos_i, 2'd0};
@@ -310,7 +329,8 @@ module iommu_command_queue #(
   logic [31:0] f_head_q, f_old_tail_q;
   logic [4:0]  f_size_q;
   logic        f_asked_q, f_error_q, f_complete_q, f_restarted_q, f_flipped_q, f_drained_q, f_acked_q, f_stored_q;
-  logic        f_tag_free_q;
+  logic        f_tag_free_q, f_could_q, f_wired_q;
+  logic [63:0] f_capabilities_q;
   wire         f_error = memory_fault_o || illegal_o || timeout_o;
 
   always_ff @(posedge clk_i) begin
@@ -319,6 +339,9 @@ module iommu_command_queue #(
     f_complete_q <= event_command_o;
     f_restarted_q <= restart_i || rst_i;
     f_tag_free_q <= tag_free_i && !tag_take_o;
+    f_wired_q <= wired_i;
+    f_capabilities_q <= capabilities_i;
+    f_could_q <= head_q != (tail_i & index_mask) && on_i && enable_i && !stopped_i;
     f_error_q <= f_error && !rst_i;
     if (mem_valid_o && mem_ready_i) f_asked_q <= 1'b1;
     if (mem_rsp_valid_i || rst_i) f_asked_q <= 1'b0;
@@ -340,12 +363,13 @@ module iommu_command_queue #(
     assume (!f_started_q || log2_size_i == f_size_q || f_restarted_q);
     assume (log2_size_i <= 5'd30);
     assume (!f_error_q || stopped_i);
-    if (restart_i) assume (!enable_i);
+    assume (!restart_i || !on_i);
+    // Static, and fctl, which stays while a queue is on.
+    assume (!f_started_q || (capabilities_i == f_capabilities_q && (wired_i == f_wired_q || idle_o)));
     // A free tag stays free until it is taken here (iommu_invalidate_tags.v).
     assume (!f_tag_free_q || tag_free_i);
   end
 
-  wire f_last_cycle_ok = f_stored_q || (state_q == FENCE_STORED && mem_rsp_valid_i && !mem_rsp_err_i[0]);
   wire f_waits_for_memory = state_q == FETCHED || state_q == FENCE_STORED;
 
   always_comb begin
@@ -354,11 +378,12 @@ module iommu_command_queue #(
       // The head moves by one, with each completed command and with nothing else: an illegal or faulting command stays at it.
       head_moves_by_one: assert (f_restarted_q || head_q == (f_complete_q ? (f_head_q + 32'd1) & index_mask : f_head_q));
       error_keeps_the_command: assert (!(f_error && event_command_o));
-      // Nothing is fetched from an empty queue, from one that is off, or after an error until software clears it.
-      fetches_only_commands: assert (!(state_q == IDLE && state_d == FETCH) ||
-          (head_q != (tail_i & index_mask) && on_i && enable_i && !stopped_i));
+      // Nothing is fetched from an empty queue, from one that is off, or after an error until software clears it: as the registers were
+      // in the cycle before, and the head still is where it was then.
+      fetches_only_commands: assert (!(state_q == IDLE && state_d == FETCH) || (f_could_q && head_q == f_head_q && !idle_o));
+      verdicts_of_the_command: assert (state_q != EXECUTE || legal_q == legal);
       stops_after_an_error: assert (!f_error_q || state_q == IDLE);
-      one_access_at_a_time: assert (f_waits_for_memory == f_asked_q && state_q <= FENCE_STORED);
+      one_access_at_a_time: assert (f_waits_for_memory == (f_asked_q || answered_q) && state_q <= FENCE_STORED);
       // An invalidation is done while its command is executed, and completes it.
       invalidates_in_order: assert (!invalidate_o || (state_q == EXECUTE && event_command_o && legal));
       // A fence completes only after every request accepted before it is answered, after the drain that it asks for, and after
@@ -367,7 +392,7 @@ module iommu_command_queue #(
       fence_is_drained: assert (state_q < FENCE_DRAIN || f_drained_q);
       fence_is_acknowledged: assert (state_q < FENCE_STORE || w0_q[13:12] == '0 || f_acked_q);
       fence_waits: assert (!(event_command_o && is_fence) ||
-          (f_flipped_q && f_drained_q && (w0_q[13:12] == '0 || f_acked_q) && (!w0_q[10] || f_last_cycle_ok)));
+          (f_flipped_q && f_drained_q && (w0_q[13:12] == '0 || f_acked_q) && (!w0_q[10] || f_stored_q)));
       fence_is_a_fence: assert (state_q < FENCE_ORDER || is_fence);
       message_has_a_tag: assert (state_q != MESSAGE || (is_ats && (is_response || f_tag_free_q)));
       fence_behind_invalidates: assert (!flip_o || (!tags_out_i && !timed_out_i));

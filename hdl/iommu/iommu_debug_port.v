@@ -40,7 +40,7 @@ module iommu_debug_port #(
   typedef enum logic [1:0] {
     IDLE,     // waits for Go
     REQUEST,  // presents the request
-    RESPONSE  // waits for its response
+    RESPONSE  // waits for its response, and works it in the cycle after
   } state_t;
 
   state_t                state_d, state_q;
@@ -55,6 +55,12 @@ module iommu_debug_port #(
   request_t              request;
   response_t             response;
 
+  // The response of the cycle before.
+  logic        answered_q, refused_q;
+  logic [5:0]  range_q;   // log2 of its size
+  logic [1:0]  type_q;
+  logic [43:0] frame_q;
+
   wire [8:0]  word = reg_address_i[11:3];
   wire [31:0] lo = reg_wdata_i[31:0];
   wire [31:0] hi = reg_wdata_i[63:32];
@@ -64,7 +70,7 @@ module iommu_debug_port #(
   assign response = response_i;
 
   // A range larger than 4 KiB is named by S and trailing ones, its highest bit 0.
-  wire [43:0] range = (44'd1 << (response.size - 6'd12)) - 44'd1;
+  wire [43:0] range = (44'd1 << (range_q - 6'd12)) - 44'd1;
 
   always_comb begin
     state_d = state_q;
@@ -88,12 +94,12 @@ module iommu_debug_port #(
       IDLE: if (word == TR_REQ_CTL && write_lo && lo[0]) state_d = REQUEST;
       REQUEST: if (request_ready_i) state_d = RESPONSE;
       RESPONSE: begin
-        if (response_valid_i) begin
+        if (answered_q) begin
           state_d = IDLE;
-          fault_d = response.status != iommu_pkg::RESPONSE_SUCCESS;
-          size_d = !fault_d && response.size != 6'd12;
-          pbmt_d = fault_d ? 2'd0 : response.pbmt;
-          ppn_d = fault_d ? 44'd0 : (response.spa[55:12] & ~range) | (range >> 1);
+          fault_d = refused_q;
+          size_d = !refused_q && range_q != 6'd12;
+          pbmt_d = refused_q ? 2'd0 : type_q;
+          ppn_d = refused_q ? 44'd0 : (frame_q & ~range) | (range >> 1);
         end
       end
       default: state_d = IDLE;
@@ -138,8 +144,14 @@ module iommu_debug_port #(
     pbmt_q <= pbmt_d;
     ppn_q <= ppn_d;
     patience_q <= patience_d;
+    answered_q <= response_valid_i;
+    refused_q <= response.status != iommu_pkg::RESPONSE_SUCCESS;
+    range_q <= response.size;
+    type_q <= response.pbmt;
+    frame_q <= response.spa[55:12];
     if (rst_i) begin
       state_q <= IDLE;
+      answered_q <= 1'b0;
       page_q <= '0;
       {priv_q, exec_q, nw_q, pv_q} <= '0;
       pid_q <= '0;
@@ -159,7 +171,7 @@ module iommu_debug_port #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
-      assert (!response_valid_i || state_q == RESPONSE) else $error("iommu_debug_port: a response without a request");
+      assert (!response_valid_i || (state_q == RESPONSE && !answered_q)) else $error("iommu_debug_port: a response without a request");
     end
   end
 `endif

@@ -15,14 +15,15 @@ module iommu_fault_queue #(
     output wire                               fault_ready_o,
     input  wire [iommu_spec_pkg::FAULT_W-1:0] fault_i,
 
-    // Registers: fqcsr.fqon, fqen, fqmf|fqof; fqb; fqh; physical address size; fctl.BE; iommu_qosid.
+    // Registers: fqcsr.fqon, fqen, fqmf|fqof; fqb; fqh; page number bits beyond the physical address size;
+    // fctl.BE; iommu_qosid.
     input  wire                               on_i,
     input  wire                               enable_i,
     input  wire                               stopped_i,
     input  wire [43:0]                        base_ppn_i,
     input  wire [4:0]                         log2_size_i,
     input  wire [31:0]                        head_i,
-    input  wire [5:0]                         address_bits_i,
+    input  wire [43:0]                        beyond_i,
     input  wire                               big_endian_i,
     input  wire [23:0]                        qos_i,
     // Sets the tail to 0 (fqen 0 -> 1).
@@ -82,7 +83,7 @@ module iommu_fault_queue #(
       .base_ppn_i     (base_ppn_i),
       .log2_size_i    (log2_size_i),
       .head_i         (head_i),
-      .address_bits_i (address_bits_i),
+      .beyond_i       (beyond_i),
       .big_endian_i   (big_endian_i),
       .qos_i          (qos_i),
       .restart_i      (restart_i),

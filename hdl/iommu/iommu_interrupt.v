@@ -8,11 +8,11 @@ module iommu_interrupt #(
     input  wire                               clk_i,
     input  wire                               rst_i,
 
-    // fctl.WSI and BE, iommu_qosid, physical address size.
+    // fctl.WSI and BE, iommu_qosid, page number bits beyond the physical address size.
     input  wire                               wired_i,
     input  wire                               big_endian_i,
     input  wire [23:0]                        qos_i,
-    input  wire [5:0]                         address_bits_i,
+    input  wire [43:0]                        beyond_i,
 
     // ipsr {pip, pmip, fip, cip}, icvec, configuration table flat by vector: {mask, data[31:0], address[55:0]}.
     input  wire [3:0]                         pending_i,
@@ -36,8 +36,10 @@ module iommu_interrupt #(
 );
   `include "iommu_records.vh"
 
-  typedef enum logic [1:0] {
+  typedef enum logic [2:0] {
     IDLE,      // waits for an unmasked pending vector
+    LOAD,      // reads its entry of the table
+    CHECK,     // is its address in memory
     REQUEST,   // presents the write
     RESPONSE,  // waits until it is visible
     FAULT      // presents fault 273
@@ -47,12 +49,15 @@ module iommu_interrupt #(
   logic [3:0]  seen_q;
   logic [15:0] waiting_d, waiting_q;
   logic [3:0]  vector_d, vector_q;
-  logic [15:0] wires, raised, masked, ready;
+  logic [15:0] wires, raised, masked, ready, chosen;
 
   wire [88:0] entry = table_i[89*vector_q +: 89];
-  wire [55:0] address = entry[55:0];
-  wire [31:0] data = entry[87:56];
-  wire        beyond = (address >> address_bits_i) != '0;
+
+  // The message of the vector; the response of the cycle before.
+  logic [55:0] address_q;
+  logic [31:0] data_q;
+  logic        answered_q, refused_q;
+  wire         beyond = (address_q[55:12] & beyond_i) != '0;
 
   always_comb begin
     wires = '0;
@@ -63,6 +68,7 @@ module iommu_interrupt #(
     end
     for (int i = 0; i < 16; i++) masked[i] = table_i[89*i + 88];
     ready = waiting_q & ~masked;
+    chosen = ready & (~ready + 1'b1);
   end
 
   always_comb begin
@@ -71,19 +77,20 @@ module iommu_interrupt #(
     waiting_d = waiting_q;
     case (state_q)
       IDLE: begin
-        for (int i = 15; i >= 0; i--) if (ready[i]) vector_d = 4'(i);
-        if (ready != '0) begin
-          state_d = REQUEST;
-          waiting_d = waiting_q & ~(16'd1 << vector_d);
-        end
+        vector_d = '0;
+        for (int i = 0; i < 16; i++) if (chosen[i]) vector_d = vector_d | 4'(i);
+        waiting_d = waiting_q & ~chosen;
+        if (ready != '0) state_d = LOAD;
       end
-      REQUEST: begin
+      LOAD: state_d = CHECK;
+      CHECK: begin
         if (beyond) state_d = FAULT;
-        else if (mem_ready_i) state_d = RESPONSE;
+        else state_d = REQUEST;
       end
+      REQUEST: if (mem_ready_i) state_d = RESPONSE;
       RESPONSE: begin
-        if (mem_rsp_valid_i && mem_rsp_err_i[0]) state_d = FAULT;
-        else if (mem_rsp_valid_i) state_d = IDLE;
+        if (answered_q && refused_q) state_d = FAULT;
+        else if (answered_q) state_d = IDLE;
       end
       FAULT: if (fault_ready_i) state_d = IDLE;
       default: state_d = IDLE;
@@ -96,7 +103,7 @@ module iommu_interrupt #(
   always_comb begin
     fault = '0;
     fault.cause = iommu_spec_pkg::CAUSE_MSI_WRITE_ACCESS;
-    fault.iotval = {8'd0, address};
+    fault.iotval = {8'd0, address_q};
   end
 
   always_ff @(posedge clk_i) begin
@@ -104,19 +111,24 @@ module iommu_interrupt #(
     vector_q <= vector_d;
     waiting_q <= waiting_d;
     seen_q <= pending_i;
+    if (state_q == LOAD) {data_q, address_q} <= entry[87:0];
+    answered_q <= mem_rsp_valid_i;
+    refused_q <= mem_rsp_err_i[0];
     if (rst_i) begin
       state_q <= IDLE;
       waiting_q <= '0;
       seen_q <= '0;
+      answered_q <= 1'b0;
     end
   end
 
   assign wire_o = wired_i ? wires : '0;
   assign fault_valid_o = state_q == FAULT;
   assign fault_o = fault;
-  assign mem_valid_o = state_q == REQUEST && !beyond;
-  assign mem_access_o = {iommu_pkg::MEMORY_WRITE, address, 7'd4, 224'd0,
-                         big_endian_i ? {data[7:0], data[15:8], data[23:16], data[31:24]} : data, 32'h0000000F, qos_i, 2'd0};
+  assign mem_valid_o = state_q == REQUEST;
+  assign mem_access_o = {iommu_pkg::MEMORY_WRITE, address_q, 7'd4, 224'd0,
+                         big_endian_i ? {data_q[7:0], data_q[15:8], data_q[23:16], data_q[31:24]} : data_q, 32'h0000000F, qos_i,
+                         2'd0};
 
 `ifdef FORMAL
   // Proof `iommu_interrupt`: a message interrupt is never lost: every rise of an ipsr bit, while interrupts are messages, leads to a
@@ -141,7 +153,7 @@ module iommu_interrupt #(
 
   // The vector's message is owed: a bit that has it rose, and its write has not been begun since.
   wire f_rises = !wired_i && pending_i[f_cause] && !f_before_q && vectors_i[4*f_cause +: 4] == f_vector;
-  wire f_begins = state_q == IDLE && state_d == REQUEST && vector_d == f_vector;
+  wire f_begins = state_q == IDLE && state_d == LOAD && vector_d == f_vector;
   logic f_owed_q;
   always_ff @(posedge clk_i) f_owed_q <= ((f_owed_q && !f_begins) || f_rises) && !rst_i;
 
@@ -149,12 +161,12 @@ module iommu_interrupt #(
     if (f_started_q && !rst_i) begin
       owed_is_waiting: assert (!f_owed_q || waiting_q[f_vector]);
       // Idle with a vector that is owed and not masked: a write begins in this cycle.
-      serves_at_once: assert (!(state_q == IDLE && f_owed_q && !table_i[89*f_vector + 88]) || state_d == REQUEST);
+      serves_at_once: assert (!(state_q == IDLE && f_owed_q && !table_i[89*f_vector + 88]) || state_d == LOAD);
       // A masked vector is never written.
       never_masked: assert (!f_begins || !table_i[89*f_vector + 88]);
-      one_access_at_a_time: assert ((state_q == RESPONSE) == f_asked_q);
-      fault_only_after_an_error: assert (!(state_q != FAULT && state_d == FAULT) || (state_q == REQUEST && beyond) ||
-          (mem_rsp_valid_i && mem_rsp_err_i[0]));
+      one_access_at_a_time: assert ((state_q == RESPONSE) == (f_asked_q || answered_q) && state_q <= FAULT);
+      fault_only_after_an_error: assert (!(state_q != FAULT && state_d == FAULT) || (state_q == CHECK && beyond) ||
+          (answered_q && refused_q));
       wires_follow_pending: assert (wired_i ? wire_o[f_vector] || !pending_i[f_cause] || vectors_i[4*f_cause +: 4] != f_vector
                                             : wire_o == '0);
       owed_again_while_written: cover (f_owed_q && state_q == RESPONSE && vector_q == f_vector);

@@ -11,7 +11,8 @@ module iommu_invalidate_tags #(
     input  wire        clk_i,
     input  wire        rst_i,
 
-    // Next tag, valid while one is free; taken for a device (segment, requester ID).
+    // Next tag, valid while one is free, and the same until it is taken for a device (segment, requester ID). The one after it is looked
+    // for one by one.
     output wire        free_o,
     output wire [4:0]  tag_o,
     input  wire        take_i,
@@ -23,12 +24,12 @@ module iommu_invalidate_tags #(
     input  wire [31:0] completion_tags_i,
     input  wire [2:0]  completion_count_i,
 
-    // Tags are out; a tag timed out since `timed_out_clear_i`.
+    // Tags are out, known two cycles after one is taken; a tag timed out since `timed_out_clear_i`.
     output wire        out_o,
     output wire        timed_out_o,
     input  wire        timed_out_clear_i,
 
-    // Statistics: a completion named a tag that its device does not owe; a tag timed out.
+    // Statistics: a completion of the cycle before named a tag that its device does not owe; a tag timed out.
     output wire        stat_unexpected_o,
     output wire        stat_timeout_o
 );
@@ -42,39 +43,35 @@ module iommu_invalidate_tags #(
   wire  [TAGS-1:0]  busy_d, started_d, hit, last, expired;
   logic [TAGS-1:0]  busy_q, started_q;
   logic             timed_out_d, timed_out_q;
-  wire              tick = period_q == 40'd0;
-  wire [TAGS-1:0]   grant;
-  wire [TAG_W-1:0]  grant_index;
+  logic             tick_q;
 
-  round_robin_arbiter #(
-      .REQUESTS(TAGS)
-  ) u_next (
-      .clk_i        (clk_i),
-      .rst_i        (rst_i),
-      .request_i    (~busy_q),
-      .advance_i    (take_i),
-      .grant_o      (grant),
-      .grant_index_o(grant_index)
-  );
+  // The next tag, looked for ahead, one in a cycle; what is out, a cycle late: a tag is taken well before the next command asks.
+  logic             free_d, free_q, out_q;
+  logic [TAG_W-1:0] next_d, next_q;
+
+  // The completion of the cycle before.
+  logic             completion_q;
+  logic [23:0]      completion_did_q;
+  logic [31:0]      completion_tags_q;
+  logic [3:0]       announced_q;
 
   generate
     for (genvar i = 0; i < TAGS; i++) begin : g_tag
       logic [23:0] did_q;
       logic [3:0]  remaining_d, remaining_q;
       logic [3:0]  age_d, age_q;
-      wire         taken = take_i && grant[i];
-      wire [3:0]   announced = {completion_count_i == 3'd0, completion_count_i};
+      wire         taken = take_i && next_q == TAG_W'(i);
 
-      assign hit[i] = completion_valid_i && completion_tags_i[i] && busy_q[i] && did_q == completion_did_i;
+      assign hit[i] = completion_q && completion_tags_q[i] && busy_q[i] && did_q == completion_did_q;
       assign last[i] = hit[i] && remaining_d == 4'd0;
-      assign expired[i] = busy_q[i] && tick && age_q == LAST_TICK && !last[i];
+      assign expired[i] = busy_q[i] && tick_q && age_q == LAST_TICK && !last[i];
       assign busy_d[i] = taken || (busy_q[i] && !last[i] && !expired[i]);
       assign started_d[i] = !taken && (started_q[i] || hit[i]);
 
       always_comb begin
         remaining_d = remaining_q;
-        if (hit[i]) remaining_d = (started_q[i] ? remaining_q : announced) - 4'd1;
-        age_d = taken ? 4'd0 : tick ? age_q + 4'd1 : age_q;
+        if (hit[i]) remaining_d = (started_q[i] ? remaining_q : announced_q) - 4'd1;
+        age_d = taken ? 4'd0 : tick_q ? age_q + 4'd1 : age_q;
       end
 
       always_ff @(posedge clk_i) begin
@@ -93,7 +90,10 @@ module iommu_invalidate_tags #(
   endgenerate
 
   always_comb begin
-    period_d = tick ? PERIOD - 40'd1 : period_q - 40'd1;
+    period_d = period_q == 40'd0 ? PERIOD - 40'd1 : period_q - 40'd1;
+    free_d = free_q ? !take_i : !busy_q[next_q];
+    next_d = next_q;
+    if (free_q ? take_i : busy_q[next_q]) next_d = next_q == TAG_W'(TAGS - 1) ? '0 : next_q + 1'b1;
     timed_out_d = (timed_out_q && !timed_out_clear_i) || expired != '0;
   end
 
@@ -102,19 +102,32 @@ module iommu_invalidate_tags #(
     busy_q <= busy_d;
     started_q <= started_d;
     timed_out_q <= timed_out_d;
+    tick_q <= period_q == 40'd0;
+    free_q <= free_d;
+    next_q <= next_d;
+    out_q <= busy_q != '0;
+    completion_q <= completion_valid_i;
+    completion_did_q <= completion_did_i;
+    completion_tags_q <= completion_tags_i;
+    announced_q <= {completion_count_i == 3'd0, completion_count_i};
     if (rst_i) begin
       period_q <= '0;
       busy_q <= '0;
       started_q <= '0;
       timed_out_q <= 1'b0;
+      free_q <= 1'b0;
+      next_q <= '0;
+      out_q <= 1'b0;
+      completion_q <= 1'b0;
+      tick_q <= 1'b0;
     end
   end
 
-  assign free_o = busy_q != '1;
-  assign tag_o = 5'(grant_index);
-  assign out_o = busy_q != '0;
+  assign free_o = free_q;
+  assign tag_o = 5'(next_q);
+  assign out_o = out_q;
   assign timed_out_o = timed_out_q;
-  assign stat_unexpected_o = completion_valid_i && completion_tags_i != 32'(hit);
+  assign stat_unexpected_o = completion_q && completion_tags_q != 32'(hit);
   assign stat_timeout_o = expired != '0;
 
 endmodule

@@ -10,10 +10,10 @@ module iommu_mrif #(
     input  wire                               clk_i,
     input  wire                               rst_i,
 
-    // fctl.BE, iommu_qosid (of the notice), physical address size.
+    // fctl.BE, iommu_qosid (of the notice), page number bits beyond the physical address size.
     input  wire                               big_endian_i,
     input  wire [23:0]                        qos_i,
-    input  wire [5:0]                         address_bits_i,
+    input  wire [43:0]                        beyond_i,
 
     // A 32-bit write (mrif_write_t), held until `write_ready_o`: it has been carried out.
     input  wire                               write_valid_i,
@@ -60,9 +60,11 @@ module iommu_mrif #(
   wire [55:0] pending_address = write.address | {47'd0, data[10:6], 4'd0};
   wire [31:0] notice = {21'd0, write.nid};
   wire [55:0] address = state_q == NOTICE ? {write.nppn, 12'd0} : state_q == READ ? pending_address | 56'd8 : pending_address;
-  wire        beyond = (address >> address_bits_i) != '0;
   wire        access = state_q == SET || state_q == READ || state_q == NOTICE;
-  wire        enabled = (mem_rsp_data_i & mask) != '0;
+
+  // Of the cycle before. A write stands for a cycle before its first access; its bits of the file lie in one page.
+  logic       file_beyond_q, notice_beyond_q, answered_q, refused_q, poisoned_q, enabled_q;
+  wire        beyond = state_q == NOTICE ? notice_beyond_q : file_beyond_q;
   wire        reported = !write.quiet || iommu_spec_pkg::reported_despite_dtf(cause_q);
 
   always_comb begin
@@ -78,15 +80,15 @@ module iommu_mrif #(
       DONE: state_d = IDLE;
       default: begin
         if (mem_valid_o && mem_ready_i) sent_d = 1'b1;
-        if (beyond || (mem_rsp_valid_i && mem_rsp_err_i)) begin
+        if (beyond || (answered_q && refused_q)) begin
           cause_d = state_q == NOTICE ? iommu_spec_pkg::CAUSE_MSI_WRITE_ACCESS : iommu_spec_pkg::CAUSE_MRIF_ACCESS;
           state_d = FAULT;
-        end else if (mem_rsp_valid_i && mem_rsp_poison_i && state_q != NOTICE) begin
+        end else if (answered_q && poisoned_q && state_q != NOTICE) begin
           cause_d = iommu_spec_pkg::CAUSE_MRIF_CORRUPTION;
           state_d = FAULT;
-        end else if (mem_rsp_valid_i) begin
+        end else if (answered_q) begin
           if (state_q == SET) state_d = READ;
-          else if (state_q == READ && enabled) state_d = NOTICE;
+          else if (state_q == READ && enabled_q) state_d = NOTICE;
           else state_d = DONE;
         end
         if (state_d != state_q) sent_d = 1'b0;
@@ -98,8 +100,15 @@ module iommu_mrif #(
     state_q <= state_d;
     sent_q <= sent_d;
     cause_q <= cause_d;
+    file_beyond_q <= (pending_address[55:12] & beyond_i) != '0;
+    notice_beyond_q <= (write.nppn & beyond_i) != '0;
+    answered_q <= mem_rsp_valid_i;
+    refused_q <= mem_rsp_err_i;
+    poisoned_q <= mem_rsp_poison_i;
+    enabled_q <= (mem_rsp_data_i & mask) != '0;
     if (rst_i) begin
       state_q <= IDLE;
+      answered_q <= 1'b0;
       sent_q <= 1'b0;
     end
   end

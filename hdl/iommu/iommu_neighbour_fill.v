@@ -6,7 +6,7 @@
 // stage known: Bare, or the leaf that mapped the walked page maps the neighbour too. Of its rights W counts only with D.
 // Never sets A or D, never raises a fault, keeps nothing of V = 0. Any invalidation from the walk's start on drops it: until its
 // result that is the walk's own squash, afterwards this module's.
-// One line at a time, up to 10 cycles; a line that comes while one is at work is left. Specification: Caching in-memory data
+// One line at a time, 17 cycles where all seven are filled; a line that comes while one is at work is left. Specification: Caching in-memory data
 // structures; docs/iommu.md.
 module iommu_neighbour_fill #(
     // Walks in flight, 2 or more.
@@ -91,7 +91,8 @@ module iommu_neighbour_fill #(
   logic [7:0]  valid, wanted, chosen;
   logic [2:0]  place;
   logic [63:0] dword;
-  wire         advance = !fill_q || fill_ready_i;
+  // Whether a fill is taken is known too late to choose by: a fill takes two cycles at least.
+  wire         advance = !fill_q;
 
   always_comb begin
     for (int i = 0; i < 8; i++) valid[i] = context_q.sbe ? data[64*i + 56] : data[64*i];

@@ -32,7 +32,8 @@ module iommu_page_request #(
     input  wire                                      flip_i,
     output wire                                      drained_o,
 
-    // Registers: pqcsr.pqon, pqen, pqmf, pqmf|pqof; pqb; pqh; physical address size; fctl.BE; iommu_qosid.
+    // Registers: pqcsr.pqon, pqen, pqmf, pqmf|pqof; pqb; pqh; page number bits beyond the physical address
+    // size; fctl.BE; iommu_qosid.
     input  wire                                      on_i,
     input  wire                                      enable_i,
     input  wire                                      memory_fault_i,
@@ -40,7 +41,7 @@ module iommu_page_request #(
     input  wire [43:0]                               base_ppn_i,
     input  wire [4:0]                                log2_size_i,
     input  wire [31:0]                               head_i,
-    input  wire [5:0]                                address_bits_i,
+    input  wire [43:0]                               beyond_i,
     input  wire                                      big_endian_i,
     input  wire [23:0]                               qos_i,
     // Sets the tail to 0 (pqen 0 -> 1).
@@ -126,7 +127,7 @@ module iommu_page_request #(
       .base_ppn_i     (base_ppn_i),
       .log2_size_i    (log2_size_i),
       .head_i         (head_i),
-      .address_bits_i (address_bits_i),
+      .beyond_i       (beyond_i),
       .big_endian_i   (big_endian_i),
       .qos_i          (qos_i),
       .restart_i      (restart_i),
@@ -145,6 +146,8 @@ module iommu_page_request #(
   // ---- Sequence -----------------------------------------------------------------------------------------------------------------
   logic [3:0] code_d, code_q;
   logic       prpr_d, prpr_q, old_d, old_q;
+  logic       walked_q, allowed_q;   // the walk's result came in the cycle before
+  logic       off_q;                 // of the cycle before, like the verdict of the queue
 
   always_comb begin
     state_d = state_q;
@@ -155,17 +158,16 @@ module iommu_page_request #(
       IDLE: if (head_valid && !hold_i) state_d = WALK;
       WALK: state_d = WALKED;
       WALKED: begin
-        if (walked_i) begin
+        if (!walked_q) begin
           prpr_d = walked_prpr_i;
           code_d = walked_cause_i == iommu_spec_pkg::CAUSE_TRANSACTION_DISALLOWED ? CODE_INVALID : CODE_FAILURE;
-          if (walked_allowed_i) state_d = RECORD;
-          else state_d = RESPOND;
-        end
+        end else if (allowed_q) state_d = RECORD;
+        else state_d = RESPOND;
       end
       RECORD: begin
         if (record_ready) begin
           // A full queue or an overflow before: the device may ask again. Queue off, a refused write now or before: it may not.
-          code_d = !on_i || !enable_i || memory_fault_i || error_o ? CODE_FAILURE : CODE_SUCCESS;
+          code_d = off_q || error_o ? CODE_FAILURE : CODE_SUCCESS;
           if (written_o) state_d = IDLE;
           else state_d = RESPOND;
           take = written_o;
@@ -186,9 +188,13 @@ module iommu_page_request #(
     state_q <= state_d;
     code_q <= code_d;
     prpr_q <= prpr_d;
+    walked_q <= walked_i;
+    allowed_q <= walked_allowed_i;
+    off_q <= !on_i || !enable_i || memory_fault_i;
     old_q <= old_d;
     if (rst_i) begin
       state_q <= IDLE;
+      walked_q <= 1'b0;
       old_q <= 1'b0;
     end
   end

@@ -1,7 +1,7 @@
 `default_nettype none
 // Performance monitor (iocountovf, iocountinh, iohpmcycles, iohpmctr, iohpmevt): a 63-bit cycle counter and COUNTERS event counters with
-// their filters. An event counts three cycles after it happened. An overflow sets OF of the counter; where OF was 0 it is signalled once
-// (ipsr.pmip). Everything reads 0 and stands still without capabilities.HPM.
+// their filters. An event counts three cycles after it happened, a miss four. An overflow sets OF of the counter; where OF was 0 it is
+// signalled once (ipsr.pmip). Everything reads 0 and stands still without capabilities.HPM.
 module iommu_performance_counters #(
     // Event counters, 1 to 31, and bits of each, 33 to 64 (the specification asks for 32 or more).
     parameter int COUNTERS = 8,

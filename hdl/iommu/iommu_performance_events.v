@@ -51,6 +51,11 @@ module iommu_performance_events #(
   assign answer_request = answer_request_i;
   assign answer_context = answer_context_i;
 
+  // Answers of the cycle before.
+  logic              answered_q, ended_q;
+  logic [SLOT_W-1:0] answered_slot_q;
+  event_source_t     answered_source_q;
+
   // A guest is known with the device context, a process address space once its first stage is.
   wire answer_pscv = answer_context.resolved && answer_context.first_mode != 4'd0;
 
@@ -81,21 +86,28 @@ module iommu_performance_events #(
 
   always_comb begin
     walked_d = walked_q;
+    // The slot may walk again since the cycle before.
+    if (ended_q) walked_d[answered_slot_q] = 1'b0;
     if (page_table) walked_d[access_slot_i] = 1'b1;
     if (reused_i) walked_d[reused_slot_i] = 1'b1;
-    if (answer_last_i) walked_d[answer_slot_i] = 1'b0;
   end
 
-  wire answer_walked = walked_q[answer_slot_i];
+  wire answer_walked = walked_q[answered_slot_q];
 
   always_ff @(posedge clk_i) begin
     walked_q <= walked_d;
+    answered_q <= answer_valid_i;
+    ended_q <= answer_last_i;
+    answered_slot_q <= answer_slot_i;
+    answered_source_q <= answer_source;
     events_q <= {access_valid_i ? access_event : iommu_spec_pkg::EVENT_NONE, access_source_i,
-                 answer_valid_i && answer_walked ? iommu_spec_pkg::EVENT_TLB_MISS : iommu_spec_pkg::EVENT_NONE,
-                 answer_source,
+                 answered_q && answer_walked ? iommu_spec_pkg::EVENT_TLB_MISS : iommu_spec_pkg::EVENT_NONE,
+                 answered_source_q,
                  request_valid_i ? request_event : iommu_spec_pkg::EVENT_NONE, request_source};
     if (rst_i) begin
       walked_q <= '0;
+      answered_q <= 1'b0;
+      ended_q <= 1'b0;
       events_q <= '0;
     end
   end

@@ -183,6 +183,13 @@ module riscv_iommu #(
 
   wire [63:0] capabilities = capabilities_i & CAPABILITIES_MAX;
 
+  // Page number bits beyond the physical address size, which is 14 bits or more (capabilities_i is static).
+  logic [43:0] beyond_d, beyond_q;
+
+  always_comb for (int i = 0; i < 44; i++) beyond_d[i] = 32'(capabilities[37:32]) <= 32'(i + 12);
+
+  always_ff @(posedge clk_i) beyond_q <= beyond_d;
+
   // ---- Registers ------------------------------------------------------------------------------------------------------------------
   wire         big_endian, wired, hold, idle, switch_directory;
   wire [23:0]  qos;
@@ -692,7 +699,7 @@ module riscv_iommu #(
       .base_ppn_i     (fq_ppn),
       .log2_size_i    (fq_log2),
       .head_i         (fq_head),
-      .address_bits_i (capabilities[37:32]),
+      .beyond_i       (beyond_q),
       .big_endian_i   (big_endian),
       .qos_i          (qos),
       .restart_i      (fq_restart),
@@ -720,6 +727,7 @@ module riscv_iommu #(
       .clk_i             (clk_i),
       .rst_i             (rst_i),
       .capabilities_i    (capabilities),
+      .beyond_i          (beyond_q),
       .big_endian_i      (big_endian),
       .wired_i           (wired),
       .qos_i             (qos),
@@ -821,7 +829,7 @@ module riscv_iommu #(
       .base_ppn_i      (pq_ppn),
       .log2_size_i     (pq_log2),
       .head_i          (pq_head),
-      .address_bits_i  (capabilities[37:32]),
+      .beyond_i        (beyond_q),
       .big_endian_i    (big_endian),
       .qos_i           (qos),
       .restart_i       (pq_restart),
@@ -866,7 +874,7 @@ module riscv_iommu #(
       .wired_i        (wired),
       .big_endian_i   (big_endian),
       .qos_i          (qos),
-      .address_bits_i (capabilities[37:32]),
+      .beyond_i       (beyond_q),
       .pending_i      (pending),
       .vectors_i      (vectors),
       .table_i        (msi_table),
@@ -886,7 +894,7 @@ module riscv_iommu #(
       .rst_i           (rst_i),
       .big_endian_i    (big_endian),
       .qos_i           (qos),
-      .address_bits_i  (capabilities[37:32]),
+      .beyond_i        (beyond_q),
       .write_valid_i   (mrif_valid_i),
       .write_ready_o   (mrif_ready_o),
       .write_i         ({mrif_address_i, mrif_nid_i, mrif_nppn_i, mrif_quiet_i, mrif_qos_i, mrif_translated_i, mrif_did_i,
