@@ -53,7 +53,8 @@ module iommu_memory_arbiter #(
 
   // Whose turn it is: one engine, or none and so the walker. Known a cycle ahead: a walk's access comes late in its cycle, and must
   // find its way to the port open. After an engine the walker has a turn. The arbiter learns of a turn while that lasts.
-  logic [ENGINES-1:0]          turn_d, turn_q;
+  // Engines that ask are those that did in the cycle before and have not had their turn: a request stays until it is taken.
+  logic [ENGINES-1:0]          turn_d, turn_q, asks_q;
   wire  [ENGINES-1:0]          grant;
   wire  [$clog2(ENGINES)-1:0]  unused_grant_index;
   wire                         walkers = turn_q == '0;
@@ -64,29 +65,33 @@ module iommu_memory_arbiter #(
   ) u_arbiter (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .request_i    (walkers ? engine_valid_i : turn_q),
+      .request_i    (walkers ? asks_q : turn_q),
       .advance_i    (!walkers),
       .grant_o      (grant),
       .grant_index_o(unused_grant_index)
   );
 
-  assign mem_req_valid_o = walkers ? walk_valid_i : (engine_valid_i & turn_q) != '0;
+  assign mem_req_valid_o = !walkers || walk_valid_i;
   assign walk_ready_o = walkers && mem_req_ready_i;
   assign engine_ready_o = turn_q & {ENGINES{mem_req_ready_i}};
 
-  logic [ACCESS_W-1:0] access;
-  logic [MEM_ID_W-1:0] id;
+  logic [ACCESS_W-1:0] access, engine_access;
+  logic [MEM_ID_W-1:0] id, engine_id;
   wire  [255:0]        access_wdata;
   wire  [31:0]         access_strobe;
 
   always_comb begin
-    access = {walk_op_i, walk_addr_i, walk_size_i, 128'd0, walk_wdata_i, 32'h0000FFFF, walk_qos_i, walk_pbmt_i};
-    id = MEM_ID_W'(walk_slot_i);
+    engine_access = '0;
+    engine_id = '0;
     for (int i = 0; i < ENGINES; i++) begin
-      if (turn_q[i]) begin
-        access = engine_access_i[i*ACCESS_W +: ACCESS_W];
-        id = MEM_ID_W'(WALKS + i);
-      end
+      engine_access = engine_access | (engine_access_i[i*ACCESS_W +: ACCESS_W] & {ACCESS_W{turn_q[i]}});
+      if (turn_q[i]) engine_id = engine_id | MEM_ID_W'(WALKS + i);
+    end
+    access = engine_access;
+    id = engine_id;
+    if (walkers) begin
+      access = {walk_op_i, walk_addr_i, walk_size_i, 128'd0, walk_wdata_i, 32'h0000FFFF, walk_qos_i, walk_pbmt_i};
+      id = MEM_ID_W'(walk_slot_i);
     end
     turn_d = turn_q;
     if (open) turn_d = walkers ? grant : '0;
@@ -113,8 +118,20 @@ module iommu_memory_arbiter #(
 
   always_ff @(posedge clk_i) begin
     turn_q <= turn_d;
-    if (rst_i) turn_q <= '0;
+    asks_q <= engine_valid_i & ~turn_q;
+    if (rst_i) begin
+      turn_q <= '0;
+      asks_q <= '0;
+    end
   end
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((turn_q & ~engine_valid_i) == '0) else $error("iommu_memory_arbiter: an engine has a turn and does not ask");
+    end
+  end
+`endif
 
 endmodule
 `default_nettype wire

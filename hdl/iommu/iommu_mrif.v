@@ -63,9 +63,10 @@ module iommu_mrif #(
   wire        access = state_q == SET || state_q == READ || state_q == NOTICE;
 
   // Of the cycle before. A write stands for a cycle before its first access; its bits of the file lie in one page.
-  logic       file_beyond_q, notice_beyond_q, answered_q, refused_q, poisoned_q, enabled_q;
-  wire        beyond = state_q == NOTICE ? notice_beyond_q : file_beyond_q;
-  wire        reported = !write.quiet || iommu_spec_pkg::reported_despite_dtf(cause_q);
+  logic        file_beyond_q, notice_beyond_q, answered_q, refused_q, poisoned_q, enabled_q;
+  logic [63:0] mask_q;
+  wire         beyond = state_q == NOTICE ? notice_beyond_q : file_beyond_q;
+  wire         reported = !write.quiet || iommu_spec_pkg::reported_despite_dtf(cause_q);
 
   always_comb begin
     state_d = state_q;
@@ -105,7 +106,8 @@ module iommu_mrif #(
     answered_q <= mem_rsp_valid_i;
     refused_q <= mem_rsp_err_i;
     poisoned_q <= mem_rsp_poison_i;
-    enabled_q <= (mem_rsp_data_i & mask) != '0;
+    enabled_q <= (mem_rsp_data_i & mask_q) != '0;
+    mask_q <= mask;
     if (rst_i) begin
       state_q <= IDLE;
       answered_q <= 1'b0;
@@ -118,7 +120,7 @@ module iommu_mrif #(
   assign mem_access_o = state_q == NOTICE
       ? {iommu_pkg::MEMORY_WRITE, address, 7'd4, 224'd0,
          big_endian_i ? {notice[7:0], notice[15:8], notice[23:16], notice[31:24]} : notice, 32'h0000000F, qos_i, 2'd0}
-      : {state_q == SET ? iommu_pkg::MEMORY_OR64 : iommu_pkg::MEMORY_READ, address, 7'd8, 192'd0, mask, 32'h000000FF, write.qos, 2'd0};
+      : {state_q == SET ? iommu_pkg::MEMORY_OR64 : iommu_pkg::MEMORY_READ, address, 7'd8, 192'd0, mask_q, 32'h000000FF, write.qos, 2'd0};
 
   // ---- Fault ----------------------------------------------------------------------------------------------------------------------
   fault_t fault;

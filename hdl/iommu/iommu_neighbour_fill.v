@@ -6,8 +6,8 @@
 // stage known: Bare, or the leaf that mapped the walked page maps the neighbour too. Of its rights W counts only with D.
 // Never sets A or D, never raises a fault, keeps nothing of V = 0. Any invalidation from the walk's start on drops it: until its
 // result that is the walk's own squash, afterwards this module's.
-// One line at a time, 17 cycles where all seven are filled; a line that comes while one is at work is left. Specification: Caching in-memory data
-// structures; docs/iommu.md.
+// One line at a time, up to 17 cycles while the fill port is free; a line that comes while one is at work is left. Specification:
+// Caching in-memory data structures; docs/iommu.md.
 module iommu_neighbour_fill #(
     // Walks in flight, 2 or more.
     parameter int WALKS = 8,
@@ -63,7 +63,7 @@ module iommu_neighbour_fill #(
   request_t    request_q;
   context_t    context_q;
   walk_t       walk_q;
-  logic [7:0]  todo_d, todo_q;             // entries that were not looked at
+  logic [7:0]  todo_d, todo_q;             // entries to look at
   logic        entry_d, entry_q;           // an entry is checked
   logic        fill_d, fill_q;             // a translation waits for the fill port
   wire [511:0] data;
@@ -88,7 +88,8 @@ module iommu_neighbour_fill #(
   );
 
   // ---- Choice of the next entry that is valid -------------------------------------------------------------------------------------
-  logic [7:0]  valid, wanted, chosen;
+  logic        fresh_q;                    // the line came in the cycle before: which of its entries are valid is not known
+  logic [7:0]  valid, chosen;
   logic [2:0]  place;
   logic [63:0] dword;
   // Whether a fill is taken is known too late to choose by: a fill takes two cycles at least.
@@ -96,8 +97,7 @@ module iommu_neighbour_fill #(
 
   always_comb begin
     for (int i = 0; i < 8; i++) valid[i] = context_q.sbe ? data[64*i + 56] : data[64*i];
-    wanted = todo_q & valid & ~bad;
-    chosen = wanted & (~wanted + 1'b1);
+    chosen = todo_q & (~todo_q + 1'b1);
     place = '0;
     dword = '0;
     for (int i = 0; i < 8; i++) begin
@@ -106,7 +106,7 @@ module iommu_neighbour_fill #(
     end
   end
 
-  wire      choose = advance && wanted != '0;
+  wire      choose = advance && !fresh_q && todo_q != '0;
   request_t probe_request;
 
   always_comb begin
@@ -188,7 +188,7 @@ module iommu_neighbour_fill #(
 
   // ---- Next state -------------------------------------------------------------------------------------------------------------------
   always_comb begin
-    todo_d = choose ? todo_q & ~chosen : wanted == '0 ? '0 : todo_q;
+    todo_d = fresh_q ? todo_q & valid & ~bad : choose ? todo_q & ~chosen : todo_q;
     entry_d = choose || (entry_q && !advance);
     fill_d = (check && useful) || (fill_q && !fill_ready_i);
     if (capture) todo_d = ~(8'd1 << result_request.iova[14:12]);
@@ -201,6 +201,7 @@ module iommu_neighbour_fill #(
 
   always_ff @(posedge clk_i) begin
     todo_q <= todo_d;
+    fresh_q <= capture;
     entry_q <= entry_d;
     fill_q <= fill_d;
     if (capture) begin
@@ -218,6 +219,7 @@ module iommu_neighbour_fill #(
     end
     if (rst_i) begin
       todo_q <= '0;
+      fresh_q <= 1'b0;
       entry_q <= 1'b0;
       fill_q <= 1'b0;
     end
@@ -229,12 +231,10 @@ module iommu_neighbour_fill #(
 
 `ifndef SYNTHESIS
   // The entry of the walked page itself, in the first cycle of its line.
-  logic       fresh_q;
   wire [2:0]  own = request_q.iova[14:12];
   wire [63:0] own_entry = context_q.sbe ? iommu_spec_pkg::reversed(data[64*own +: 64]) : data[64*own +: 64];
 
   always_ff @(posedge clk_i) begin
-    fresh_q <= capture;
     if (!rst_i) begin
       assert (!fresh_q || (own_entry[0] && own_entry[53:10] == walk_q.guest[55:12]))
       else $error("iommu_neighbour_fill: the line is not that of the walk");
@@ -326,6 +326,7 @@ module iommu_neighbour_fill #(
           !todo_q[f_request_q.iova[14:12]]));
       line_at_work: assert (idle || !f_watched_q || (data[64*f_place +: 64] == f_entry_q && bad[f_place] == f_bad_q));
       own_at_work: assert (!fresh_q || (own_entry[0] && own_entry[53:10] == walk_q.guest[55:12]));
+      valid_at_work: assert (fresh_q || !f_watched_q || !todo_q[f_place] || (!f_bad_q && f_pte[0]));
       entry_at_work: assert (!entry_q || (place_q != f_request_q.iova[14:12] &&
           (!f_watched_q || place_q != f_place || (!f_bad_q && f_pte[0] && pte_q == f_pte))));
 

@@ -147,6 +147,7 @@ module iommu_page_request #(
   logic [3:0] code_d, code_q;
   logic       prpr_d, prpr_q, old_d, old_q;
   logic       walked_q, allowed_q;   // the walk's result came in the cycle before
+  logic       answers_q;             // the device waits for a response; `head` stands since it was walked
   logic       off_q;                 // of the cycle before, like the verdict of the queue
 
   always_comb begin
@@ -190,6 +191,7 @@ module iommu_page_request #(
     prpr_q <= prpr_d;
     walked_q <= walked_i;
     allowed_q <= walked_allowed_i;
+    answers_q <= last && !stop_marker;
     off_q <= !on_i || !enable_i || memory_fault_i;
     old_q <= old_d;
     if (rst_i) begin
@@ -230,7 +232,7 @@ module iommu_page_request #(
     response.payload = {page_request.did[15:0], code_q, 3'd0, page_request.payload[11:3], 32'd0};
   end
 
-  assign message_valid_o = state_q == RESPOND && last && !stop_marker;
+  assign message_valid_o = state_q == RESPOND && answers_q;
   assign message_o = response;
 
 `ifndef SYNTHESIS

@@ -81,9 +81,9 @@ module iommu_performance_counters #(
       // Filter: by device and process (IDT = 0) or by guest and process address space (IDT = 1, events 4, 7 and 8).
       wire [3:0]            wanted = select_q[3:0];
       wire                  by_guest = select_q[62];
-      wire [1:0]            group = wanted == iommu_spec_pkg::EVENT_TLB_MISS ? 2'd1
-          : wanted >= iommu_spec_pkg::EVENT_DIRECTORY_WALK ? 2'd2 : 2'd0;
-      wire [EVENT_W-1:0]    seen = events_i[EVENT_W*group +: EVENT_W];
+      // A cycle late: the events of each place are its own, so that nothing is counted that is not wanted.
+      logic [1:0]           group_q;
+      wire [EVENT_W-1:0]    seen = events_i[EVENT_W*group_q +: EVENT_W];
       event_source_t        source;
       assign source = seen[iommu_spec_pkg::EVENT_SOURCE_W-1:0];
 
@@ -116,6 +116,7 @@ module iommu_performance_counters #(
         count_q <= count_d;
         select_q <= select_d;
         match_q <= match_d;
+        group_q <= wanted == iommu_spec_pkg::EVENT_TLB_MISS ? 2'd1 : wanted >= iommu_spec_pkg::EVENT_DIRECTORY_WALK ? 2'd2 : 2'd0;
         if (rst_i) begin
           count_q <= '0;
           select_q <= '0;
@@ -142,17 +143,17 @@ module iommu_performance_counters #(
   logic        overflow_q;
 
   always_comb begin
+    // One of them at most.
     rdata = '0;
-    if (word == IOCOUNT) begin
+    if (word == IOCOUNT && present_i) begin
       rdata[COUNTERS:0] = overflow_bits;
       rdata[32 +: COUNTERS+1] = inhibit_q;
     end
-    if (word == CYCLES) rdata = cycles_q;
+    rdata = rdata | (cycles_q & {64{word == CYCLES && present_i}});
     for (int i = 0; i < COUNTERS; i++) begin
-      if (word == COUNTER + 9'(i)) rdata = counter_word[i];
-      if (word == EVENT + 9'(i)) rdata = event_word[i];
+      rdata = rdata | (counter_word[i] & {64{word == COUNTER + 9'(i) && present_i}});
+      rdata = rdata | (event_word[i] & {64{word == EVENT + 9'(i) && present_i}});
     end
-    if (!present_i) rdata = '0;
   end
 
   always_ff @(posedge clk_i) begin

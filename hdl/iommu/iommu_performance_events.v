@@ -51,9 +51,9 @@ module iommu_performance_events #(
   assign answer_request = answer_request_i;
   assign answer_context = answer_context_i;
 
-  // Answers of the cycle before.
-  logic              answered_q, ended_q;
-  logic [SLOT_W-1:0] answered_slot_q;
+  // Answers and leaves of the cycle before.
+  logic              answered_q, ended_q, reused_q;
+  logic [SLOT_W-1:0] answered_slot_q, reused_slot_q;
   event_source_t     answered_source_q;
 
   // A guest is known with the device context, a process address space once its first stage is.
@@ -89,7 +89,7 @@ module iommu_performance_events #(
     // The slot may walk again since the cycle before.
     if (ended_q) walked_d[answered_slot_q] = 1'b0;
     if (page_table) walked_d[access_slot_i] = 1'b1;
-    if (reused_i) walked_d[reused_slot_i] = 1'b1;
+    if (reused_q) walked_d[reused_slot_q] = 1'b1;
   end
 
   wire answer_walked = walked_q[answered_slot_q];
@@ -98,6 +98,8 @@ module iommu_performance_events #(
     walked_q <= walked_d;
     answered_q <= answer_valid_i;
     ended_q <= answer_last_i;
+    reused_q <= reused_i;
+    reused_slot_q <= reused_slot_i;
     answered_slot_q <= answer_slot_i;
     answered_source_q <= answer_source;
     events_q <= {access_valid_i ? access_event : iommu_spec_pkg::EVENT_NONE, access_source_i,
@@ -108,6 +110,7 @@ module iommu_performance_events #(
       walked_q <= '0;
       answered_q <= 1'b0;
       ended_q <= 1'b0;
+      reused_q <= 1'b0;
       events_q <= '0;
     end
   end

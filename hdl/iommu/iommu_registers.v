@@ -91,8 +91,10 @@ module iommu_registers (
   logic        ready_q;
   logic [63:0] rdata_d, rdata_q;
   wire         first_cycle = reg_valid_i && !ready_q;
-  wire         write_lo = first_cycle && reg_write_i && reg_strobe_i[3:0] == 4'hF;
-  wire         write_hi = first_cycle && reg_write_i && reg_strobe_i[7:4] == 4'hF;
+  // A write is done in its second cycle, the one of `reg_ready_o`.
+  logic        write_lo_q, write_hi_q;
+  wire         write_lo = write_lo_q;
+  wire         write_hi = write_hi_q;
   wire [8:0]   word = reg_address_i[11:3];
   wire [31:0]  lo = reg_wdata_i[31:0];
   wire [31:0]  hi = reg_wdata_i[63:32];
@@ -118,6 +120,7 @@ module iommu_registers (
 
   wire [1:0] igs = capabilities_i[29:28];
   wire       be = capabilities_i[iommu_spec_pkg::CAP_END] ? be_q : capabilities_i[iommu_spec_pkg::CAP_FIXED_BE];
+  logic      big_endian_q;   // `be`, for many
   wire       wsi = igs == iommu_spec_pkg::IGS_BOTH ? wsi_q : igs == iommu_spec_pkg::IGS_WSI;
 
   // ---- ddtp -------------------------------------------------------------------------------------------------------------------------
@@ -346,8 +349,11 @@ module iommu_registers (
 
   always_ff @(posedge clk_i) begin
     ready_q <= first_cycle;
+    write_lo_q <= first_cycle && reg_write_i && reg_strobe_i[3:0] == 4'hF;
+    write_hi_q <= first_cycle && reg_write_i && reg_strobe_i[7:4] == 4'hF;
     rdata_q <= rdata_d;
     be_q <= be_d;
+    big_endian_q <= be;
     wsi_q <= wsi_d;
     qos_q <= qos_d;
     icvec_q <= icvec_d;
@@ -370,6 +376,8 @@ module iommu_registers (
     pmip_q <= pmip_d;
     if (rst_i) begin
       ready_q <= 1'b0;
+      write_lo_q <= 1'b0;
+      write_hi_q <= 1'b0;
       be_q <= 1'b0;
       wsi_q <= 1'b0;
       qos_q <= '0;
@@ -396,7 +404,7 @@ module iommu_registers (
 
   assign reg_ready_o = ready_q;
   assign reg_rdata_o = rdata_q;
-  assign big_endian_o = be;
+  assign big_endian_o = big_endian_q;
   assign wired_o = wsi;
   assign qos_o = qos_q;
   assign ddtp_mode_o = active_mode_q;
