@@ -24,12 +24,12 @@ module iommu_invalidate_tags #(
     input  wire [31:0] completion_tags_i,
     input  wire [2:0]  completion_count_i,
 
-    // Tags are out, known two cycles after one is taken; a tag timed out since `timed_out_clear_i`.
+    // Tags are out, known two cycles later; a tag timed out since `timed_out_clear_i`.
     output wire        out_o,
     output wire        timed_out_o,
     input  wire        timed_out_clear_i,
 
-    // Statistics: a completion of the cycle before named a tag that its device does not owe; a tag timed out.
+    // Statistics, a cycle late: a completion named a tag that its device does not owe; a tag timed out.
     output wire        stat_unexpected_o,
     output wire        stat_timeout_o
 );
@@ -42,7 +42,7 @@ module iommu_invalidate_tags #(
   logic [39:0]      period_d, period_q;
   wire  [TAGS-1:0]  busy_d, started_d, hit, last, expired;
   logic [TAGS-1:0]  busy_q, started_q;
-  logic             timed_out_d, timed_out_q;
+  logic             timed_out_d, timed_out_q, expired_q, unexpected_q;
   logic             tick_q;
 
   // The next tag, looked for ahead, one in a cycle; what is out, a cycle late: a tag is taken well before the next command asks.
@@ -94,7 +94,7 @@ module iommu_invalidate_tags #(
     free_d = free_q ? !take_i : !busy_q[next_q];
     next_d = next_q;
     if (free_q ? take_i : busy_q[next_q]) next_d = next_q == TAG_W'(TAGS - 1) ? '0 : next_q + 1'b1;
-    timed_out_d = (timed_out_q && !timed_out_clear_i) || expired != '0;
+    timed_out_d = (timed_out_q && !timed_out_clear_i) || expired_q;
   end
 
   always_ff @(posedge clk_i) begin
@@ -106,6 +106,8 @@ module iommu_invalidate_tags #(
     free_q <= free_d;
     next_q <= next_d;
     out_q <= busy_q != '0;
+    expired_q <= expired != '0;
+    unexpected_q <= completion_q && completion_tags_q != 32'(hit);
     completion_q <= completion_valid_i;
     completion_did_q <= completion_did_i;
     completion_tags_q <= completion_tags_i;
@@ -119,6 +121,8 @@ module iommu_invalidate_tags #(
       next_q <= '0;
       out_q <= 1'b0;
       completion_q <= 1'b0;
+      expired_q <= 1'b0;
+      unexpected_q <= 1'b0;
       tick_q <= 1'b0;
     end
   end
@@ -127,8 +131,8 @@ module iommu_invalidate_tags #(
   assign tag_o = 5'(next_q);
   assign out_o = out_q;
   assign timed_out_o = timed_out_q;
-  assign stat_unexpected_o = completion_q && completion_tags_q != 32'(hit);
-  assign stat_timeout_o = expired != '0;
+  assign stat_unexpected_o = unexpected_q;
+  assign stat_timeout_o = expired_q;
 
 endmodule
 `default_nettype wire

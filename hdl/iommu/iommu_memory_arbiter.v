@@ -57,7 +57,7 @@ module iommu_memory_arbiter #(
   logic [ENGINES-1:0]          turn_d, turn_q, asks_q;
   wire  [ENGINES-1:0]          grant;
   wire  [$clog2(ENGINES)-1:0]  unused_grant_index;
-  wire                         walkers = turn_q == '0;
+  logic                        walkers_d, walkers_q;   // `turn_q` is 0
   wire                         open = !mem_req_valid_o || mem_req_ready_i;
 
   round_robin_arbiter #(
@@ -65,14 +65,14 @@ module iommu_memory_arbiter #(
   ) u_arbiter (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .request_i    (walkers ? asks_q : turn_q),
-      .advance_i    (!walkers),
+      .request_i    (walkers_q ? asks_q : turn_q),
+      .advance_i    (!walkers_q),
       .grant_o      (grant),
       .grant_index_o(unused_grant_index)
   );
 
-  assign mem_req_valid_o = !walkers || walk_valid_i;
-  assign walk_ready_o = walkers && mem_req_ready_i;
+  assign mem_req_valid_o = !walkers_q || walk_valid_i;
+  assign walk_ready_o = walkers_q && mem_req_ready_i;
   assign engine_ready_o = turn_q & {ENGINES{mem_req_ready_i}};
 
   logic [ACCESS_W-1:0] access, engine_access;
@@ -89,12 +89,16 @@ module iommu_memory_arbiter #(
     end
     access = engine_access;
     id = engine_id;
-    if (walkers) begin
+    if (walkers_q) begin
       access = {walk_op_i, walk_addr_i, walk_size_i, 128'd0, walk_wdata_i, 32'h0000FFFF, walk_qos_i, walk_pbmt_i};
       id = MEM_ID_W'(walk_slot_i);
     end
     turn_d = turn_q;
-    if (open) turn_d = walkers ? grant : '0;
+    walkers_d = walkers_q;
+    if (open) begin
+      turn_d = walkers_q ? grant : '0;
+      walkers_d = !walkers_q || asks_q == '0;
+    end
   end
 
   assign {mem_req_op_o, mem_req_addr_o, mem_req_size_o, access_wdata, access_strobe, mem_req_qos_o, mem_req_pbmt_o} = access;
@@ -118,9 +122,11 @@ module iommu_memory_arbiter #(
 
   always_ff @(posedge clk_i) begin
     turn_q <= turn_d;
+    walkers_q <= walkers_d;
     asks_q <= engine_valid_i & ~turn_q;
     if (rst_i) begin
       turn_q <= '0;
+      walkers_q <= 1'b1;
       asks_q <= '0;
     end
   end
@@ -128,6 +134,7 @@ module iommu_memory_arbiter #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
+      assert (walkers_q == (turn_q == '0)) else $error("iommu_memory_arbiter: the walker and an engine have the turn, or nobody");
       assert ((turn_q & ~engine_valid_i) == '0) else $error("iommu_memory_arbiter: an engine has a turn and does not ask");
     end
   end

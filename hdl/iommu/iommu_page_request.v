@@ -77,7 +77,8 @@ module iommu_page_request #(
     WALK,    // presents the walk
     WALKED,  // waits for its result
     RECORD,  // hands the record to the queue
-    RESPOND  // presents the response
+    RESPOND, // presents the response
+    TAKE     // takes the page request from its queue
   } state_t;
 
   wire                                      head_valid;
@@ -169,16 +170,16 @@ module iommu_page_request #(
         if (record_ready) begin
           // A full queue or an overflow before: the device may ask again. Queue off, a refused write now or before: it may not.
           code_d = off_q || error_o ? CODE_FAILURE : CODE_SUCCESS;
-          if (written_o) state_d = IDLE;
+          if (written_o) state_d = TAKE;
           else state_d = RESPOND;
-          take = written_o;
         end
       end
       RESPOND: begin
-        if (message_ready_i || !message_valid_o) begin
-          state_d = IDLE;
-          take = 1'b1;
-        end
+        if (message_ready_i || !message_valid_o) state_d = TAKE;
+      end
+      TAKE: begin
+        state_d = IDLE;
+        take = 1'b1;
       end
       default: state_d = IDLE;
     endcase

@@ -89,10 +89,12 @@ module iommu_registers (
 
   // ---- Bus ------------------------------------------------------------------------------------------------------------------------
   logic        ready_q;
-  logic [63:0] rdata_d, rdata_q;
+  // What is read: of this file, of the interrupt table, of others.
+  logic [63:0] rdata_d, rdata_q, table_rdata_q, other_rdata_q;
   wire         first_cycle = reg_valid_i && !ready_q;
-  // A write is done in its second cycle, the one of `reg_ready_o`.
+  // A write is done in its second cycle, the one of `reg_ready_o`; `here_q` then says to which of the first 16 words.
   logic        write_lo_q, write_hi_q;
+  logic [15:0] here_d, here_q;
   wire         write_lo = write_lo_q;
   wire         write_hi = write_hi_q;
   wire [8:0]   word = reg_address_i[11:3];
@@ -112,6 +114,8 @@ module iommu_registers (
   localparam [8:0] QOSID = 9'h04E;
   localparam [8:0] ICVEC = 9'h05F;
   localparam [8:0] MSI_TABLE = 9'h060;
+
+  always_comb for (int i = 0; i < 16; i++) here_d[i] = word == 9'(i);
 
   // ---- fctl, iommu_qosid, icvec ---------------------------------------------------------------------------------------------------
   logic        be_d, be_q, wsi_d, wsi_q;
@@ -143,7 +147,7 @@ module iommu_registers (
   wire         inactive = mode_q == iommu_spec_pkg::MODE_OFF && !busy_q && queues_off;
   wire         ats = capabilities_i[iommu_spec_pkg::CAP_ATS];
   wire         hpm = capabilities_i[iommu_spec_pkg::CAP_HPM];
-  wire         write_ipsr = word == PQ_CSR_IPSR && write_hi;
+  wire         write_ipsr = here_q[PQ_CSR_IPSR[3:0]] && write_hi;
   wire [63:0]  fqb, pqb;
   wire [31:0]  fqcsr, pqcsr;
   wire         fip, pip, unused_fault_queue_fault;
@@ -151,10 +155,10 @@ module iommu_registers (
   iommu_record_queue_registers u_fault_queue (
       .clk_i          (clk_i),
       .rst_i          (rst_i),
-      .write_base_lo_i(word == FQB && write_lo),
-      .write_base_hi_i(word == FQB && write_hi),
-      .write_head_i   (word == FQ_INDEX && write_lo),
-      .write_csr_i    (word == CQ_FQ_CSR && write_hi),
+      .write_base_lo_i(here_q[FQB[3:0]] && write_lo),
+      .write_base_hi_i(here_q[FQB[3:0]] && write_hi),
+      .write_head_i   (here_q[FQ_INDEX[3:0]] && write_lo),
+      .write_csr_i    (here_q[CQ_FQ_CSR[3:0]] && write_hi),
       .clear_pending_i(write_ipsr && hi[1]),
       .base_lo_i      (lo),
       .base_hi_i      (hi),
@@ -181,10 +185,10 @@ module iommu_registers (
   iommu_record_queue_registers u_page_request_queue (
       .clk_i          (clk_i),
       .rst_i          (rst_i),
-      .write_base_lo_i(word == PQB && write_lo && ats),
-      .write_base_hi_i(word == PQB && write_hi && ats),
-      .write_head_i   (word == PQ_INDEX && write_lo && ats),
-      .write_csr_i    (word == PQ_CSR_IPSR && write_lo && ats),
+      .write_base_lo_i(here_q[PQB[3:0]] && write_lo && ats),
+      .write_base_hi_i(here_q[PQB[3:0]] && write_hi && ats),
+      .write_head_i   (here_q[PQ_INDEX[3:0]] && write_lo && ats),
+      .write_csr_i    (here_q[PQ_CSR_IPSR[3:0]] && write_lo && ats),
       .clear_pending_i(write_ipsr && hi[3]),
       .base_lo_i      (lo),
       .base_hi_i      (hi),
@@ -212,7 +216,7 @@ module iommu_registers (
     wsi_d = wsi_q;
     qos_d = qos_q;
     icvec_d = icvec_q;
-    if (word == FCTL && write_lo && inactive) begin
+    if (here_q[FCTL[3:0]] && write_lo && inactive) begin
       be_d = lo[0];
       wsi_d = lo[1];
     end
@@ -230,7 +234,7 @@ module iommu_registers (
     busy_d = busy_q && !switch_now;
     active_mode_d = switch_now ? mode_q : active_mode_q;
     active_ppn_d = switch_now ? ppn_q : active_ppn_q;
-    if (word == DDTP && !busy_q) begin
+    if (here_q[DDTP[3:0]] && !busy_q) begin
       if (write_hi) ppn_d[43:22] = hi[21:0];
       if (write_lo) begin
         if (lo[3:0] > iommu_spec_pkg::MODE_3LVL || (directory && new_directory)) begin
@@ -248,7 +252,7 @@ module iommu_registers (
     cq_ppn_d = cq_ppn_q;
     cq_log2_d = cq_log2_q;
     cq_tail_d = cq_tail_q;
-    if (word == CQB) begin
+    if (here_q[CQB[3:0]]) begin
       if (write_hi) cq_ppn_d[43:22] = hi[21:0];
       if (write_lo) begin
         cq_ppn_d[21:0] = lo[31:10];
@@ -256,7 +260,7 @@ module iommu_registers (
         cq_tail_d = '0;
       end
     end
-    if (word == CQ_INDEX && write_hi) cq_tail_d = hi & cq_mask;
+    if (here_q[CQ_INDEX[3:0]] && write_hi) cq_tail_d = hi & cq_mask;
   end
 
   // Control and status. An error that occurs in the cycle in which software clears the bit stays.
@@ -267,7 +271,7 @@ module iommu_registers (
     cmd_to_d = cmd_to_q;
     cmd_ill_d = cmd_ill_q;
     fence_w_ip_d = fence_w_ip_q;
-    if (word == CQ_FQ_CSR && write_lo) begin
+    if (here_q[CQ_FQ_CSR[3:0]] && write_lo) begin
       cqen_d = lo[0];
       cie_d = lo[1];
       cqmf_d = cqmf_q && !lo[8];
@@ -342,16 +346,18 @@ module iommu_registers (
       PQ_CSR_IPSR: rdata_d = {28'd0, pip, pmip_q, fip, cip_q, pqcsr};
       QOSID: rdata_d = {36'd0, qos_q[23:12], 4'd0, qos_q[11:0]};
       ICVEC: rdata_d = {48'd0, icvec_q};
-      default: if (in_table) rdata_d = table_word[vector];
+      default: ;
     endcase
-    rdata_d = rdata_d | other_rdata_i;
   end
 
   always_ff @(posedge clk_i) begin
     ready_q <= first_cycle;
+    here_q <= here_d;
     write_lo_q <= first_cycle && reg_write_i && reg_strobe_i[3:0] == 4'hF;
     write_hi_q <= first_cycle && reg_write_i && reg_strobe_i[7:4] == 4'hF;
     rdata_q <= rdata_d;
+    table_rdata_q <= in_table ? table_word[vector] : '0;
+    other_rdata_q <= other_rdata_i;
     be_q <= be_d;
     big_endian_q <= be;
     wsi_q <= wsi_d;
@@ -403,7 +409,7 @@ module iommu_registers (
   end
 
   assign reg_ready_o = ready_q;
-  assign reg_rdata_o = rdata_q;
+  assign reg_rdata_o = rdata_q | table_rdata_q | other_rdata_q;
   assign big_endian_o = big_endian_q;
   assign wired_o = wsi;
   assign qos_o = qos_q;
