@@ -273,7 +273,7 @@ module iommu_lookup #(
   end
 
   assign choose_hit = !(reply_valid_i && reply_may_go_q);
-  assign reply_ready_o = choose_reply && (rsp_ready_i || reply_debug_i);
+  assign reply_ready_o = !hit_presented_q && (rsp_ready_i || reply_debug_i);
   assign rsp_valid_o = (choose_reply || hit_ready) && !rsp_debug;
   assign debug_rsp_valid_o = (choose_reply || hit_ready) && rsp_debug;
   assign rsp_id_o = choose_reply ? reply_id_i : choose_earlier ? earlier_hit.id : s2_id_q;
@@ -377,7 +377,7 @@ module iommu_lookup #(
     reply_may_go_q <= !(hit_ready && choose_hit && !hit_taken);
     invalidated_q <= {invalidated_q[1:0], invalidate_i};
     hit_epoch_q <= hit_queued ? queued_hit.epoch : s3_first_q ? s3_epoch_q : s2_epoch_q;
-    reply_left_q <= reply_ready_o;
+    reply_left_q <= reply_valid_i && reply_ready_o;
     reply_epoch_q <= reply_epoch_i;
     count0_q <= count0_d;
     count1_q <= count1_d;

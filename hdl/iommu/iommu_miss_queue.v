@@ -1,9 +1,9 @@
 `default_nettype none
 // Misses: queues in front of the walker, and the requests that wait for the walk of another request to the same page.
 // A request that finds the queues empty goes to the walker early, in the cycle before it turns out to be a miss or not. When a walk is
-// done its own request is answered, then every merged request that the result answers too, one every other cycle; one that it does not
-// answer takes the walk's place and walks again. Where no more can be merged, requests walk beside each other. Fills and fault records do
-// not wait for the answer to be taken.
+// done its own request is answered, then every merged request that the result answers too, the first one two cycles after the result came,
+// then one every other cycle; one that it does not answer takes the walk's place and walks again. Where no more can be merged, requests
+// walk beside each other. Fills and fault records do not wait for the answer to be taken.
 module iommu_miss_queue #(
     // Queues of misses, one a device while there are enough; requests merged with walks in flight; walks; bits of a request's
     // identifier.
@@ -141,7 +141,8 @@ module iommu_miss_queue #(
   logic               merge_q;
   logic [MISS_W-1:0]  merge_miss_q;
   logic [WALKS-1:0]   merge_walks_q;
-  logic [MERGE_W-1:0] free_merge;
+  logic [MERGE_W-1:0] free_merge_d, free_merge_q; // place for the merge that is written
+  logic [MERGES-1:0]  taken;
   logic [SLOT_W-1:0]  merge_slot;
 
   localparam int USED_W = MERGE_W + 1;
@@ -150,35 +151,64 @@ module iommu_miss_queue #(
   always_comb begin
     used = '0;
     for (int i = 0; i < MERGES; i++) used = used + USED_W'(merged_q[i]);
-    free_merge = '0;
-    for (int i = MERGES - 1; i >= 0; i--) if (!merged_q[i]) free_merge = MERGE_W'(i);
+    taken = merged_q;
+    if (merge_q) taken[free_merge_q] = 1'b1;
+    free_merge_d = '0;
+    for (int i = MERGES - 1; i >= 0; i--) if (!taken[i]) free_merge_d = MERGE_W'(i);
     merge_slot = '0;
     // A restarted request walks beside a younger walk of its page: either will do.
     for (int i = WALKS - 1; i >= 0; i--) if (merge_walks_q[i]) merge_slot = SLOT_W'(i);
   end
 
-  // ---- The merged request that is answered next ------------------------------------------------------------------------------------------
-  logic [MERGES-1:0]  waiting, ahead;
-  logic [MERGE_W-1:0] next_merge;
+  // ---- Merged requests of the result: one is chosen, read and compared with the walk, answered, each in a cycle of its own -----
+  // Those that wait for the result in the register and were not chosen, after the turn of the walk and the others, and all for the result
+  // that comes into it. None joins them in the register: a request is not merged with a walk that may end in that cycle.
+  logic [MERGES-1:0]  waiting_next, after_turn;
+  logic [MERGES-1:0]  ahead_d, ahead_q, behind_d, behind_q;
+  logic               some_wait;
+  // None waits for the result.
+  logic               joins, alone_d, alone_q;
   // Merged request that each walk has served last: its others come in turn, so that none starves while newer ones of its page
   // keep coming, and each has to walk again (faults, ATS).
   logic [MERGE_W-1:0] turn_q [0:WALKS-1];
   logic               turn_over;
+  // The one chosen; the next one is chosen while it is read, in a cycle in which none is answered.
+  logic [MERGES-1:0]  first_ahead, first_behind, first_select;
+  logic               chosen_valid_d, chosen_valid_q;
+  logic [MERGE_W-1:0] chosen_d, chosen_q;
+  // The one read: there is one, there is one that the result answers too, it is the last one.
   logic               next_valid_d, next_valid_q;
+  logic               next_shared_d, next_shared_q;
   logic [MERGE_W-1:0] next_q;
-  logic [MISS_W-1:0]  next_miss_q;
-  // It is of the walk's requester and page indeed, not only by the hash; it is the last one; none waits for the result.
-  logic               next_same_q, next_last_q, alone_d, alone_q;
-  request_t           next_request;
+  logic [MISS_W-1:0]  next_miss, next_miss_q;
+  logic               next_last_q;
 
   always_comb begin
-    for (int i = 0; i < MERGES; i++) waiting[i] = merged_q[i] && merged_slot_q[i] == result_slot_i;
-    for (int i = 0; i < MERGES; i++) ahead[i] = waiting[i] && MERGE_W'(i) > turn_q[result_slot_i];
-    next_merge = '0;
-    for (int i = MERGES - 1; i >= 0; i--) if (ahead == '0 ? waiting[i] : ahead[i]) next_merge = MERGE_W'(i);
-    next_request = merged_miss_q[next_merge][MISS_W-1 -: iommu_spec_pkg::REQUEST_W];
-    alone_d = !(merge_q && merge_slot == result_next_i);
-    for (int i = 0; i < MERGES; i++) if (merged_q[i] && merged_slot_q[i] == result_next_i) alone_d = 1'b0;
+    for (int i = 0; i < MERGES; i++) waiting_next[i] = merged_q[i] && merged_slot_q[i] == result_next_i;
+    joins = merge_q && merge_slot == result_next_i;
+    alone_d = waiting_next == '0 && !joins;
+    if (joins) waiting_next[free_merge_q] = 1'b1;
+    after_turn = {{MERGES-1{1'b1}}, 1'b0} << turn_q[result_next_i];
+    // Lowest set bits.
+    first_ahead = ahead_q & (~ahead_q + 1'b1);
+    first_behind = behind_q & (~behind_q + 1'b1);
+    first_select = ahead_q != '0 ? first_ahead : first_behind;
+    chosen_d = '0;
+    for (int i = 0; i < MERGES; i++) if (first_select[i]) chosen_d = chosen_d | MERGE_W'(i);
+    some_wait = ahead_q != '0 || behind_q != '0;
+    ahead_d = ahead_q;
+    behind_d = behind_q;
+    chosen_valid_d = chosen_valid_q;
+    if (!result_valid_i) begin
+      ahead_d = waiting_next & after_turn;
+      behind_d = waiting_next & ~after_turn;
+      chosen_valid_d = 1'b0;
+    end else if (!next_valid_q) begin
+      ahead_d = ahead_q & ~first_ahead;
+      if (ahead_q == '0) behind_d = behind_q & ~first_behind;
+      chosen_valid_d = some_wait;
+    end
+    next_miss = merged_miss_q[chosen_q];
   end
 
   // ---- Replies --------------------------------------------------------------------------------------------------------------------
@@ -196,29 +226,30 @@ module iommu_miss_queue #(
   assign result = result_request_i;
   assign merged = merged_request;
 
-  wire record, cacheable, allowed;
+  wire record, cacheable, shared;
 
   iommu_reply u_reply (
       .request_i    (result_request_i),
       .context_i    (result_context_i),
       .walk_i       (result_walk_i),
-      .answered_i   (answered_q ? merged_request : result_request_i),
+      .offset_i     (answered_q ? merged.iova[11:0] : result.iova[11:0]),
+      .priv_i       (answered_q ? merged.priv : result.priv),
+      .merged_i     (next_miss[MISS_W-1 -: iommu_spec_pkg::REQUEST_W]),
       .response_o   (reply_response_o),
       .record_o     (record),
       .fault_o      (fault_o),
       .cacheable_o  (cacheable),
       .translation_o(fill_translation_o),
-      .shared_o     (allowed)
+      .shared_o     (shared)
   );
 
   wire [MERGES-1:0] next_select = MERGES'(1) << next_q;
   wire              own = result_valid_i && !answered_q;
-  wire              other = next_valid_q;
+  wire              other = next_valid_q && answered_q;
   wire              leaves = reply_valid_o && reply_ready_i;
-  wire              last = own ? alone_q : next_last_q;
-  wire              shared = allowed && next_same_q;
+  wire              last = answered_q ? next_last_q : alone_q;
 
-  assign reply_valid_o = own ? !record || recorded_q || fault_ready_i : other && shared;
+  assign reply_valid_o = answered_q ? next_shared_q : result_valid_i && (!record || recorded_q || fault_ready_i);
   assign reply_id_o = answered_q ? merged_id : result_id_i;
   assign reply_epoch_o = answered_q ? merged_epoch : result_epoch_i;
   assign reply_debug_o = answered_q ? merged.debug : result.debug;
@@ -227,7 +258,7 @@ module iommu_miss_queue #(
   assign fill_o = result_valid_i && !seen_q && cacheable && !result_squashed_i;
   assign fill_request_o = result_request_i;
   assign result_release_o = leaves && last;
-  assign result_restart_o = other && !shared;
+  assign result_restart_o = other && !next_shared_q;
   assign restart_request_o = merged_request;
   assign restart_hash_o = iommu_spec_pkg::request_hash({merged.did, merged.pv, merged.pid, merged.priv}, merged.iova[63:12]);
   assign restart_id_o = merged_id;
@@ -235,15 +266,15 @@ module iommu_miss_queue #(
 
   always_comb begin
     merged_d = merged_q;
-    if (merge_q) merged_d[free_merge] = 1'b1;
+    if (merge_q) merged_d[free_merge_q] = 1'b1;
     turn_over = other && (leaves || result_restart_o);
     if (turn_over) merged_d = merged_d & ~next_select;
     recorded_d = own && !leaves && (recorded_q || (fault_valid_o && fault_ready_i));
     answered_d = answered_q;
     if (own && leaves) answered_d = !last;
     if (other && ((leaves && last) || result_restart_o)) answered_d = 1'b0;
-    // The next one is known a cycle after the one before was served; then, too, who waits.
-    next_valid_d = next_valid_q ? !turn_over : answered_d;
+    next_valid_d = next_valid_q ? !turn_over : result_valid_i && chosen_valid_q;
+    next_shared_d = next_valid_d && (next_valid_q ? next_shared_q : shared);
   end
 
   always_ff @(posedge clk_i) begin
@@ -257,32 +288,38 @@ module iommu_miss_queue #(
     merge_q <= merge;
     merge_miss_q <= candidate_q;
     merge_walks_q <= start_merge_i;
+    free_merge_q <= free_merge_d;
     // For a merge that is being written, and for two that are decided.
     merge_room_q <= used <= USED_W'(MERGES - 3);
     if (!result_valid_i) alone_q <= alone_d;
+    ahead_q <= ahead_d;
+    behind_q <= behind_d;
+    chosen_valid_q <= chosen_valid_d;
     if (!next_valid_q) begin
-      next_q <= next_merge;
-      next_miss_q <= merged_miss_q[next_merge];
-      next_same_q <= {next_request.did, next_request.pv, next_request.pid, next_request.priv, next_request.iova[63:12]} ==
-          {result.did, result.pv, result.pid, result.priv, result.iova[63:12]};
-      next_last_q <= (waiting & (waiting - 1'b1)) == '0;
+      chosen_q <= chosen_d;
+      next_q <= chosen_q;
+      next_miss_q <= next_miss;
+      next_last_q <= !some_wait;
     end
     next_valid_q <= next_valid_d;
+    next_shared_q <= next_shared_d;
     if (turn_over) turn_q[result_slot_i] <= next_q;
     answered_q <= answered_d;
     recorded_q <= recorded_d;
     seen_q <= result_valid_i;
     begun_q <= start_early_o && start_ready_i;
     if (merge_q) begin
-      merged_miss_q[free_merge] <= merge_miss_q;
-      merged_slot_q[free_merge] <= merge_slot;
+      merged_miss_q[free_merge_q] <= merge_miss_q;
+      merged_slot_q[free_merge_q] <= merge_slot;
     end
     if (rst_i) begin
       candidate_valid_q <= 1'b0;
       merged_q <= '0;
       merge_q <= 1'b0;
       merge_room_q <= 1'b1;
+      chosen_valid_q <= 1'b0;
       next_valid_q <= 1'b0;
+      next_shared_q <= 1'b0;
       for (int i = 0; i < WALKS; i++) turn_q[i] <= '0;
       answered_q <= 1'b0;
       recorded_q <= 1'b0;
@@ -298,13 +335,19 @@ module iommu_miss_queue #(
   endgenerate
 
 `ifndef SYNTHESIS
+  logic [MERGES-1:0] unanswered;
+
+  always_comb for (int i = 0; i < MERGES; i++) unanswered[i] = merged_q[i] && merged_slot_q[i] == result_slot_i;
+
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
-      assert (!own || alone_q == (waiting == '0)) else $error("iommu_miss_queue: who waits for a result was not known before");
-      assert (!answered_q || waiting != '0) else $error("iommu_miss_queue: result held without a waiting request");
-      assert (!next_valid_q || (answered_q && waiting[next_q])) else $error("iommu_miss_queue: a request is answered that does not wait");
-      assert (!merge_q || merged_q != '1) else $error("iommu_miss_queue: a merged request has no place");
-      assert (!merge_q || !result_valid_i || merge_slot != result_slot_i || !seen_q)
+      assert (!result_valid_i || unanswered == (ahead_q | behind_q | (chosen_valid_q ? MERGES'(1) << chosen_q : '0) |
+          (next_valid_q ? next_select : '0))) else $error("iommu_miss_queue: who waits for a result was not known before");
+      assert (!own || alone_q == (unanswered == '0)) else $error("iommu_miss_queue: a result is alone otherwise than was said");
+      assert (!answered_q || unanswered != '0) else $error("iommu_miss_queue: result held without a waiting request");
+      assert (!next_valid_q || result_valid_i) else $error("iommu_miss_queue: a request is answered without a result");
+      assert (!merge_q || !merged_q[free_merge_q]) else $error("iommu_miss_queue: a merged request has no place");
+      assert (!merge_q || !result_valid_i || merge_slot != result_slot_i)
       else $error("iommu_miss_queue: a request is merged with a walk that is answered");
     end
   end

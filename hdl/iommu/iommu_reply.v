@@ -1,13 +1,14 @@
 `default_nettype none
 // What a finished walk means for a requester, combinational: the response, the fault to record, and the translation to cache.
-// Also for a request that was merged with the walk: `shared_o` tells whether the result answers it as well.
+// Also whether the result answers a request that was merged with the walk.
 module iommu_reply (
     // The walk: request_t, context_t, walk_t.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]     request_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]     context_i,
     input  wire [iommu_spec_pkg::WALK_W-1:0]        walk_i,
-    // The request to answer: the same, or one to the same page.
-    input  wire [iommu_spec_pkg::REQUEST_W-1:0]     answered_i,
+    // The request to answer, the same or one to the same page: its offset in a page of 4 KiB, and Priv.
+    input  wire [11:0]                              offset_i,
+    input  wire                                     priv_i,
 
     // response_t.
     output wire [iommu_spec_pkg::RESPONSE_W-1:0]    response_o,
@@ -17,11 +18,15 @@ module iommu_reply (
     // The result may be cached, and as what (translation_t).
     output wire                                     cacheable_o,
     output wire [iommu_spec_pkg::TRANSLATION_W-1:0] translation_o,
+
+    // A request that was merged with the walk (request_t): the result answers it too, since requester and page are the walk's indeed, not
+    // only by the hash, and the right is there.
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]     merged_i,
     output wire                                     shared_o
 );
   `include "iommu_records.vh"
 
-  request_t     request, answered;
+  request_t     request, merged;
   context_t     device;
   walk_t        walk;
   response_t    response;
@@ -29,19 +34,21 @@ module iommu_reply (
   translation_t translation;
 
   assign request = request_i;
-  assign answered = answered_i;
+  assign merged = merged_i;
   assign device = context_i;
   assign walk = walk_i;
 
   wire probe = request.at == iommu_spec_pkg::AT_TRANSLATION_REQUEST;
   wire success = walk.status == iommu_pkg::RESPONSE_SUCCESS;
   wire cacheable = success && request.at == iommu_spec_pkg::AT_UNTRANSLATED && !walk.mrif;
-  wire answered_exec = !answered.wr && answered.exec;
+  wire same = {merged.did, merged.pv, merged.pid, merged.priv, merged.iova[63:12]} ==
+      {request.did, request.pv, request.pid, request.priv, request.iova[63:12]};
+  wire allowed = merged.wr ? walk.w : merged.exec ? walk.x : walk.r;
 
   always_comb begin
     response = '0;
     response.status = walk.status;
-    response.spa = walk.mrif ? walk.address : {walk.address[55:12], answered.iova[11:0]};
+    response.spa = walk.mrif ? walk.address : {walk.address[55:12], offset_i};
     // A first stage gives guest addresses of 56 bits; where it is Bare, Sv57x4 takes an IOVA of 59.
     if (probe && success && device.t2gpa) response.guest_high = walk.guest[58:56];
     response.pbmt = walk.pbmt;
@@ -49,7 +56,7 @@ module iommu_reply (
                             probe && success && (walk.pbmt != 2'd0 || walk.msi || (device.t2gpa && (walk.r || walk.w))),
                             probe && walk.mrif,
                             probe ? walk.g && request.pv && !walk.msi : walk.g,
-                            answered.priv,
+                            priv_i,
                             probe ? walk.x && walk.r && request.exec : walk.x,
                             walk.w, walk.r};
     response.size = iommu_spec_pkg::page_shift(walk.final_page);
@@ -98,7 +105,7 @@ module iommu_reply (
   assign fault_o = fault;
   assign cacheable_o = cacheable;
   assign translation_o = translation;
-  assign shared_o = cacheable && (answered_exec ? walk.x : answered.wr ? walk.w : walk.r);
+  assign shared_o = cacheable && same && allowed;
 
 `ifndef SYNTHESIS
   initial begin

@@ -594,7 +594,10 @@ module iommu_walker #(
   );
 
   // ---- Results: a register, loaded from the slot of one that waits, or from a success of the last cycle or of this one; others wait -------
-  logic                                 result_valid_q, result_epoch_q;
+  logic                                 result_valid_q, result_epoch_q, result_squashed_q;
+  logic                                 result_valid_d;
+  // !result_valid_q, for what is loaded: the answer has enough to drive with one.
+  logic                                 result_free_q;
   logic [SLOT_W-1:0]                    result_slot_q;
   logic [iommu_spec_pkg::REQUEST_W-1:0] result_request_q;
   logic [ID_W-1:0]                      result_id_q;
@@ -622,10 +625,14 @@ module iommu_walker #(
       .count_o    (unused_result_count)
   );
 
+  always_comb result_valid_d = result_valid_q ? !result_end : result_waits || (last_q ? last_ends_q : step_ends);
+
   always_ff @(posedge clk_i) begin
-    result_valid_q <= result_valid_q ? !result_end : result_waits || (last_q ? last_ends_q : step_ends);
+    result_valid_q <= result_valid_d;
+    result_free_q <= !result_valid_d;
+    result_squashed_q <= (result_free_q ? squashed_q[result_next] : result_squashed_q) || invalidate_i || invalidate_q;
     // What stands there while there is none does not matter.
-    if (!result_valid_q) begin
+    if (result_free_q) begin
       result_slot_q <= result_next;
       result_request_q <= result_waits ? walked_q[result_head] : last_q ? fill_request_q : advance_request_q;
       result_context_q <= result_waits ? context_q[result_head] : last_q ? fill_context_q : advance_context_q;
@@ -633,7 +640,10 @@ module iommu_walker #(
       result_id_q <= id_q[result_next];
       result_epoch_q <= epoch_q[result_next];
     end
-    if (rst_i) result_valid_q <= 1'b0;
+    if (rst_i) begin
+      result_valid_q <= 1'b0;
+      result_free_q <= 1'b1;
+    end
   end
 
   assign result_valid_o = result_valid_q;
@@ -644,7 +654,7 @@ module iommu_walker #(
   assign result_epoch_o = result_epoch_q;
   assign result_context_o = result_context_q;
   assign result_walk_o = result_walk_q;
-  assign result_squashed_o = squashed_q[result_slot_q];
+  assign result_squashed_o = result_squashed_q;
 
   // ---- Next state ------------------------------------------------------------------------------------------------------------
   always_comb begin
@@ -840,6 +850,8 @@ module iommu_walker #(
       assert (!look_q || (advance_q && !early_q)) else $error("iommu_walker: a step looks that has not begun");
       assert (!(advance_ends && early_q)) else $error("iommu_walker: a walk ends with an entry before it has begun");
       assert (!start_commit_i || early_q) else $error("iommu_walker: a request is committed that did not begin");
+      assert (!result_valid_q || result_squashed_q == squashed_q[result_slot_q])
+      else $error("iommu_walker: an invalidation has passed the result");
       assert (!result_end || result_valid_q) else $error("iommu_walker: no result is ended");
     end
   end

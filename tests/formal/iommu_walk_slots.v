@@ -337,6 +337,8 @@ module iommu_walk_slots #(
       early_is_free: assert (u_walker.early_q == f_early_q && (!f_early_q || (u_walker.advance_q && (f_step & u_walker.busy_q) == '0 &&
           (u_walker.id_q[u_walker.advance_slot_q] == f_id) == f_early_mine_q &&
           (!f_early_named_q || u_walker.squashed_q[u_walker.advance_slot_q]))));
+      result_register: assert (u_walker.result_free_q == !result_valid &&
+          (!result_valid || result_squashed == u_walker.squashed_q[result_slot]));
       result_is_of_its_slot: assert (!result_valid || (result_id == u_walker.id_q[result_slot] && u_walker.busy_q[result_slot]));
       // The interrupt file unit works for one that waits for it; who was refused waits too.
       index_is_waited_for: assert (((u_walker.refused_q | f_counts) & ~f_index_q) == '0 && (u_walker.refused_q & f_counts) == '0 &&
