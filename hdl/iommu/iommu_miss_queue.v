@@ -141,8 +141,9 @@ module iommu_miss_queue #(
   logic               merge_q;
   logic [MISS_W-1:0]  merge_miss_q;
   logic [WALKS-1:0]   merge_walks_q;
-  logic [MERGE_W-1:0] free_merge_d, free_merge_q; // place for the merge that is written
-  logic [MERGES-1:0]  taken;
+  // Place for the merge that is written, its bit; those that are taken with it.
+  logic [MERGE_W-1:0] free_merge_d, free_merge_q;
+  logic [MERGES-1:0]  merge_select, taken, free_select;
   logic [SLOT_W-1:0]  merge_slot;
 
   localparam int USED_W = MERGE_W + 1;
@@ -151,29 +152,31 @@ module iommu_miss_queue #(
   always_comb begin
     used = '0;
     for (int i = 0; i < MERGES; i++) used = used + USED_W'(merged_q[i]);
-    taken = merged_q;
-    if (merge_q) taken[free_merge_q] = 1'b1;
+    for (int i = 0; i < MERGES; i++) merge_select[i] = merge_q && free_merge_q == MERGE_W'(i);
+    taken = merged_q | merge_select;
+    // Lowest clear bit.
+    free_select = ~taken & (taken + 1'b1);
     free_merge_d = '0;
-    for (int i = MERGES - 1; i >= 0; i--) if (!taken[i]) free_merge_d = MERGE_W'(i);
+    for (int i = 0; i < MERGES; i++) if (free_select[i]) free_merge_d = free_merge_d | MERGE_W'(i);
     merge_slot = '0;
     // A restarted request walks beside a younger walk of its page: either will do.
     for (int i = WALKS - 1; i >= 0; i--) if (merge_walks_q[i]) merge_slot = SLOT_W'(i);
   end
 
   // ---- Merged requests of the result: one is chosen, read and compared with the walk, answered, each in a cycle of its own -----
-  // Those that wait for the result in the register and were not chosen, after the turn of the walk and the others, and all for the result
-  // that comes into it. None joins them in the register: a request is not merged with a walk that may end in that cycle.
-  logic [MERGES-1:0]  waiting_next, after_turn;
-  logic [MERGES-1:0]  ahead_d, ahead_q, behind_d, behind_q;
-  logic               some_wait;
+  // Those that wait for the result that comes into the register, and of the one that is there those not chosen yet. None joins them
+  // there: a request is not merged with a walk that may end in that cycle. Places after the turn of the walk come first.
+  logic [MERGES-1:0]  waiting_next, waiting_d, waiting_q;
+  logic [MERGES-1:0]  ahead;
   // None waits for the result.
   logic               joins, alone_d, alone_q;
   // Merged request that each walk has served last: its others come in turn, so that none starves while newer ones of its page
   // keep coming, and each has to walk again (faults, ATS).
   logic [MERGE_W-1:0] turn_q [0:WALKS-1];
+  logic [MERGE_W-1:0] result_turn_q;
   logic               turn_over;
   // The one chosen; the next one is chosen while it is read, in a cycle in which none is answered.
-  logic [MERGES-1:0]  first_ahead, first_behind, first_select;
+  logic [MERGES-1:0]  first_ahead, first_waiting, first_select;
   logic               chosen_valid_d, chosen_valid_q;
   logic [MERGE_W-1:0] chosen_d, chosen_q;
   // The one read: there is one, there is one that the result answers too, it is the last one.
@@ -187,26 +190,22 @@ module iommu_miss_queue #(
     for (int i = 0; i < MERGES; i++) waiting_next[i] = merged_q[i] && merged_slot_q[i] == result_next_i;
     joins = merge_q && merge_slot == result_next_i;
     alone_d = waiting_next == '0 && !joins;
-    if (joins) waiting_next[free_merge_q] = 1'b1;
-    after_turn = {{MERGES-1{1'b1}}, 1'b0} << turn_q[result_next_i];
+    if (joins) waiting_next = waiting_next | merge_select;
     // Lowest set bits.
-    first_ahead = ahead_q & (~ahead_q + 1'b1);
-    first_behind = behind_q & (~behind_q + 1'b1);
-    first_select = ahead_q != '0 ? first_ahead : first_behind;
+    ahead = waiting_q & ({{MERGES-1{1'b1}}, 1'b0} << result_turn_q);
+    first_ahead = ahead & (~ahead + 1'b1);
+    first_waiting = waiting_q & (~waiting_q + 1'b1);
+    first_select = ahead != '0 ? first_ahead : first_waiting;
     chosen_d = '0;
     for (int i = 0; i < MERGES; i++) if (first_select[i]) chosen_d = chosen_d | MERGE_W'(i);
-    some_wait = ahead_q != '0 || behind_q != '0;
-    ahead_d = ahead_q;
-    behind_d = behind_q;
+    waiting_d = waiting_q;
     chosen_valid_d = chosen_valid_q;
     if (!result_valid_i) begin
-      ahead_d = waiting_next & after_turn;
-      behind_d = waiting_next & ~after_turn;
+      waiting_d = waiting_next;
       chosen_valid_d = 1'b0;
     end else if (!next_valid_q) begin
-      ahead_d = ahead_q & ~first_ahead;
-      if (ahead_q == '0) behind_d = behind_q & ~first_behind;
-      chosen_valid_d = some_wait;
+      waiting_d = waiting_q & ~first_select;
+      chosen_valid_d = waiting_q != '0;
     end
     next_miss = merged_miss_q[chosen_q];
   end
@@ -265,8 +264,7 @@ module iommu_miss_queue #(
   assign restart_epoch_o = merged_epoch;
 
   always_comb begin
-    merged_d = merged_q;
-    if (merge_q) merged_d[free_merge_q] = 1'b1;
+    merged_d = taken;
     turn_over = other && (leaves || result_restart_o);
     if (turn_over) merged_d = merged_d & ~next_select;
     recorded_d = own && !leaves && (recorded_q || (fault_valid_o && fault_ready_i));
@@ -291,15 +289,17 @@ module iommu_miss_queue #(
     free_merge_q <= free_merge_d;
     // For a merge that is being written, and for two that are decided.
     merge_room_q <= used <= USED_W'(MERGES - 3);
-    if (!result_valid_i) alone_q <= alone_d;
-    ahead_q <= ahead_d;
-    behind_q <= behind_d;
+    if (!result_valid_i) begin
+      alone_q <= alone_d;
+      result_turn_q <= turn_q[result_next_i];
+    end
+    waiting_q <= waiting_d;
     chosen_valid_q <= chosen_valid_d;
     if (!next_valid_q) begin
       chosen_q <= chosen_d;
       next_q <= chosen_q;
       next_miss_q <= next_miss;
-      next_last_q <= !some_wait;
+      next_last_q <= waiting_q == '0;
     end
     next_valid_q <= next_valid_d;
     next_shared_q <= next_shared_d;
@@ -341,7 +341,7 @@ module iommu_miss_queue #(
 
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
-      assert (!result_valid_i || unanswered == (ahead_q | behind_q | (chosen_valid_q ? MERGES'(1) << chosen_q : '0) |
+      assert (!result_valid_i || unanswered == (waiting_q | (chosen_valid_q ? MERGES'(1) << chosen_q : '0) |
           (next_valid_q ? next_select : '0))) else $error("iommu_miss_queue: who waits for a result was not known before");
       assert (!own || alone_q == (unanswered == '0)) else $error("iommu_miss_queue: a result is alone otherwise than was said");
       assert (!answered_q || unanswered != '0) else $error("iommu_miss_queue: result held without a waiting request");
