@@ -49,11 +49,12 @@ module iommu_invalidate_tags #(
   logic             free_d, free_q, out_q;
   logic [TAG_W-1:0] next_d, next_q;
 
-  // The completion of the cycle before.
+  // The completion of the cycle before; the tags of it that its device owed then.
   logic             completion_q;
-  logic [23:0]      completion_did_q;
   logic [31:0]      completion_tags_q;
   logic [3:0]       announced_q;
+  wire  [TAGS-1:0]  owed_d;
+  logic [TAGS-1:0]  owed_q;
 
   generate
     for (genvar i = 0; i < TAGS; i++) begin : g_tag
@@ -62,7 +63,8 @@ module iommu_invalidate_tags #(
       logic [3:0]  age_d, age_q;
       wire         taken = take_i && next_q == TAG_W'(i);
 
-      assign hit[i] = completion_q && completion_tags_q[i] && busy_q[i] && did_q == completion_did_q;
+      assign owed_d[i] = completion_valid_i && completion_tags_i[i] && busy_q[i] && did_q == completion_did_i;
+      assign hit[i] = owed_q[i] && busy_q[i];
       assign last[i] = hit[i] && remaining_d == 4'd0;
       assign expired[i] = busy_q[i] && tick_q && age_q == LAST_TICK && !last[i];
       assign busy_d[i] = taken || (busy_q[i] && !last[i] && !expired[i]);
@@ -109,7 +111,7 @@ module iommu_invalidate_tags #(
     expired_q <= expired != '0;
     unexpected_q <= completion_q && completion_tags_q != 32'(hit);
     completion_q <= completion_valid_i;
-    completion_did_q <= completion_did_i;
+    owed_q <= owed_d;
     completion_tags_q <= completion_tags_i;
     announced_q <= {completion_count_i == 3'd0, completion_count_i};
     if (rst_i) begin
@@ -121,6 +123,7 @@ module iommu_invalidate_tags #(
       next_q <= '0;
       out_q <= 1'b0;
       completion_q <= 1'b0;
+      owed_q <= '0;
       expired_q <= 1'b0;
       unexpected_q <= 1'b0;
       tick_q <= 1'b0;

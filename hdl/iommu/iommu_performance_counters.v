@@ -143,16 +143,16 @@ module iommu_performance_counters #(
   logic        overflow_q;
 
   always_comb begin
-    // One of them at most.
+    // One of them at most; all of them stay 0 where they are absent.
     rdata = '0;
-    if (word == IOCOUNT && present_i) begin
+    if (word == IOCOUNT) begin
       rdata[COUNTERS:0] = overflow_bits;
       rdata[32 +: COUNTERS+1] = inhibit_q;
     end
-    rdata = rdata | (cycles_q & {64{word == CYCLES && present_i}});
+    rdata = rdata | (cycles_q & {64{word == CYCLES}});
     for (int i = 0; i < COUNTERS; i++) begin
-      rdata = rdata | (counter_word[i] & {64{word == COUNTER + 9'(i) && present_i}});
-      rdata = rdata | (event_word[i] & {64{word == EVENT + 9'(i) && present_i}});
+      rdata = rdata | (counter_word[i] & {64{word == COUNTER + 9'(i)}});
+      rdata = rdata | (event_word[i] & {64{word == EVENT + 9'(i)}});
     end
   end
 
