@@ -122,19 +122,21 @@ module iommu_neighbour_fill #(
   logic [2:0]  place_q;
   wire         malformed, leaf, unused_bad_pointer, bad_page;
   wire [2:0]   page;
-  wire [55:0]  guest;
+  wire [43:0]  guest_page, unused_within;
+  wire [55:0]  guest = {guest_page, 12'd0};
 
   iommu_pte_check u_pte_check (
       .capabilities_i(capabilities_i),
       .pte_i         (pte_q),
       .level_i       (3'd0),
-      .address_i     (64'd0),
+      .page_number_i (44'd0),
       .malformed_o   (malformed),
       .leaf_o        (leaf),
       .bad_pointer_o (unused_bad_pointer),
       .bad_page_o    (bad_page),
       .page_o        (page),
-      .address_o     (guest)
+      .held_o        (guest_page),
+      .within_o      (unused_within)
   );
 
   wire        msi_match;

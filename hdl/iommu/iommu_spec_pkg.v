@@ -100,19 +100,20 @@ package iommu_spec_pkg;
   localparam [2:0] PAGE_256T = 3'd5;
   localparam [2:0] PAGE_NONE = 3'd7;
 
-  // States of a walk (iommu_walk_event.v): the access it waits for, or the decision it takes next.
-  localparam [3:0] WALK_START = 4'd0;
-  localparam [3:0] WALK_DIRECTORY = 4'd1;
-  localparam [3:0] WALK_CONTEXT = 4'd2;
-  localparam [3:0] WALK_PROCESS = 4'd3;
-  localparam [3:0] WALK_FIRST = 4'd4;
-  localparam [3:0] WALK_FIRST_UPDATE = 4'd5;
-  localparam [3:0] WALK_SECOND = 4'd6;
-  localparam [3:0] WALK_SECOND_UPDATE = 4'd7;
-  localparam [3:0] WALK_GUEST = 4'd8;
-  localparam [3:0] WALK_MSI = 4'd9;
-  localparam [3:0] WALK_DONE = 4'd10;
-  localparam [3:0] WALK_MSI_INDEX = 4'd11;
+  // States of a walk (iommu_walk_event.v): the decision it takes next, or the access it waits for. In those of page tables bit 3 is 1,
+  // bit 2 tells the stage, bit 0 an update.
+  localparam [3:0] WALK_START = 4'b0000;
+  localparam [3:0] WALK_CONTEXT = 4'b0001;
+  localparam [3:0] WALK_GUEST = 4'b0010;
+  localparam [3:0] WALK_MSI_INDEX = 4'b0011;
+  localparam [3:0] WALK_DONE = 4'b0111;
+  localparam [3:0] WALK_DIRECTORY = 4'b0100;
+  localparam [3:0] WALK_PROCESS = 4'b0101;
+  localparam [3:0] WALK_MSI = 4'b0110;
+  localparam [3:0] WALK_FIRST = 4'b1000;
+  localparam [3:0] WALK_FIRST_UPDATE = 4'b1001;
+  localparam [3:0] WALK_SECOND = 4'b1100;
+  localparam [3:0] WALK_SECOND_UPDATE = 4'b1101;
 
   // What a second-stage translation is for.
   localparam [1:0] PURPOSE_REQUEST = 2'd0;

@@ -1,7 +1,8 @@
 `default_nettype none
-// The cycle after the last step of a walk: the record of its result, of success or of a fault. Combinational. Which finding of an entry
-// wins decides the cause: the order of the checks is that of the specification.
-// Source: Process to translate an IOVA, Faults and Fault/Event-Queue, PCIe ATS translation request handling.
+// The cycle after the last step of a walk: the record of its result, of success or of a fault, whose answer follows from the cause
+// (iommu_walk_outcome.v). Combinational. Which finding of an entry wins decides the cause: the order of the checks is that of the
+// specification.
+// Source: Process to translate an IOVA, Faults and Fault/Event-Queue.
 module iommu_walk_conclude (
     // request_t; context_t, walk_t and finding_t of the last step, context and record as it left them.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
@@ -11,19 +12,16 @@ module iommu_walk_conclude (
     // Why it ends (iommu_walk_advance.v: end_o).
     input  wire [4:0]                            end_i,
 
+    output wire                                  fault_o,
     output wire [iommu_spec_pkg::WALK_W-1:0]     walk_o
 );
   `include "iommu_records.vh"
 
-  localparam int OUTCOME_W = 12;
-
   request_t request;
-  context_t device;
   walk_t    walk, concluded;
   finding_t found;
 
   assign request = request_i;
-  assign device = context_i;
   assign walk = walk_i;
   assign found = finding_i;
 
@@ -78,19 +76,6 @@ module iommu_walk_conclude (
     if (too_wide || table_denied) cause = guest_cause;
   end
 
-  // {cause, status, record} of a fault.
-  function automatic [OUTCOME_W-1:0] outcome;
-    input [8:0] of;
-    input       asks;
-    input       dtf;
-    begin
-      if (asks && iommu_spec_pkg::untranslatable(of)) outcome = {of, iommu_pkg::RESPONSE_SUCCESS, 1'b0};
-      else
-        outcome = {of, asks && !iommu_spec_pkg::unsupported_request(of) ? iommu_pkg::RESPONSE_CA : iommu_pkg::RESPONSE_UR,
-                   !dtf || iommu_spec_pkg::reported_despite_dtf(of)};
-    end
-  endfunction
-
   // ---- Success --------------------------------------------------------------------------------------------------------------------------
   wire [iommu_spec_pkg::WALK_W-1:0] finished;
   // D of the entry as it is now, of a successful compare-and-set as well.
@@ -114,7 +99,7 @@ module iommu_walk_conclude (
     if (fault) begin
       concluded = walk;
       concluded.state = iommu_spec_pkg::WALK_DONE;
-      {concluded.cause, concluded.status, concluded.record} = outcome(cause, probe, device.dtf);
+      concluded.cause = cause;
       concluded.guest_fault = too_wide || table_denied || (found.second && !hurt && !found.lost && wrong);
       concluded.guest_flags = table_denied ? 2'd3 : {1'b0, walk.purpose != iommu_spec_pkg::PURPOSE_REQUEST};
       concluded.r = 1'b0;
@@ -127,6 +112,7 @@ module iommu_walk_conclude (
     end
   end
 
+  assign fault_o = fault;
   assign walk_o = concluded;
 
 endmodule

@@ -50,12 +50,12 @@ module iommu_walk_event (
 
   wire directory = walk.state == iommu_spec_pkg::WALK_DIRECTORY;
   wire process_directory = walk.state == iommu_spec_pkg::WALK_PROCESS;
-  wire first_update = walk.state == iommu_spec_pkg::WALK_FIRST_UPDATE;
-  wire first = walk.state == iommu_spec_pkg::WALK_FIRST || first_update;
-  wire second_update = walk.state == iommu_spec_pkg::WALK_SECOND_UPDATE;
-  wire second = walk.state == iommu_spec_pkg::WALK_SECOND || second_update;
   wire msi = walk.state == iommu_spec_pkg::WALK_MSI;
-  wire update = first_update || second_update;
+  wire paged = walk.state[3];
+  wire of_second = walk.state[2];              // which stage, of a page table
+  wire first = paged && !of_second;
+  wire second = paged && of_second;
+  wire update = paged && walk.state[0];
   wire last = walk.level == 3'd0;
 
   // ---- Response: little-endian dwords, errors of the dwords that were asked for ---------------------------------------------
@@ -127,20 +127,23 @@ module iommu_walk_event (
 
   wire        malformed, leaf, bad_pointer, bad_page;
   wire [2:0]  page;
-  wire [55:0] leaf_address;
+  wire [43:0] held, inside_page;
+  wire [63:0] translated = of_second ? walk.guest : request.iova;
+  wire [2:0]  level = of_second ? walk.second_level : walk.level;
 
   // What a compare-and-set found is what was checked before, else it is lost.
   iommu_pte_check u_pte_check (
       .capabilities_i(capabilities_i),
       .pte_i         (dword0),
-      .level_i       (first ? walk.level : walk.second_level),
-      .address_i     (first ? request.iova : walk.guest),
+      .level_i       (level),
+      .page_number_i (translated[55:12]),
       .malformed_o   (malformed),
       .leaf_o        (leaf),
       .bad_pointer_o (bad_pointer),
       .bad_page_o    (bad_page),
       .page_o        (page),
-      .address_o     (leaf_address)
+      .held_o        (held),
+      .within_o      (inside_page)
   );
 
   wire pte_r = dword0[1];
@@ -164,25 +167,18 @@ module iommu_walk_event (
       .context_o (context_offset)
   );
 
-  function automatic [8:0] iova_index;
-    input [56:12] iova;
-    input [2:0]   level;
-    begin
-      case (level)
-        3'd0: iova_index = iova[20:12];
-        3'd1: iova_index = iova[29:21];
-        3'd2: iova_index = iova[38:30];
-        3'd3: iova_index = iova[47:39];
-        default: iova_index = iova[56:48];
-      endcase
-    end
-  endfunction
-
+  logic [8:0]  index;
   logic [11:0] offset;
 
+  // Of a table below the first one.
   always_comb begin
-    offset = {iova_index(request.iova[56:12], walk.level - 3'd1), 3'd0};
-    if (second) offset = {iova_index(walk.guest[56:12], walk.second_level - 3'd1), 3'd0};
+    case (level)
+      3'd1: index = translated[20:12];
+      3'd2: index = translated[29:21];
+      3'd3: index = translated[38:30];
+      default: index = translated[47:39];
+    endcase
+    offset = {index, 3'd0};
     if (directory) offset = walk.level == 3'd1 ? context_offset : {ddi1, 3'd0};
     if (process_directory) offset = walk.level == 3'd1 ? {request.pid[7:0], 4'd0} : {request.pid[16:8], 3'd0};
     if (msi) offset = msi_basic ? walk.guest[11:0] : {dword0[9:7], 9'd0};
@@ -213,7 +209,7 @@ module iommu_walk_event (
     finding.sets_dirty = sets_dirty;
     finding.page = page;
     finding.mrif = !msi_basic;
-    finding.target = {8'd0, (first || second) && leaf ? leaf_address : {dword0[53:10], offset}};
+    finding.target = {8'd0, held | (inside_page & {44{paged && leaf}}), paged && leaf ? translated[11:0] : offset};
 
     finding.error_cause = access_cause;
     finding.poison_cause = iommu_spec_pkg::CAUSE_PT_CORRUPTION;

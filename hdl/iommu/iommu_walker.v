@@ -4,7 +4,7 @@
 // responses are always accepted. A step takes two cycles: in the first, iommu_walk_event finds out about the response, or
 // iommu_walk_look about the request and the caches; in the second, iommu_walk_advance says where the walk goes, and its access is
 // presented. A success that ends with the entry just read is in the result register in the third cycle; of other ends
-// iommu_walk_conclude makes a result in that cycle. A slot that goes on without memory is fetched by a step of its own, so only responses
+// iommu_walk_conclude makes a result in that cycle, and iommu_walk_outcome its answer in the fourth. A slot that goes on without memory is fetched by a step of its own, so only responses
 // read the records they work on.
 // A request that may turn out to be a miss begins early, when nothing else does: it takes the first cycle of its step, and the second
 // only if it is one.
@@ -376,7 +376,7 @@ module iommu_walker #(
   wire [iommu_spec_pkg::CONTEXT_W-1:0] context_after;
   wire [iommu_spec_pkg::WALK_W-1:0]    walk_after, ended_walk, concluded_walk;
   wire [4:0]                           step_end;
-  wire                                 advance_access, step_update, advance_again, advance_index, advance_ends;
+  wire                                 concluded_fault, advance_access, step_update, advance_again, advance_index, advance_ends;
   wire                                 step_context_fill, step_table_fill, step_second_fill, step_leaf_fill;
   wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] step_leaf;
   wire [55:0]                          step_address;
@@ -590,7 +590,27 @@ module iommu_walker #(
       .walk_i   (last_walk_q),
       .finding_i(last_finding_q),
       .end_i    (last_end_q),
+      .fault_o  (concluded_fault),
       .walk_o   (concluded_walk)
+  );
+
+  // ---- Fourth cycle: faults, and what ends behind one --------------------------------------------------------------------------------------
+  logic                               concluded_q, concluded_fault_q, concluded_probe_q, concluded_dtf_q;
+  logic [SLOT_W-1:0]                  concluded_slot_q;
+  logic [iommu_spec_pkg::WALK_W-1:0]  concluded_walk_q;
+  wire  [iommu_spec_pkg::WALK_W-1:0]  answered_walk;
+  request_t                           last_request;
+  context_t                           last_context;
+
+  assign last_request = fill_request_q;
+  assign last_context = fill_context_q;
+
+  iommu_walk_outcome u_outcome (
+      .walk_i (concluded_walk_q),
+      .fault_i(concluded_fault_q),
+      .probe_i(concluded_probe_q),
+      .dtf_i  (concluded_dtf_q),
+      .walk_o (answered_walk)
   );
 
   // ---- Results: a register, loaded from the slot of one that waits, or from a success of the last cycle or of this one; others wait -------
@@ -608,6 +628,8 @@ module iommu_walker #(
   wire                                  result_end = result_release_i || result_restart_i;
   wire  [WALKS-1:0]                     result_select = WALKS'(1) << result_slot_q;
   wire                                  queues = last_q && (!last_ends_q || result_valid_q || result_waits);
+  wire                                  queues_success = queues && last_ends_q && !concluded_q;
+  wire  [SLOT_W-1:0]                    waiting_slot = concluded_q ? concluded_slot_q : last_slot_q;
   wire                                  at_once = step_ends && !result_valid_q && !result_waits && !last_q;
 
   fifo #(
@@ -616,9 +638,9 @@ module iommu_walker #(
   ) u_results (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
-      .in_valid_i (queues),
+      .in_valid_i (concluded_q || queues_success),
       .in_ready_o (result_room),
-      .in_data_i  (last_slot_q),
+      .in_data_i  (waiting_slot),
       .out_valid_o(result_waits),
       .out_ready_i(!result_valid_q),
       .out_data_o (result_head),
@@ -747,6 +769,12 @@ module iommu_walker #(
     last_ended_walk_q <= ended_walk;
     last_finding_q <= finding_q;
     last_end_q <= step_end;
+    concluded_q <= queues && !queues_success;
+    concluded_slot_q <= last_slot_q;
+    concluded_walk_q <= concluded_walk;
+    concluded_fault_q <= concluded_fault;
+    concluded_probe_q <= last_request.at == iommu_spec_pkg::AT_TRANSLATION_REQUEST;
+    concluded_dtf_q <= last_context.dtf;
     late_q <= step_access && (access_waits || late_q || !mem_req_ready_i);
     late_access_q <= access;
     observed_q <= step_access;
@@ -759,7 +787,7 @@ module iommu_walker #(
       context_q[advance_slot_q] <= step_context;
       walk_q[advance_slot_q] <= kept_next[iommu_spec_pkg::WALK_W-1:iommu_spec_pkg::OUTCOME_W];
     end
-    if (last_q) ended_q[last_slot_q] <= concluded_walk;
+    if (concluded_q || queues_success) ended_q[waiting_slot] <= concluded_q ? answered_walk : last_ended_walk_q;
     if (rst_i) begin
       busy_q <= '0;
       again_q <= '0;
@@ -781,6 +809,7 @@ module iommu_walker #(
       leaf_fill_q <= 1'b0;
       late_q <= 1'b0;
       last_q <= 1'b0;
+      concluded_q <= 1'b0;
       observed_q <= 1'b0;
       refused_q <= '0;
       turn_q <= '0;
@@ -832,7 +861,7 @@ module iommu_walker #(
   always_ff @(posedge clk_i) begin
     if (!rst_i) begin
       assert (!late_q || access_room) else $error("iommu_walker: access queue overflow");
-      assert (!queues || result_room) else $error("iommu_walker: result queue overflow");
+      assert (!(concluded_q || queues_success) || result_room) else $error("iommu_walker: result queue overflow");
       assert (!mem_rsp_valid_i || (busy_q[mem_rsp_slot_i] && !done_q[mem_rsp_slot_i] && !again_q[mem_rsp_slot_i]))
       else $error("iommu_walker: memory response for a slot that waits for none");
       assert (!(mem_rsp_valid_i && advance_q && mem_rsp_slot_i == advance_slot_q))

@@ -354,6 +354,7 @@ module riscv_iommu #(
   wire                                     accepted;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     next_request = debug_first ? debug_request : request;
   wire [iommu_spec_pkg::REQUEST_W-1:0]     accepted_request;
+  wire                                     accepted_debug = accepted_request[iommu_spec_pkg::REQUEST_W-1];
   wire [iommu_spec_pkg::HASH_W-1:0]        start_next_hash, start_hash, restart_hash;
   wire [ID_W-1:0]                          accepted_id;
   wire                                     accepted_epoch;
@@ -457,8 +458,8 @@ module riscv_iommu #(
   ) u_miss_queue (
       .clk_i             (clk_i),
       .rst_i             (rst_i),
-      .early_next_i      (next_request),
-      .early_valid_i     (accepted),
+      .early_next_i      (request),
+      .early_valid_i     (accepted && !accepted_debug),
       .early_id_i        (accepted_id),
       .early_epoch_i     (accepted_epoch),
       .miss_valid_i      (miss_valid || page_walk_valid),

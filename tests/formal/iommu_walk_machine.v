@@ -48,7 +48,7 @@ module iommu_walk_machine (
   wire  [63:0]                           look_entry;
   logic [iommu_spec_pkg::CONTEXT_W-1:0]  context_seen;
   logic [iommu_spec_pkg::FINDING_W-1:0]  finding;
-  wire                                   access, update, steps_again, index;
+  wire                                   access, update, steps_again, index, fault;
   wire  [4:0]                            step_end;
   wire  [iommu_spec_pkg::WALK_W-1:0]     unused_ended;
   wire  [55:0]                           unused_address;
@@ -186,6 +186,7 @@ module iommu_walk_machine (
       .walk_i   (walk_issued),
       .finding_i(finding),
       .end_i    (step_end),
+      .fault_o  (fault),
       .walk_o   (walk_concluded)
   );
 
@@ -332,7 +333,7 @@ module iommu_walk_machine (
       modes_legal: assert (walk.state == iommu_spec_pkg::WALK_START || f_legal(known.resolved, known.pdtv, known.first_mode, known.second_mode));
       levels_in_range: assert (walk.level <= 3'd4 &&
           (walk.level <= 3'd2 || !(walk.state == iommu_spec_pkg::WALK_DIRECTORY || walk.state == iommu_spec_pkg::WALK_PROCESS ||
-                                   (walk.state >= iommu_spec_pkg::WALK_SECOND && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS))));
+                                   ((walk.state[3:2] == 2'b11 || walk.state == iommu_spec_pkg::WALK_GUEST) && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS))));
       second_level_in_range: assert (walk.second_level <= 3'd4);
       purpose_known: assert (walk.purpose <= iommu_spec_pkg::PURPOSE_PROCESS);
       // A table is read for the purpose for which its address was translated.
@@ -344,8 +345,8 @@ module iommu_walk_machine (
       // Memory, another step at once, or the end: one of them.
       step_goes_on: assert (3'(access) + 3'(steps_again) + 3'(index) <= 3'd1);
       // A walk ends with a fault or in success; what faults does nothing else.
-      no_fault_goes_on: assert (done || !u_conclude.fault);
-      success_has_an_end: assert (!done || u_conclude.fault || f_finish);
+      no_fault_goes_on: assert (done || !fault);
+      success_has_an_end: assert (!done || fault || f_finish);
       rank_falls: assert (done || f_lost || f_rank_next < f_rank);
       repeats_in_place: assert (!f_lost || f_lost_in_place);
       at_most_56_reads: assert (f_reads_q <= 7'd56);
