@@ -15,7 +15,7 @@ module iommu_walk_cache #(
 
     // Lookup, combinational, if `lookup_start_i` of `start_request_i`, which is replaced by `next_start_i` in the next cycle where
     // `start_load_i`, else of what `next_again_i` was in the cycle before (request_t); and of the address space of context_t, which may be known
-    // late: a hit counts only if `lookup_other_o`, the bits of {GV, GSCID, PSCID} in which the entry's address space is another one, is 0.
+    // late: a hit counts only if `lookup_other_o`, the parts of {GV, GSCID, PSCID} in which the entry's address space is another one, is 0.
     input  wire                                       start_load_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_start_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
@@ -23,7 +23,7 @@ module iommu_walk_cache #(
     input  wire                                       lookup_start_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       lookup_context_i,
     output wire                                       lookup_hit_o,
-    output wire [36:0]                                lookup_other_o,
+    output wire [9:0]                                 lookup_other_o,
     output wire [43:0]                                lookup_ppn_o,
     output wire [1:0]                                 lookup_pbmt_o,
     output wire                                       lookup_w_o,
@@ -175,7 +175,14 @@ module iommu_walk_cache #(
       .drop_fill_i(invalidate_i || invalidate_q)
   );
 
-  assign lookup_other_o = space ^ lookup_space;
+  // In parts of 4 bits: the rest of the compare is the caller's, a cycle later.
+  wire [39:0] different = {3'd0, space ^ lookup_space};
+
+  generate
+    for (genvar i = 0; i < 10; i++) begin : g_other
+      assign lookup_other_o[i] = different[4*i +: 4] != '0;
+    end
+  endgenerate
 
 `ifdef FORMAL
   // Proof `iommu_walk_cache`: a lookup answers with a table only if that was filled for its {DID, PV, PID}, address and address space

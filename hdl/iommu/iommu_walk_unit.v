@@ -108,7 +108,7 @@ module iommu_walk_unit #(
   wire context_hit;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] cached_context;
   wire table_hit;
-  wire [36:0] table_other;
+  wire [9:0] table_other;
   wire [43:0] table_ppn;
   wire [1:0] table_pbmt;
   wire table_w;

@@ -78,7 +78,7 @@ module iommu_walker #(
     input  wire                                       context_hit_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]       context_i,
     input  wire                                       table_hit_i,
-    input  wire [36:0]                                table_other_i,
+    input  wire [9:0]                                 table_other_i,
     input  wire [43:0]                                table_ppn_i,
     input  wire [1:0]                                 table_pbmt_i,
     input  wire                                       table_w_i,
@@ -173,7 +173,7 @@ module iommu_walker #(
   walk_t                                advance_walk_d, advance_walk_q;
   finding_t                             finding_d, finding_q;
   logic                                 table_hit_q, table_w_q, table_g_q, second_used_q, second_hit_q;
-  logic [36:0]                          table_other_q;
+  logic [9:0]                           table_other_q;
   logic [43:0]                          table_ppn_q, second_ppn_q;
   logic [1:0]                           table_pbmt_q;
   // Page number bits beyond the physical address size (capabilities_i is static).

@@ -36,7 +36,7 @@ module iommu_walk_slots #(
     input  wire                                        context_hit_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]        context_i,
     input  wire                                        table_hit_i,
-    input  wire [36:0]                                 table_other_i,
+    input  wire [9:0]                                 table_other_i,
     input  wire [43:0]                                 table_ppn_i,
     input  wire [1:0]                                  table_pbmt_i,
     input  wire                                        table_w_i,
