@@ -245,7 +245,7 @@ module iommu_walk_slots #(
   always_ff @(posedge clk_i) f_out_q <= rst_i ? '0 : (f_out_q | f_taken) & ~f_answered;
 
   // What is under way for each slot: an access, the number of an interrupt file, a step at once, chosen or not, a step in its second
-  // stage, its last step in the cycle before, a result.
+  // stage, its last step in the cycle before, its end worked out, a result.
   logic [WALKS-1:0] f_asked_q, f_index_q;
   wire  [WALKS-1:0] f_step = WALKS'(1) << u_walker.advance_slot_q;
   always_ff @(posedge clk_i) begin
@@ -285,6 +285,10 @@ module iommu_walk_slots #(
     if (u_walker.last_q) begin
       f_twice = f_twice || f_ended[u_walker.last_slot_q];
       f_ended[u_walker.last_slot_q] = 1'b1;
+    end
+    if (u_walker.concluded_q) begin
+      f_twice = f_twice || f_ended[u_walker.concluded_slot_q];
+      f_ended[u_walker.concluded_slot_q] = 1'b1;
     end
     if (u_walker.result_valid_q) begin
       f_twice = f_twice || f_ended[result_slot];
