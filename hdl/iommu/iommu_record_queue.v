@@ -66,8 +66,8 @@ module iommu_record_queue #(
   wire         beyond = (address[55:12] & beyond_i) != '0;
   wire [255:0] data;
 
-  // Of the cycle before. The tail does not move in IDLE, so that all is known of a record that is checked; and while the queue is on, `on_i`
-  // falls at the earliest a cycle after `enable_i`, so that a record that is not dropped holds it up.
+  // Of the cycle before. The tail does not move in IDLE, so that all is known of a record that is checked. `on_i` falls at the earliest a
+  // cycle after `enable_i`, so that a record that is not dropped holds it up.
   logic        off_q, full_q, beyond_q, answered_q, refused_q;
 
   generate
