@@ -1,6 +1,7 @@
 `default_nettype none
 // Compares a key with those of all entries of a cache for the next cycle: in parts that are registered then, and joined. A key may be kept
-// for longer. What is written into an entry meanwhile counts: the answer is that of the entries as they are.
+// for longer; whether it is may be known late. What is written into an entry meanwhile counts: the answer is that of the entries as they
+// are.
 module iommu_key_compare #(
     // Entries; bits of a key; parts that it is compared in.
     parameter int ENTRIES = 8,
@@ -25,34 +26,39 @@ module iommu_key_compare #(
 
   localparam int PART_W = (KEY_W + PARTS - 1) / PARTS;
 
-  logic [PARTS-1:0] written_next, written_key;   // the key that is written against both
+  logic             load_q;
+  logic [PARTS-1:0] written_next;                  // the key that is written against the next one
+  wire              written_key = write_key_i == key_i;
 
   generate
     for (genvar j = 0; j < PARTS; j++) begin : g_written
       localparam int LOW = j * PART_W;
       localparam int WIDTH = KEY_W - LOW < PART_W ? KEY_W - LOW : PART_W;
       assign written_next[j] = write_key_i[LOW +: WIDTH] == next_i[LOW +: WIDTH];
-      assign written_key[j] = write_key_i[LOW +: WIDTH] == key_i[LOW +: WIDTH];
     end
   endgenerate
 
   generate
     for (genvar i = 0; i < ENTRIES; i++) begin : g_entry
-      logic [PARTS-1:0] same_d, same_q;
+      logic [PARTS-1:0] next_d, next_q;
+      logic             kept_q;                    // of a key that stays
 
       for (genvar j = 0; j < PARTS; j++) begin : g_part
         localparam int LOW = j * PART_W;
         localparam int WIDTH = KEY_W - LOW < PART_W ? KEY_W - LOW : PART_W;
-        wire same_next = keys_i[KEY_W*i + LOW +: WIDTH] == next_i[LOW +: WIDTH];
-        // Whether another key comes is known last.
-        assign same_d[j] = load_i ? (write_i[i] ? written_next[j] : same_next) : (write_i[i] ? written_key[j] : same_q[j]);
+        assign next_d[j] = write_i[i] ? written_next[j] : keys_i[KEY_W*i + LOW +: WIDTH] == next_i[LOW +: WIDTH];
       end
 
-      always_ff @(posedge clk_i) same_q <= same_d;
+      always_ff @(posedge clk_i) begin
+        next_q <= next_d;
+        kept_q <= write_i[i] ? written_key : same_o[i];
+      end
 
-      assign same_o[i] = same_q == '1;
+      assign same_o[i] = load_q ? next_q == '1 : kept_q;
     end
   endgenerate
+
+  always_ff @(posedge clk_i) load_q <= load_i;
 
   generate
     if (PARTS < 1 || (PARTS - 1) * PART_W >= KEY_W) begin : g_check_parts

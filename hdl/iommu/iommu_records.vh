@@ -53,6 +53,8 @@ typedef struct packed {
   logic        cold;          // the walk cache is not used
   logic        big_endian;    // of the access in flight: byte order, and the dword that counts (one-hot)
   logic [7:0]  place;
+  logic [7:0]  asked;         // dwords of the access in flight whose errors count
+  logic        device;        // it reads a device context
   logic        reused;        // the first-stage table came from the walk cache
   logic [63:0] guest;         // address under second-stage translation; iotval2 of a guest page fault
   logic [55:0] address;       // of the access in flight; result address when done

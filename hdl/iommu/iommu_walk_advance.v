@@ -306,14 +306,16 @@ module iommu_walk_advance #(
   wire reads_line = LINE_READS != 0 &&
       (of_table || (found.first && found.lost && last) || (found.first && !of_same && second_bare && walk.level == 3'd1) ||
        (ends_second && of_purpose_first && last));
+  wire reads_device = (found.start && last) || (found.directory && walk.level == 3'd1);
   wire last_process = found.process ? walk.level == 3'd1 : found.locate ? process_level == 3'd0 : last;
+  wire reads_two = (reads_process && last_process) || found.index;
 
   logic [6:0] access_size;
 
   always_comb begin
     access_size = 7'd8;
-    if ((found.start && last) || (found.directory && walk.level == 3'd1)) access_size = extended ? 7'd64 : 7'd32;
-    if ((reads_process && last_process) || found.index) access_size = 7'd16;
+    if (reads_device) access_size = extended ? 7'd64 : 7'd32;
+    if (reads_two) access_size = 7'd16;
     if (reads_line) access_size = 7'd64;
   end
 
@@ -334,6 +336,10 @@ module iommu_walk_advance #(
     if (of_process) issued.guest = {8'd0, process_entry};
     issued.big_endian = of_software ? device.sbe : big_endian_i;
     issued.place = reads_line ? 8'd1 << iova[14:12] : 8'd1;
+    issued.device = reads_device;
+    issued.asked = issued.place;
+    if (reads_device) issued.asked = extended ? 8'hFF : 8'h0F;
+    if (reads_two) issued.asked = 8'h03;
     if (found.first) begin
       issued.r = pte_r;
       issued.w = pte_w;

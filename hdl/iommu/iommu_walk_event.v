@@ -80,17 +80,6 @@ module iommu_walk_event (
     end
   endgenerate
 
-  logic [7:0] asked;
-
-  always_comb begin
-    case (walk.state)
-      iommu_spec_pkg::WALK_DIRECTORY: asked = walk.level != 3'd0 ? 8'h01 : extended ? 8'hFF : 8'h0F;
-      iommu_spec_pkg::WALK_PROCESS: asked = walk.level != 3'd0 ? 8'h01 : 8'h03;
-      iommu_spec_pkg::WALK_MSI: asked = 8'h03;
-      default: asked = walk.place;
-    endcase
-  end
-
   // ---- Directories and the MSI page table -------------------------------------------------------------------------------------
   wire                                 unused_device_valid, device_misconfigured;
   wire [iommu_spec_pkg::CONTEXT_W-1:0] context_decoded;
@@ -192,8 +181,8 @@ module iommu_walk_event (
     finding.first = first;
     finding.second = second;
     finding.msi = msi;
-    finding.error = (err_i & asked) != '0;
-    finding.poison = (poison_i & asked) != '0;
+    finding.error = (err_i & walk.asked) != '0;
+    finding.poison = (poison_i & walk.asked) != '0;
     finding.lost = update && dword0 != walk.entry;
     finding.updated = update;
     finding.invalid = !dword0[0];
@@ -242,7 +231,7 @@ module iommu_walk_event (
     next = walk;
     next.entry = msi ? {9'd0, dword1[53:10], dword1[60], dword1[9:0]} : dword0;
     known = current;
-    if (directory && last) known = decoded;
+    if (walk.device) known = decoded;
     if (process_directory && last) begin
       known.resolved = 1'b1;
       known.supervisor = dword0[1];

@@ -319,10 +319,14 @@ module iommu_walker #(
   walk_t picked_walk;
   wire   picked_index = index_called_q && pick_slot_q == index_slot_q;
 
-  context_t picked_context;
+  context_t picked_context, next_picked_context;
+  // Read with the choice, for the compares of the caches.
+  logic [iommu_spec_pkg::REQUEST_W-1:0] picked_request_q;
+  logic [15:0]                          picked_gscid_q;
 
   assign picked_walk = {walk_q[pick_slot_q], {iommu_spec_pkg::OUTCOME_W{1'b0}}};
   assign picked_context = context_q[pick_slot_q];
+  assign next_picked_context = context_q[pick_slot];
   // A step that looks in the next cycle is that of a response, or a fetch; what its request wants of a leaf is known then.
   wire [3:0] next_wanted;
   wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
@@ -338,13 +342,13 @@ module iommu_walker #(
       .guest_cause_o (unused_guest_cause)
   );
 
-  assign next_again_o = mem_rsp_valid_i ? kept_request : request_q[pick_slot_q];
-  assign next_gscid_o = mem_rsp_valid_i ? kept_context.gscid : picked_context.gscid;
+  assign next_again_o = mem_rsp_valid_i ? kept_request : picked_request_q;
+  assign next_gscid_o = mem_rsp_valid_i ? kept_context.gscid : picked_gscid_q;
   assign look_d = mem_rsp_valid_i ? response_looks : take_again;
   assign lookup_context_o = begins ? context_i : advance_context_q;
 
   always_comb begin
-    advance_request_d = look_q ? advance_request_q : pick_q ? request_q[pick_slot_q] : start_request_i;
+    advance_request_d = look_q ? advance_request_q : pick_q ? picked_request_q : start_request_i;
     advance_walk_d = look_q ? step_walk : pick_q && !fresh_q[pick_slot_q] ? picked_walk : '0;
     if (!look_q && picked_index) advance_walk_d.state = iommu_spec_pkg::WALK_MSI_INDEX;
     kind_d = picked_index ? 4'b1000 : {1'b0, picked_walk.state == iommu_spec_pkg::WALK_GUEST,
@@ -505,7 +509,10 @@ module iommu_walker #(
   // ---- Merging: hashes are compared in the cycle before, with that of a walk that starts then as well. A request that waits while a walk is
   // restarted is not merged with that -------------------------------------------------------------------------------------------------
   request_t         start;
-  logic [WALKS-1:0] same_hash_q;
+  logic             start_loaded_q;
+  logic [WALKS-1:0] same_next_q, same_kept_q;
+  wire  [WALKS-1:0] same_hash = start_loaded_q ? same_next_q : same_kept_q;
+  wire              same_start = start_hash_i == start_next_hash_i;
 
   assign start = start_request_i;
 
@@ -515,7 +522,7 @@ module iommu_walker #(
       assign held = request_q[i];
       assign start_merge_o[i] = occupied[i] && !done_q[i] && !squashed_q[i] && !invalidate_i &&
           start.at == iommu_spec_pkg::AT_UNTRANSLATED && held.at == iommu_spec_pkg::AT_UNTRANSLATED &&
-          same_hash_q[i];
+          same_hash[i];
     end
   endgenerate
 
@@ -734,7 +741,12 @@ module iommu_walker #(
     implicit_q <= implicit_d;
     outside_q <= !look_d;
     pick_q <= pick_d;
-    if (!pick_q || take_again) pick_slot_q <= pick_slot;
+    if (!pick_q || take_again) begin
+      pick_slot_q <= pick_slot;
+      picked_request_q <= request_q[pick_slot];
+      picked_gscid_q <= next_picked_context.gscid;
+    end
+    start_loaded_q <= start_load_i;
     beyond_q <= beyond_d;
     refused_q <= refused_d;
     turn_q <= turn_d;
@@ -820,17 +832,16 @@ module iommu_walker #(
   generate
     for (genvar i = 0; i < WALKS; i++) begin : g_slot
       wire restarted = result_restart_i && result_select[i];
-      wire started = starting && free_select[i];
 
       always_ff @(posedge clk_i) begin
-        same_hash_q[i] <= !restarted &&
-            (start_load_i ? (started ? start_hash_i : hash_q[i]) == start_next_hash_i : same_hash_q[i]);
+        same_next_q[i] <= !restarted && (free_select[i] ? same_start : hash_q[i] == start_next_hash_i);
+        same_kept_q[i] <= !restarted && same_hash[i];
         if (restarted) begin
           request_q[i] <= restart_request_i;
           hash_q[i] <= restart_hash_i;
           id_q[i] <= restart_id_i;
           epoch_q[i] <= restart_epoch_i;
-        end else if (started) begin
+        end else if (free_select[i]) begin
           // Also where none starts: what a free slot holds does not matter.
           request_q[i] <= start_request_i;
           hash_q[i] <= start_hash_i;
@@ -849,7 +860,8 @@ module iommu_walker #(
   always_comb begin
     walk_ends = concluded_walk;
     walk_known = last_ended_walk_q;
-    {walk_known.big_endian, walk_known.place} = {walk_ends.big_endian, walk_ends.place};
+    {walk_known.big_endian, walk_known.place, walk_known.asked, walk_known.device} =
+        {walk_ends.big_endian, walk_ends.place, walk_ends.asked, walk_ends.device};
     {walk_known.level, walk_known.second_level} = {walk_ends.level, walk_ends.second_level};
     {walk_known.table_w, walk_known.table_pbmt} = {walk_ends.table_w, walk_ends.table_pbmt};
   end
