@@ -10,7 +10,7 @@ module iommu_fault_queue #(
     input  wire                               clk_i,
     input  wire                               rst_i,
 
-    // Faults (fault_t).
+    // Faults (fault_t); `fault_ready_o` is a register.
     input  wire                               fault_valid_i,
     output wire                               fault_ready_o,
     input  wire [iommu_spec_pkg::FAULT_W-1:0] fault_i,
@@ -45,10 +45,23 @@ module iommu_fault_queue #(
 );
   `include "iommu_records.vh"
 
+  localparam int COUNT_W = $clog2(DEPTH + 1);
+
   wire                               head_valid, take;
   wire [iommu_spec_pkg::FAULT_W-1:0] head;
-  wire [$clog2(DEPTH+1)-1:0]         unused_count;
+  wire [COUNT_W-1:0]                 count;
+  wire                               room;
   fault_t                            fault;
+
+  // Room beside a fault of the cycle before: an answer waits for it, so it is a register.
+  logic ready_q;
+
+  assign fault_ready_o = ready_q;
+
+  always_ff @(posedge clk_i) begin
+    ready_q <= count < COUNT_W'(DEPTH - 1);
+    if (rst_i) ready_q <= 1'b1;
+  end
 
   fifo #(
       .WIDTH(iommu_spec_pkg::FAULT_W),
@@ -56,13 +69,13 @@ module iommu_fault_queue #(
   ) u_faults (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
-      .in_valid_i (fault_valid_i),
-      .in_ready_o (fault_ready_o),
+      .in_valid_i (fault_valid_i && ready_q),
+      .in_ready_o (room),
       .in_data_i  (fault_i),
       .out_valid_o(head_valid),
       .out_ready_i(take),
       .out_data_o (head),
-      .count_o    (unused_count)
+      .count_o    (count)
   );
 
   assign fault = head;
@@ -98,6 +111,14 @@ module iommu_fault_queue #(
       .mem_rsp_valid_i(mem_rsp_valid_i),
       .mem_rsp_err_i  (mem_rsp_err_i)
   );
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert (!ready_q || room) else $error("iommu_fault_queue: a fault finds no room");
+    end
+  end
+`endif
 
 endmodule
 `default_nettype wire
