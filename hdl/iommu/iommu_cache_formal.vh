@@ -3,7 +3,7 @@
 // `f_named`, `invalidation` names it if it is more than `everything`; `f_held`, the entries that hold it; `f_hit`, it is what the
 // lookup answers. Entry i is {hash, ..., key} in `stored`.
 
-always_comb if (!f_started_q) assume (rst_i);
+always_comb if (!f_started_q) assume (rst_i && !fill_i);
 
 // It was filled, and nothing has named it before the last cycle.
 logic f_live_q, f_invalidated_q;
