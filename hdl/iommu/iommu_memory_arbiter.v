@@ -1,9 +1,9 @@
 `default_nettype none
 // Shares the memory port (docs/interfaces.md section 4) among the walker and the queue engines, and returns the responses by
-// identifier: walks 0 .. WALKS-1, then the engines: command queue, fault queue, interrupt writer, page-request queue, interrupt
-// files. Engines in turn, the walker between any two of them; a presented request is held.
+// identifier: walks 0 .. WALKS-1; with its highest bit 1 the engines: command queue, fault queue, interrupt writer, page-request queue,
+// interrupt files. Engines in turn, the walker between any two of them; a presented request is held.
 module iommu_memory_arbiter #(
-    // Walks; bits of the port's identifier, at least $clog2(WALKS + ENGINES); requesters besides the walker.
+    // Walks; bits of the port's identifier, one more than both WALKS and ENGINES need; requesters besides the walker.
     parameter int WALKS = 8,
     parameter int MEM_ID_W = 8,
     parameter int ENGINES = 5,
@@ -85,7 +85,7 @@ module iommu_memory_arbiter #(
     engine_id = '0;
     for (int i = 0; i < ENGINES; i++) begin
       engine_access = engine_access | (engine_access_i[i*ACCESS_W +: ACCESS_W] & {ACCESS_W{turn_q[i]}});
-      if (turn_q[i]) engine_id = engine_id | MEM_ID_W'(WALKS + i);
+      if (turn_q[i]) engine_id = engine_id | {1'b1, (MEM_ID_W-1)'(i)};
     end
     access = engine_access;
     id = engine_id;
@@ -107,16 +107,17 @@ module iommu_memory_arbiter #(
   assign mem_req_id_o = id;
 
   assign mem_rsp_ready_o = 1'b1;
-  assign walk_rsp_valid_o = mem_rsp_valid_i && mem_rsp_id_i < MEM_ID_W'(WALKS);
+  // One bit of the identifier tells engines from walks: the walker needs to know soon.
+  assign walk_rsp_valid_o = mem_rsp_valid_i && !mem_rsp_id_i[MEM_ID_W-1];
   assign walk_rsp_slot_o = mem_rsp_id_i[SLOT_W-1:0];
 
   generate
     for (genvar i = 0; i < ENGINES; i++) begin : g_engine
-      assign engine_rsp_valid_o[i] = mem_rsp_valid_i && mem_rsp_id_i == MEM_ID_W'(WALKS + i);
+      assign engine_rsp_valid_o[i] = mem_rsp_valid_i && mem_rsp_id_i == {1'b1, (MEM_ID_W-1)'(i)};
     end
 
-    if (MEM_ID_W < $clog2(WALKS + ENGINES)) begin : g_check_id
-      initial $fatal(1, "iommu_memory_arbiter: MEM_ID_W is too small for WALKS + ENGINES requesters");
+    if (MEM_ID_W <= SLOT_W || MEM_ID_W <= $clog2(ENGINES)) begin : g_check_id
+      initial $fatal(1, "iommu_memory_arbiter: MEM_ID_W must have a bit more than WALKS and ENGINES need");
     end
   endgenerate
 

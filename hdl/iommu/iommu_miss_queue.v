@@ -39,6 +39,7 @@ module iommu_miss_queue #(
     output wire                                     start_early_o,
     output wire                                     start_commit_o,
     input  wire                                     start_ready_i,
+    input  wire                                     early_ready_i,
     output wire [iommu_spec_pkg::REQUEST_W-1:0]     start_request_o,
     output wire [iommu_spec_pkg::HASH_W-1:0]        start_hash_o,
     output wire [ID_W-1:0]                          start_id_o,
@@ -307,7 +308,7 @@ module iommu_miss_queue #(
     answered_q <= answered_d;
     recorded_q <= recorded_d;
     seen_q <= result_valid_i;
-    begun_q <= start_early_o && start_ready_i;
+    begun_q <= start_early_o && early_ready_i;
     if (merge_q) begin
       merged_miss_q[free_merge_q] <= merge_miss_q;
       merged_slot_q[free_merge_q] <= merge_slot;

@@ -31,13 +31,14 @@ module iommu_walk_unit #(
     input  wire                                       start_load_i,
     // `start_merge_o`: the walks in flight whose hash is the same, so that this request may share their result (then do not start it).
     // `start_early_i` instead of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the
-    // next cycle.
+    // next cycle. Each has its ready; not both are presented.
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_next_request_i,
     input  wire [iommu_spec_pkg::HASH_W-1:0]          start_next_hash_i,
     input  wire                                       start_valid_i,
     input  wire                                       start_early_i,
     input  wire                                       start_commit_i,
     output wire                                       start_ready_o,
+    output wire                                       early_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
     input  wire [iommu_spec_pkg::HASH_W-1:0]          start_hash_i,
     input  wire [ID_W-1:0]                            start_id_i,
@@ -155,6 +156,7 @@ module iommu_walk_unit #(
       .start_early_i    (start_early_i),
       .start_commit_i   (start_commit_i),
       .start_ready_o    (start_ready_o),
+      .early_ready_o    (early_ready_o),
       .start_request_i  (start_request_i),
       .start_hash_i     (start_hash_i),
       .start_id_i       (start_id_i),

@@ -33,12 +33,13 @@ module iommu_walker #(
     input  wire                                       start_load_i,
     // `start_merge_o`: the walks in flight whose hash is the same, so that this request may share their result (then do not start it).
     // `start_early_i` instead of `start_valid_i`: it is not known yet whether it is one; if it was ready, `start_commit_i` says so in the
-    // next cycle.
+    // next cycle. Each has its ready; not both are presented.
     input  wire [iommu_spec_pkg::HASH_W-1:0]          start_next_hash_i,
     input  wire                                       start_valid_i,
     input  wire                                       start_early_i,
     input  wire                                       start_commit_i,
     output wire                                       start_ready_o,
+    output wire                                       early_ready_o,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
     input  wire [iommu_spec_pkg::HASH_W-1:0]          start_hash_i,
     input  wire [ID_W-1:0]                            start_id_i,
@@ -210,7 +211,7 @@ module iommu_walker #(
   logic              fetched_q;              // the step in its second stage is a fetch
   wire               starting = !mem_rsp_valid_i && !look_q && !pick_q && losses_q != '1;
   wire               take_start = start_valid_i && start_ready_o;
-  wire               take_early = start_early_i && start_ready_o;
+  wire               take_early = start_early_i && early_ready_o;
   wire               free = occupied != '1;
   logic [SLOT_W-1:0] free_slot;
   wire  [WALKS-1:0]  free_select = ~occupied & (occupied + 1'b1);
@@ -233,7 +234,8 @@ module iommu_walker #(
   end
 
   // One start in a cycle: not beside a commit.
-  assign start_ready_o = starting && free && (start_early_i || !early_q);
+  assign start_ready_o = starting && free && !early_q;
+  assign early_ready_o = starting && free;
 
   wire [SLOT_W-1:0] slot = mem_rsp_valid_i ? mem_rsp_slot_i : look_q ? advance_slot_q : pick_q ? pick_slot_q : free_slot;
   wire [WALKS-1:0]  start_slot = take_start || take_early ? free_select : '0;
@@ -319,14 +321,15 @@ module iommu_walker #(
   walk_t picked_walk;
   wire   picked_index = index_called_q && pick_slot_q == index_slot_q;
 
-  context_t picked_context, next_picked_context;
-  // Read with the choice, for the compares of the caches.
+  context_t picked_context;
+  // The slot that is fetched next, read when it is chosen: nothing changes in it until then.
+  logic                                 picked_fresh_q;
   logic [iommu_spec_pkg::REQUEST_W-1:0] picked_request_q;
-  logic [15:0]                          picked_gscid_q;
+  logic [iommu_spec_pkg::CONTEXT_W-1:0] picked_context_q;
+  logic [PROGRESS_W-1:0]                picked_walk_q;
 
-  assign picked_walk = {walk_q[pick_slot_q], {iommu_spec_pkg::OUTCOME_W{1'b0}}};
-  assign picked_context = context_q[pick_slot_q];
-  assign next_picked_context = context_q[pick_slot];
+  assign picked_walk = {picked_walk_q, {iommu_spec_pkg::OUTCOME_W{1'b0}}};
+  assign picked_context = picked_context_q;
   // A step that looks in the next cycle is that of a response, or a fetch; what its request wants of a leaf is known then.
   wire [3:0] next_wanted;
   wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
@@ -343,17 +346,17 @@ module iommu_walker #(
   );
 
   assign next_again_o = mem_rsp_valid_i ? kept_request : picked_request_q;
-  assign next_gscid_o = mem_rsp_valid_i ? kept_context.gscid : picked_gscid_q;
+  assign next_gscid_o = mem_rsp_valid_i ? kept_context.gscid : picked_context.gscid;
   assign look_d = mem_rsp_valid_i ? response_looks : take_again;
   assign lookup_context_o = begins ? context_i : advance_context_q;
 
   always_comb begin
     advance_request_d = look_q ? advance_request_q : pick_q ? picked_request_q : start_request_i;
-    advance_walk_d = look_q ? step_walk : pick_q && !fresh_q[pick_slot_q] ? picked_walk : '0;
+    advance_walk_d = look_q ? step_walk : pick_q && !picked_fresh_q ? picked_walk : '0;
     if (!look_q && picked_index) advance_walk_d.state = iommu_spec_pkg::WALK_MSI_INDEX;
     kind_d = picked_index ? 4'b1000 : {1'b0, picked_walk.state == iommu_spec_pkg::WALK_GUEST,
                                        picked_walk.state == iommu_spec_pkg::WALK_CONTEXT, picked_walk.state == iommu_spec_pkg::WALK_START};
-    if (fresh_q[pick_slot_q]) kind_d = 4'b0001;
+    if (picked_fresh_q) kind_d = 4'b0001;
     if (mem_rsp_valid_i)
       kind_d = {1'b0, event_found.first || (event_found.process && kept.level != 3'd0),
                 event_found.directory || (event_found.process && kept.level == 3'd0), 1'b0};
@@ -743,8 +746,10 @@ module iommu_walker #(
     pick_q <= pick_d;
     if (!pick_q || take_again) begin
       pick_slot_q <= pick_slot;
+      picked_fresh_q <= fresh_q[pick_slot];
       picked_request_q <= request_q[pick_slot];
-      picked_gscid_q <= next_picked_context.gscid;
+      picked_context_q <= context_q[pick_slot];
+      picked_walk_q <= walk_q[pick_slot];
     end
     start_loaded_q <= start_load_i;
     beyond_q <= beyond_d;

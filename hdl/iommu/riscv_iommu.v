@@ -432,7 +432,7 @@ module riscv_iommu #(
   assign xlate_rsp_mrif_qos_o = response.mrif_qos;
 
   // ---- Misses and walks -----------------------------------------------------------------------------------------------------------------
-  wire                                  start_load, start_valid, start_early, start_commit, start_ready, start_epoch;
+  wire                                  start_load, start_valid, start_early, start_commit, start_ready, early_ready, start_epoch;
   wire [iommu_spec_pkg::REQUEST_W-1:0]  start_next_request, start_request, result_request, restart_request;
   wire [ID_W-1:0]                       start_id, result_id, restart_id;
   wire [WALKS-1:0]                      start_merge;
@@ -474,6 +474,7 @@ module riscv_iommu #(
       .start_early_o     (start_early),
       .start_commit_o    (start_commit),
       .start_ready_i     (start_ready),
+      .early_ready_i     (early_ready),
       .start_request_o   (start_request),
       .start_hash_o      (start_hash),
       .start_id_o        (start_id),
@@ -549,6 +550,7 @@ module riscv_iommu #(
       .start_early_i    (start_early),
       .start_commit_i   (start_commit),
       .start_ready_o    (start_ready),
+      .early_ready_o    (early_ready),
       .start_request_i  (start_request),
       .start_hash_i     (start_hash),
       .start_id_i       (start_id),

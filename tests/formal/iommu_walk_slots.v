@@ -56,7 +56,7 @@ module iommu_walk_slots #(
     input  wire [7:0]                                  mem_rsp_poison_i
 );
 
-  wire start_ready;
+  wire start_ready, early_ready;
   wire [WALKS-1:0] unused_start_merge;
   wire unused_start_hold;
   wire result_valid;
@@ -158,6 +158,7 @@ module iommu_walk_slots #(
       .mem_rsp_err_i(mem_rsp_err_i),
       .mem_rsp_poison_i(mem_rsp_poison_i),
       .start_ready_o(start_ready),
+      .early_ready_o(early_ready),
       .start_merge_o(unused_start_merge),
       .start_hold_o(unused_start_hold),
       .result_valid_o(result_valid),
@@ -222,7 +223,7 @@ module iommu_walk_slots #(
   // It may begin early, and is a walk once it is committed; an invalidation may come in either cycle.
   logic f_early_q, f_early_mine_q, f_early_named_q;
   always_ff @(posedge clk_i) begin
-    f_early_q <= start_early_i && start_ready && !rst_i;
+    f_early_q <= start_early_i && early_ready && !rst_i;
     f_early_mine_q <= start_id_i == f_id;
     f_early_named_q <= f_invalidating;
   end
