@@ -55,6 +55,7 @@ typedef struct packed {
   logic [7:0]  place;
   logic [7:0]  asked;         // dwords of the access in flight whose errors count
   logic        device;        // it reads a device context
+  logic        process;       // it reads a process context
   logic        reused;        // the first-stage table came from the walk cache
   logic [63:0] guest;         // address under second-stage translation; iotval2 of a guest page fault
   logic [55:0] address;       // of the access in flight; result address when done

@@ -123,7 +123,7 @@ package iommu_spec_pkg;
   // Widths of the records in iommu_records.vh.
   localparam int REQUEST_W = 116;
   localparam int CONTEXT_W = 318;
-  localparam int WALK_W = 257;
+  localparam int WALK_W = 258;
   // Its last fields, from final_page on: of a result only.
   localparam int OUTCOME_W = 28;
   localparam int FINDING_W = 144;

@@ -337,6 +337,7 @@ module iommu_walk_advance #(
     issued.big_endian = of_software ? device.sbe : big_endian_i;
     issued.place = reads_line ? 8'd1 << iova[14:12] : 8'd1;
     issued.device = reads_device;
+    issued.process = reads_process && last_process;
     issued.asked = issued.place;
     if (reads_device) issued.asked = extended ? 8'hFF : 8'h0F;
     if (reads_two) issued.asked = 8'h03;

@@ -156,6 +156,8 @@ module iommu_walk_event (
       .context_o (context_offset)
   );
 
+  wire         before_last = walk.level == 3'd1;
+  wire         to_leaf = paged && leaf;
   logic [8:0]  index;
   logic [11:0] offset;
 
@@ -167,10 +169,12 @@ module iommu_walk_event (
       3'd3: index = translated[38:30];
       default: index = translated[47:39];
     endcase
-    offset = {index, 3'd0};
-    if (directory) offset = walk.level == 3'd1 ? context_offset : {ddi1, 3'd0};
-    if (process_directory) offset = walk.level == 3'd1 ? {request.pid[7:0], 4'd0} : {request.pid[16:8], 3'd0};
-    if (msi) offset = msi_basic ? walk.guest[11:0] : {dword0[9:7], 9'd0};
+    // Of a leaf, the offset in its page.
+    offset = ({12{to_leaf}} & translated[11:0]) | ({12{paged && !leaf}} & {index, 3'd0}) |
+        ({12{directory && before_last}} & context_offset) | ({12{directory && !before_last}} & {ddi1, 3'd0}) |
+        ({12{process_directory && before_last}} & {request.pid[7:0], 4'd0}) |
+        ({12{process_directory && !before_last}} & {request.pid[16:8], 3'd0}) |
+        ({12{msi && msi_basic}} & walk.guest[11:0]) | ({12{msi && !msi_basic}} & {dword0[9:7], 9'd0});
   end
 
   // ---- Findings -------------------------------------------------------------------------------------------------------------------
@@ -198,7 +202,7 @@ module iommu_walk_event (
     finding.sets_dirty = sets_dirty;
     finding.page = page;
     finding.mrif = !msi_basic;
-    finding.target = {8'd0, held | (inside_page & {44{paged && leaf}}), paged && leaf ? translated[11:0] : offset};
+    finding.target = {8'd0, held | (inside_page & {44{to_leaf}}), offset};
 
     finding.error_cause = access_cause;
     finding.poison_cause = iommu_spec_pkg::CAUSE_PT_CORRUPTION;
@@ -232,7 +236,7 @@ module iommu_walk_event (
     next.entry = msi ? {9'd0, dword1[53:10], dword1[60], dword1[9:0]} : dword0;
     known = current;
     if (walk.device) known = decoded;
-    if (process_directory && last) begin
+    if (walk.process) begin
       known.resolved = 1'b1;
       known.supervisor = dword0[1];
       known.sum = dword0[2];

@@ -865,8 +865,8 @@ module iommu_walker #(
   always_comb begin
     walk_ends = concluded_walk;
     walk_known = last_ended_walk_q;
-    {walk_known.big_endian, walk_known.place, walk_known.asked, walk_known.device} =
-        {walk_ends.big_endian, walk_ends.place, walk_ends.asked, walk_ends.device};
+    {walk_known.big_endian, walk_known.place, walk_known.asked} = {walk_ends.big_endian, walk_ends.place, walk_ends.asked};
+    {walk_known.device, walk_known.process} = {walk_ends.device, walk_ends.process};
     {walk_known.level, walk_known.second_level} = {walk_ends.level, walk_ends.second_level};
     {walk_known.table_w, walk_known.table_pbmt} = {walk_ends.table_w, walk_ends.table_pbmt};
   end

@@ -335,6 +335,8 @@ module iommu_walk_machine (
           (walk.level <= 3'd2 || !(walk.state == iommu_spec_pkg::WALK_DIRECTORY || walk.state == iommu_spec_pkg::WALK_PROCESS ||
                                    ((walk.state[3:2] == 2'b11 || walk.state == iommu_spec_pkg::WALK_GUEST) && walk.purpose == iommu_spec_pkg::PURPOSE_PROCESS))));
       device_is_the_last: assert (walk.device == (walk.state == iommu_spec_pkg::WALK_DIRECTORY && walk.level == 3'd0));
+      process_is_the_last: assert (!(walk.state == iommu_spec_pkg::WALK_PROCESS || walk.process) ||
+          (walk.state == iommu_spec_pkg::WALK_PROCESS && walk.process == (walk.level == 3'd0)));
       second_level_in_range: assert (walk.second_level <= 3'd4);
       purpose_known: assert (walk.purpose <= iommu_spec_pkg::PURPOSE_PROCESS);
       // A table is read for the purpose for which its address was translated.
