@@ -137,6 +137,14 @@ package iommu_spec_pkg;
   localparam int PAGE_REQUEST_W = 112;
   localparam int MESSAGE_W = 116;
 
+  // Bits of a page number beyond the physical address size, which is 14 bits or more, as a mask.
+  function automatic [43:0] page_bits_beyond;
+    input [63:0] capabilities;
+    begin
+      for (int i = 0; i < 44; i++) page_bits_beyond[i] = 32'(capabilities[37:32]) <= 32'(i + 12);
+    end
+  endfunction
+
   // Bits that the page number of a guest physical address has (MGPAW - 12), as a mask, by the effective capabilities.
   function automatic [51:0] guest_page_bits;
     input [63:0] capabilities;

@@ -4,8 +4,8 @@
 // responses are always accepted. A step takes two cycles: in the first, iommu_walk_event finds out about the response, or
 // iommu_walk_look about the request and the caches; in the second, iommu_walk_advance says where the walk goes, and its access is
 // presented. A success that ends with the entry just read is in the result register in the third cycle; of other ends
-// iommu_walk_conclude makes a result in that cycle, and iommu_walk_outcome its answer in the fourth. A slot that goes on without memory is fetched by a step of its own, so only responses
-// read the records they work on.
+// iommu_walk_conclude makes a result in that cycle, and iommu_walk_outcome its answer in the fourth. A slot that goes on without memory is
+// fetched by a step of its own, so only responses read the records they work on.
 // A request that may turn out to be a miss begins early, when nothing else does: it takes the first cycle of its step, and the second
 // only if it is one.
 module iommu_walker #(
@@ -178,7 +178,7 @@ module iommu_walker #(
   logic [43:0]                          table_ppn_q, second_ppn_q;
   logic [1:0]                           table_pbmt_q;
   // Page number bits beyond the physical address size (capabilities_i is static).
-  logic [43:0]                          beyond_d, beyond_q;
+  logic [43:0]                          beyond_q;
   // There is one and it may step again (then `step_again` says so): the next first stage takes it if no response comes.
   logic                                 look_d, look_q;
   logic                                 outside_q;     // !look_q, for what is looked up
@@ -509,8 +509,9 @@ module iommu_walker #(
   assign fill_pbmt_o = fill_pbmt_q;
   assign fill_w_o = fill_w_q;
 
-  // ---- Merging: hashes are compared in the cycle before, with that of a walk that starts then as well. A request that waits while a walk is
-  // restarted is not merged with that -------------------------------------------------------------------------------------------------
+  // ---- Merging ------------------------------------------------------------------------------------------------------------------------
+  // Hashes are compared in the cycle before, with that of a walk that starts then as well. A request that waits while a walk is restarted
+  // is not merged with that.
   request_t         start;
   logic             start_loaded_q;
   logic [WALKS-1:0] same_next_q, same_kept_q;
@@ -690,7 +691,6 @@ module iommu_walker #(
 
   // ---- Next state ------------------------------------------------------------------------------------------------------------
   always_comb begin
-    for (int i = 0; i < 44; i++) beyond_d[i] = 32'(capabilities_i[37:32]) <= 32'(i + 12);
     losses_d = losses_q;
     if (fetched_q && (losses_q == '0 || advance_slot_q == loser_q)) begin
       if (!mem_rsp_valid_i) losses_d = '0;
@@ -752,7 +752,7 @@ module iommu_walker #(
       picked_walk_q <= walk_q[pick_slot];
     end
     start_loaded_q <= start_load_i;
-    beyond_q <= beyond_d;
+    beyond_q <= iommu_spec_pkg::page_bits_beyond(capabilities_i);
     refused_q <= refused_d;
     turn_q <= turn_d;
     index_called_q <= index_called_d;

@@ -184,11 +184,9 @@ module riscv_iommu #(
   wire [63:0] capabilities = capabilities_i & CAPABILITIES_MAX;
 
   // Page number bits beyond the physical address size, which is 14 bits or more (capabilities_i is static).
-  logic [43:0] beyond_d, beyond_q;
+  logic [43:0] beyond_q;
 
-  always_comb for (int i = 0; i < 44; i++) beyond_d[i] = 32'(capabilities[37:32]) <= 32'(i + 12);
-
-  always_ff @(posedge clk_i) beyond_q <= beyond_d;
+  always_ff @(posedge clk_i) beyond_q <= iommu_spec_pkg::page_bits_beyond(capabilities);
 
   // ---- Registers ------------------------------------------------------------------------------------------------------------------
   wire         big_endian, wired, hold, idle, switch_directory;
