@@ -4,11 +4,11 @@
 // `compare_request_i` in parts; the parts are joined to `hit_o`; the translation of the matching way is selected.
 // A fill takes five: it is registered, its set is looked at, a way is chosen, and that is written, to be read from the next cycle on.
 // Where two fills of one set follow each other closely the second may take the place of the first.
+// iommu_tlb_replacement.v chooses the way, and whether a neighbour takes one at all.
 // Four groups of sets, chosen by the requester, keep requesters with the same addresses apart. IOTINVAL.VMA of single pages clears their
 // set in every group; every other invalidation clears all sets, and so does that one while an entry may be part of a larger first-stage
 // page, whose invalidation names another set. All take effect in two cycles (what is read in the cycle of `invalidate_i` or before may
 // still match) and drop the fills that are under way.
-// A neighbour that was filled and not yet used is the first to be replaced in its set, before entries that were asked for.
 module iommu_tlb_l2 #(
     // Sets, a power of two, 8 or more; ways per set, 2 or more. 64 x 4 are 256 entries, 128 x 4 are 512.
     parameter int SETS = 64,
@@ -66,9 +66,10 @@ module iommu_tlb_l2 #(
   assign fill_translation = fill_translation_i;
   assign invalidation = invalidation_i;
 
-  // Set of a key {requester, page number}: the low bits of the page, folded with those above and with the same reversed, so that
-  // neither strides nor streams that are a power of two apart share few sets; the requester's group in the upper two bits, of the lower 16
-  // bits of DID and the lower 10 of the PASID: what two lookup tables in a row take.
+  // Set of a key {requester, page number}: the low bits of the page, folded twice with those above, so that neither strides nor streams
+  // that are a power of two apart share few sets; the requester's group in the upper two bits, of the lower 16 bits of DID and the lower 10
+  // of the PASID: what two lookup tables in a row take. It stands there reversed, apart from streams that follow each other in memory as
+  // their devices do in number.
   function automatic [SET_W-1:0] set_of;
     input [KEY_W-1:0] key;
     logic [1:0] group;
@@ -76,9 +77,8 @@ module iommu_tlb_l2 #(
       group = 2'd0;
       for (int i = 0; i < 16; i = i + 2) group = group ^ key[74+i +: 2];
       for (int i = 0; i < 10; i = i + 2) group = group ^ key[53+i +: 2];
-      set_of = key[SET_W-1:0] ^ key[2*SET_W-1:SET_W];
-      for (int i = 0; i < SET_W; i++) set_of[i] = set_of[i] ^ key[2*SET_W-1-i];
-      set_of[SET_W-1 -: 2] = set_of[SET_W-1 -: 2] ^ group;
+      set_of = key[SET_W-1:0] ^ key[2*SET_W-1:SET_W] ^ key[3*SET_W-1:2*SET_W];
+      set_of[SET_W-1 -: 2] = set_of[SET_W-1 -: 2] ^ {group[0], group[1]};
     end
   endfunction
 
@@ -139,8 +139,7 @@ module iommu_tlb_l2 #(
   logic [SET_W-1:0]                         choose_set_q;
   logic [iommu_spec_pkg::TRANSLATION_W-1:0] choose_translation_q;
   logic [WAYS-1:0]                          set_valid_q, set_unused_q;
-  logic [WAYS-1:0]                          victim_q;           // one-hot: replaced in turn
-  logic [WAYS-1:0]                          chosen;
+  wire  [WAYS-1:0]                          chosen;
   logic                                     write_q, write_neighbour_q, write_fractured_q;
   logic [KEY_W-1:0]                         write_key_q;
   logic [SET_W-1:0]                         write_set_q, written_set_q;
@@ -153,11 +152,7 @@ module iommu_tlb_l2 #(
 
   assign look_translation = look_translation_q;
 
-  // A free way, else a neighbour that nobody used, else one in turn.
   always_comb begin
-    if (set_valid_q != '1) chosen = lowest(~set_valid_q);
-    else if (set_unused_q != '0) chosen = lowest(set_unused_q);
-    else chosen = victim_q;
     fractured_d = fractured_q || (store && write_fractured_q);
     if (invalidate_i && !one_set) fractured_d = 1'b0;
   end
@@ -176,7 +171,7 @@ module iommu_tlb_l2 #(
     choose_key_q <= look_key_q;
     choose_set_q <= look_set_q;
     choose_translation_q <= look_translation_q;
-    write_q <= choose_q && !invalidate_i;
+    write_q <= choose_q && chosen != '0 && !invalidate_i;
     write_neighbour_q <= choose_neighbour_q;
     write_fractured_q <= choose_fractured_q;
     write_key_q <= choose_key_q;
@@ -187,13 +182,11 @@ module iommu_tlb_l2 #(
     set_valid_q <= set_valid;
     set_unused_q <= set_unused;
     written_set_q <= write_set_q;
-    if (choose_q) victim_q <= {victim_q[WAYS-2:0], victim_q[WAYS-1]};
     fractured_q <= fractured_d;
     if (rst_i) begin
       look_q <= 1'b0;
       choose_q <= 1'b0;
       write_q <= 1'b0;
-      victim_q <= WAYS'(1);
       fractured_q <= 1'b0;
     end
   end
@@ -203,6 +196,7 @@ module iommu_tlb_l2 #(
   logic [SET_W-1:0]  set1_q, set2_q, set3_q, probe_set_q;
   logic [HASH_W-1:0] probe_hash_q;
   logic [WAYS-1:0]   match_q;
+  logic [WAYS-1:0]   unused3_q;                                  // of the words that are selected, a cycle earlier
   wire  [WAYS-1:0]   match, selected, present;
   wire  [WAYS*iommu_spec_pkg::TRANSLATION_W-1:0] translations;
   wire               cleared = clear_q && (!clear_one_q || clear_set_q == set1_q[SET_W-3:0]);
@@ -279,6 +273,7 @@ module iommu_tlb_l2 #(
         allowed_q <= compare.wr ? entry.w : compare.exec ? entry.x : entry.r;
         translation1_q <= word[iommu_spec_pkg::TRANSLATION_W-1:0];
         translation2_q <= translation1_q;
+        unused3_q[i] <= unused_q[set2_q];
         if (rst_i) begin
           valid_q <= '0;
           unused_q <= '0;
@@ -301,6 +296,23 @@ module iommu_tlb_l2 #(
     end
     if (rst_i) read1_q <= 1'b0;
   end
+
+  iommu_tlb_replacement #(
+      .SETS(SETS),
+      .WAYS(WAYS)
+  ) u_replacement (
+      .clk_i             (clk_i),
+      .rst_i             (rst_i),
+      .look_set_i        (look_set_q),
+      .choose_i          (choose_q),
+      .choose_neighbour_i(choose_neighbour_q),
+      .choose_set_i      (choose_set_q),
+      .choose_valid_i    (set_valid_q),
+      .choose_unused_i   (set_unused_q),
+      .way_o             (chosen),
+      .used_i            (used_i && (selected & unused3_q) != '0),
+      .used_set_i        (set3_q)
+  );
 
   // ---- Select -----------------------------------------------------------------------------------------------------------------------
   logic [iommu_spec_pkg::TRANSLATION_W-1:0] translation;
@@ -344,6 +356,11 @@ module iommu_tlb_l2 #(
   // invalidation named until the cycle of the read (never stale); one way answers, and it allows the access.
   `include "iommu_tlb_formal.vh"
 
+  function automatic f_one;
+    input [WAYS-1:0] ways;
+    f_one = ways != '0 && (ways & (ways - 1'b1)) == '0;
+  endfunction
+
   wire [WAYS-1:0] f_stale, f_dropped;
   // Known in the cycle in which all sets are being cleared, too.
   wire            f_fractured = fractured_q || (clear_q && !clear_one_q);
@@ -363,11 +380,13 @@ module iommu_tlb_l2 #(
       logic            f_read_q, f_word_q;
       logic [SETS-1:0] f_names_q;
       wire [SETS-1:0]  f_names, f_in_place;
+      wire [SETS-1:0]  f_unnamed_oldest;       // sets with a word here, of which the replacement names none, or several, as the oldest
 
       for (genvar s = 0; s < SETS; s++) begin : g_f_set
         wire [WORD_W-1:0] f_content = g_way[i].u_words.memory_q[s];
         translation_t     f_entry;
         assign f_entry = f_content[iommu_spec_pkg::TRANSLATION_W-1:0];
+        assign f_unnamed_oldest[s] = g_way[i].valid_q[s] && !f_one(u_replacement.oldest_q[s]);
         assign f_names[s] = invalidate_i && f_named(f_content[WORD_W-1 -: 46], f_content[WORD_W-47 -: 52],
                                                     f_content[iommu_spec_pkg::TRANSLATION_W-1:0]);
         // A word lies in the set of its requester and page, holds one page of 4 KiB, and is known to be of a larger one where it is.
@@ -408,6 +427,7 @@ module iommu_tlb_l2 #(
         if (f_started_q) begin
           stored_in_place: assert ((g_way[i].valid_q & ~f_in_place) == '0);
           stored_is_live: assert ((g_way[i].valid_q & ~f_live_q) == '0);
+          oldest_is_one_hot: assert (f_unnamed_oldest == '0);
           named_is_cleared: assert ((g_way[i].valid_q & f_names_q & ~clear_set) == '0);
           read_in_place: assert (!(read1_q && f_seen) ||
               (f_read_in_place && (f_read_entry.first_page == iommu_spec_pkg::PAGE_4K || f_fractured)));
@@ -432,8 +452,8 @@ module iommu_tlb_l2 #(
 
   always_comb begin
     if (f_started_q) begin
-      victim_is_one_hot: assert (victim_q != '0 && (victim_q & (victim_q - 1'b1)) == '0);
-      one_way_is_written: assert (!write_q || (write_way_q != '0 && (write_way_q & (write_way_q - 1'b1)) == '0));
+      one_way_is_written: assert (!write_q || (f_one(write_way_q) && f_one(u_replacement.oldest_q[write_set_q])));
+      oldest_of_a_full_set: assert (!choose_q || set_valid_q != '1 || f_one(u_replacement.choose_oldest_q));
       fill_in_place: assert (!look_q ||
           (set_of(look_key_q) == look_set_q && look_translation.page == iommu_spec_pkg::PAGE_4K));
       choose_in_place: assert (!choose_q ||
