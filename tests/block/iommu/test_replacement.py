@@ -1,8 +1,8 @@
 """What the second-level IOTLB keeps when the traffic changes: streams walk once for a line of entries, scattered pages stay.
 
-The neighbours of a walked page fill the IOTLB with it. Streams of eight devices use them all, also where the working set is many times
-what fits; a device that visits one page of each line uses none, and its pages that fit are still there the next time but for
-one in eight. Each kind of traffic follows the other, on one IOMMU, with one request in flight at a time.
+The neighbours of a walked page fill the IOTLB with it. Streams of eight devices use them all, also where the working set is many
+times what fits; a device that visits one page of each line uses none, and its pages that fit are still there the next time but
+for one in eight. Each kind of traffic follows the other, on one IOMMU, with one request in flight at a time.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class ReplacementScoreboard(Scoreboard):
     def judge(self, traffic: Traffic, walks: int) -> None:
         """No more than the bound."""
         if walks > traffic.walks:
-            raise self.error(f"{traffic.name} of {len(traffic.pages)} requests walked {walks} times, at most {traffic.walks} are allowed")
+            requests = len(traffic.pages)
+            raise self.error(f"{traffic.name} of {requests} requests walked {walks} times, at most {traffic.walks} are allowed")
         self.worst[traffic.name] = max(walks, self.worst.get(traffic.name, 0))
         self.judged += len(traffic.pages)
 
