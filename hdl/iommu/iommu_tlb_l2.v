@@ -139,6 +139,7 @@ module iommu_tlb_l2 #(
   logic [SET_W-1:0]                         choose_set_q;
   logic [iommu_spec_pkg::TRANSLATION_W-1:0] choose_translation_q;
   logic [WAYS-1:0]                          set_valid_q, set_unused_q;
+  wire                                      taken;
   wire  [WAYS-1:0]                          chosen;
   logic                                     write_q, write_neighbour_q, write_fractured_q;
   logic [KEY_W-1:0]                         write_key_q;
@@ -171,7 +172,7 @@ module iommu_tlb_l2 #(
     choose_key_q <= look_key_q;
     choose_set_q <= look_set_q;
     choose_translation_q <= look_translation_q;
-    write_q <= choose_q && chosen != '0 && !invalidate_i;
+    write_q <= choose_q && taken && !invalidate_i;
     write_neighbour_q <= choose_neighbour_q;
     write_fractured_q <= choose_fractured_q;
     write_key_q <= choose_key_q;
@@ -303,12 +304,15 @@ module iommu_tlb_l2 #(
   ) u_replacement (
       .clk_i             (clk_i),
       .rst_i             (rst_i),
+      .look_i            (look_q),
+      .look_neighbour_i  (look_neighbour_q),
       .look_set_i        (look_set_q),
       .choose_i          (choose_q),
       .choose_neighbour_i(choose_neighbour_q),
       .choose_set_i      (choose_set_q),
       .choose_valid_i    (set_valid_q),
       .choose_unused_i   (set_unused_q),
+      .takes_o           (taken),
       .way_o             (chosen),
       .used_i            (used_i && (selected & unused3_q) != '0),
       .used_set_i        (set3_q)
@@ -453,7 +457,8 @@ module iommu_tlb_l2 #(
   always_comb begin
     if (f_started_q) begin
       one_way_is_written: assert (!write_q || (f_one(write_way_q) && f_one(u_replacement.oldest_q[write_set_q])));
-      oldest_of_a_full_set: assert (!choose_q || set_valid_q != '1 || f_one(u_replacement.choose_oldest_q));
+      oldest_of_a_full_set: assert (!choose_q || set_valid_q != '1 ||
+          (f_one(u_replacement.choose_oldest_q) && f_one(u_replacement.oldest_q[choose_set_q])));
       fill_in_place: assert (!look_q ||
           (set_of(look_key_q) == look_set_q && look_translation.page == iommu_spec_pkg::PAGE_4K));
       choose_in_place: assert (!choose_q ||

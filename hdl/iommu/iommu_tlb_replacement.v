@@ -16,16 +16,19 @@ module iommu_tlb_replacement #(
     input  wire             clk_i,
     input  wire             rst_i,
 
-    // First cycle of a fill: its set.
+    // First cycle of a fill: there is one; it is that of a neighbour; its set.
+    input  wire             look_i,
+    input  wire             look_neighbour_i,
     input  wire [SET_W-1:0] look_set_i,
 
-    // Second cycle: there is a fill; it is that of a neighbour; its set; which ways of that hold a word, and which of those one that
-    // was filled as a neighbour and not used, as of the first cycle. The way it takes, one-hot; 0: none.
+    // Second cycle: the same, unless the fill was dropped; which ways of the set hold a word, and which of those one that was filled as a
+    // neighbour and not used, as of the first cycle. Whether it takes a way, and which, one-hot.
     input  wire             choose_i,
     input  wire             choose_neighbour_i,
     input  wire [SET_W-1:0] choose_set_i,
     input  wire [WAYS-1:0]  choose_valid_i,
     input  wire [WAYS-1:0]  choose_unused_i,
+    output wire             takes_o,
     output wire [WAYS-1:0]  way_o,
 
     // A neighbour of this set is used for the first time.
@@ -43,16 +46,17 @@ module iommu_tlb_replacement #(
   logic [COUNT_W-1:0] count_d, count_q;
   logic [TURN_W-1:0]  turn_q;                                     // lines of the block that is counted
   logic               used_q, wasted_q;
+  logic               counted_q, by_age_q;
   logic [WAYS-1:0]    way;
   wire                trusted = count_q[COUNT_W-1];
-  wire                counted = SETS == LINE_PAGES || choose_set_i < SET_W'(LINE_PAGES);
+  wire                counted = SETS == LINE_PAGES || look_set_i < SET_W'(LINE_PAGES);
   wire                used_counted = SETS == LINE_PAGES || used_set_i < SET_W'(LINE_PAGES);
-  wire [TURN_W-1:0]   turn = turn_q + TURN_W'(choose_i && counted && !choose_neighbour_i);
+  wire [TURN_W-1:0]   turn = turn_q + TURN_W'(look_i && counted && !look_neighbour_i);
   wire                full = choose_valid_i == '1;
-  wire                by_age = trusted || (counted && turn == '0);
   wire [WAYS-1:0]     free_way = ~choose_valid_i & (choose_valid_i + 1'b1);
   wire [WAYS-1:0]     unused_way = choose_unused_i & (~choose_unused_i + 1'b1);
-  wire                spare = full && !by_age && (choose_unused_i != '0 || choose_neighbour_i);
+  wire                by_use = full && !by_age_q;
+  wire                spare = by_use && (choose_unused_i != '0 || choose_neighbour_i);
 
   always_comb begin
     way = choose_oldest_q;
@@ -67,7 +71,9 @@ module iommu_tlb_replacement #(
     choose_oldest_q <= oldest_q[look_set_i];
     if (choose_i && !spare) oldest_q[choose_set_i] <= {way[WAYS-2:0], way[WAYS-1]};
     used_q <= used_i && used_counted;
-    wasted_q <= choose_i && full && counted && (way & choose_unused_i) != '0;
+    counted_q <= counted;
+    by_age_q <= trusted || (counted && turn == '0);
+    wasted_q <= choose_i && full && counted_q && ((by_age_q ? choose_oldest_q : '1) & choose_unused_i) != '0;
     count_q <= count_d;
     turn_q <= turn;
     if (rst_i) begin
@@ -78,6 +84,7 @@ module iommu_tlb_replacement #(
     end
   end
 
+  assign takes_o = !by_use || choose_unused_i != '0 || !choose_neighbour_i;
   assign way_o = way;
 
 endmodule
