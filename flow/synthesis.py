@@ -24,7 +24,7 @@ from flow.errors import UserError
 from flow.lint_check import output_of
 from flow.progress import Progress, duration
 from flow.project import Project, near_matches
-from flow.synthesis_tools import TARGETS, Area, Design, Placement
+from flow.synthesis_tools import TARGETS, Area, Design, Placement, Route
 
 CATALOGUE = "flow/synthesis.toml"
 RESULTS = "synth.json"
@@ -43,6 +43,7 @@ class Block:
     what: str
     fmax_mhz: float = 0
     seeds: tuple[int, ...] = (1,)
+    routed: bool = True
     parameters: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -160,8 +161,12 @@ def write(project: Project, figures: Iterable[Figures]) -> Path:
 
 def _figures(block: Block, results: Mapping[str, Mapping[str, Any]]) -> Figures:
     areas = {target: Area(**result["area"]) for target, result in results.items()}
-    placements = tuple(Placement(**entry) for result in results.values() for entry in result["placements"])
+    placements = tuple(_placement(**entry) for result in results.values() for entry in result["placements"])
     return Figures(block, areas, placements)
+
+
+def _placement(seed: int, estimate_mhz: float, route: Mapping[str, Any] | None) -> Placement:
+    return Placement(seed, estimate_mhz, Route(**route) if route else None)
 
 
 def _step(project: Project, catalogue: Catalogue, block: Block, target: str, versions: Sequence[str]) -> Step:
@@ -172,7 +177,7 @@ def _step(project: Project, catalogue: Catalogue, block: Block, target: str, ver
     neutral = Design(block.name, block.parameters, names, include, project.rtl_root, project.rtl_root)
     entering = [*versions, synthesis_tools.map_script(neutral, target), _recipe(netlist)]
     if target == "ecp5":
-        entering += [*catalogue.options, str(block.seeds), f"{_aim(block):g}", _recipe(synthesis_tools)]
+        entering += [*catalogue.options, str(block.seeds), str(block.routed), f"{_aim(block):g}", _recipe(synthesis_tools)]
     digest = hashlib.sha256("\0".join(entering).encode())
     for path in (*files, *headers):
         digest.update(f"\0{os.path.relpath(path, project.rtl_root)}\0".encode() + path.read_bytes())
@@ -184,7 +189,9 @@ def _step(project: Project, catalogue: Catalogue, block: Block, target: str, ver
         placements = []
         if target == "ecp5":
             synthesis_tools.wrap(design)
-            placements = [synthesis_tools.place(design, catalogue.options, seed, _aim(block)) for seed in block.seeds]
+            placements = [
+                synthesis_tools.place(design, catalogue.options, seed, _aim(block), block.routed) for seed in block.seeds
+            ]
         return {"area": asdict(area), "placements": [asdict(placement) for placement in placements]}
 
     return Step(block, target, design, work)

@@ -33,6 +33,7 @@ FLIP_FLOPS = {"ecp5": ("TRELLIS_FF",), "xcup": ("FDRE", "FDSE", "FDCE", "FDPE")}
 LUT_RAMS = {"ecp5": ("TRELLIS_DPR16X4",), "xcup": ("RAM32", "RAM64", "RAM128", "RAM256", "SRL")}
 BLOCK_RAMS = {"ecp5": ("DP16KD", "PDPW16KD"), "xcup": ("RAMB",)}
 PORT = re.compile(r"^(input|output) \[(\d+):(\d+)\] (\w+)", re.MULTILINE)
+ESTIMATE = re.compile(r"Max frequency for clock '[^']*': ([\d.]+) MHz")
 LATCH = re.compile(r"[Ll]atch (?:inferred )?for signal `?\\?([^'`]+)'")
 
 
@@ -57,15 +58,28 @@ class Area:
 
 
 @dataclass(frozen=True)
-class Placement:
-    """A block placed and routed with one seed: the clock it reaches, and from where to where its longest path runs."""
+class Route:
+    """A placed block that was routed: the clock it reaches, and from where to where its longest path runs."""
 
-    seed: int
     fmax_mhz: float
     source: str
     sink: str
     logic_ns: float
     routing_ns: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A block placed with one seed: the clock nextpnr estimates then, and its route; None where it is not routed."""
+
+    seed: int
+    estimate_mhz: float
+    route: Route | None
+
+    @property
+    def fmax_mhz(self) -> float:
+        """What is known best: routed, else the estimate."""
+        return self.route.fmax_mhz if self.route else self.estimate_mhz
 
 
 @dataclass(frozen=True)
@@ -107,12 +121,13 @@ def wrapped_script(design: Design) -> str:
     return f"{read}; hierarchy -check -top {top}; {TARGETS['ecp5'].format(top=top)}; write_json {design.relative('wrapper.json')}"
 
 
-def place_command(design: Design, options: Sequence[str], seed: int, target_mhz: float) -> list[str]:
-    """The place and route of a wrapper."""
+def place_command(design: Design, options: Sequence[str], seed: int, target_mhz: float, routed: bool) -> list[str]:
+    """The place and route of a wrapper, or the place alone."""
     return [
         *(yosys.find(NEXTPNR), *options, "--json", design.relative("wrapper.json"), "--seed", str(seed)),
         *("--freq", f"{target_mhz:g}", "--timing-allow-fail", "--lpf-allow-unconstrained", "--quiet"),
-        *("--report", design.relative(f"seed-{seed}.json")),
+        *("--log", design.relative(f"seed-{seed}.log"), "--report", design.relative(f"seed-{seed}.json")),
+        *(() if routed else ("--no-route",)),
     ]
 
 
@@ -141,13 +156,14 @@ def wrap(design: Design) -> None:
     _run_yosys(design, wrapped_script(design), "place and route", "wrapper.json")
 
 
-def place(design: Design, options: Sequence[str], seed: int, target_mhz: float) -> Placement:
-    """Places and routes a wrapper with one seed."""
-    status, lines = output_of(place_command(design, options, seed, target_mhz), design.cwd, yosys.environment())
-    report = design.folder / f"seed-{seed}.json"
+def place(design: Design, options: Sequence[str], seed: int, target_mhz: float, routed: bool) -> Placement:
+    """Places a wrapper with one seed, and routes it."""
+    status, lines = output_of(place_command(design, options, seed, target_mhz, routed), design.cwd, yosys.environment())
+    report, log = (design.folder / f"seed-{seed}.{kind}" for kind in ("json", "log"))
     if status != 0 or not report.is_file():
         raise UserError(f"{design.top} cannot be placed and routed with seed {seed}.", _errors(lines))
-    return parse_report(json.loads(report.read_text()), seed)
+    estimate = parse_log(log.read_text())
+    return Placement(seed, estimate, parse_report(json.loads(report.read_text())) if routed else None)
 
 
 def parse_ports(text: str) -> list[Port]:
@@ -155,11 +171,19 @@ def parse_ports(text: str) -> list[Port]:
     return [Port(name, way == "output", int(high) - int(low) + 1) for way, high, low, name in PORT.findall(text)]
 
 
-def parse_report(report: Mapping[str, Any], seed: int) -> Placement:
+def parse_log(text: str) -> float:
+    """The clock, in MHz, that nextpnr estimates when a block is placed: the first one that its log names."""
+    found = ESTIMATE.search(text)
+    if found is None:
+        raise UserError("nextpnr timed no path: the block has no registers.")
+    return round(float(found[1]), 1)
+
+
+def parse_report(report: Mapping[str, Any]) -> Route:
     """The figures of nextpnr's JSON report; the path is the longest one of a clock."""
     clocks = report["fmax"]
     if not clocks:
-        raise UserError("nextpnr timed no path: the block has no registers.")
+        raise UserError("nextpnr routed no path: the block has no registers.")
     achieved = min(float(clock["achieved"]) for clock in clocks.values())
     # Paths between a clock and a pin are named too; only those within the clock count.
     inner = [path for path in report["critical_paths"] if path["from"] == path["to"]]
@@ -168,8 +192,7 @@ def parse_report(report: Mapping[str, Any], seed: int) -> Placement:
     )
     routing = sum(float(step["delay"]) for step in steps if step["type"] == "routing")
     logic = sum(float(step["delay"]) for step in steps if step["type"] != "routing")
-    return Placement(
-        seed=seed,
+    return Route(
         fmax_mhz=round(achieved, 1),
         source=_signal(steps[0]["from"]["cell"]) if steps else "",
         sink=_signal(steps[-1]["to"]["cell"]) if steps else "",

@@ -10,7 +10,7 @@ import pytest
 from flow import netlist, synthesis, synthesis_table, synthesis_tools
 from flow.errors import UserError
 from flow.project import CHECKOUT, Project
-from flow.synthesis_tools import Area, Design, Placement, Port
+from flow.synthesis_tools import Area, Design, Placement, Port, Route
 
 CATALOGUE = """\
 [ecp5]
@@ -135,19 +135,29 @@ def test_report_gives_the_path_within_the_clock() -> None:
         ("setup", 0.1),
     )
     pin = path("in_i", "in_q_TRELLIS_FF_Q", "<async>", ("routing", 9.0))
-    found = synthesis_tools.parse_report(report(pin, inner), seed=4)
-    assert found == Placement(4, 123.5, "state_q", "fold0_q", 0.6, 2.0)
+    found = synthesis_tools.parse_report(report(pin, inner))
+    assert found == Route(123.5, "state_q", "fold0_q", 0.6, 2.0)
 
 
 def test_report_without_a_clock_is_refused() -> None:
     with pytest.raises(UserError, match="no registers"):
-        synthesis_tools.parse_report({"fmax": {}, "critical_paths": []}, 1)
+        synthesis_tools.parse_report({"fmax": {}, "critical_paths": []})
+
+
+def test_log_gives_the_estimate_after_placement() -> None:
+    line = "Info: Max frequency for clock '$glbnet$clk_i': {} MHz (PASS at 100.00 MHz)\n"
+    assert synthesis_tools.parse_log("Info: placed\n" + line.format("164.39") + line.format("201.50")) == 164.4
+    with pytest.raises(UserError, match="no registers"):
+        synthesis_tools.parse_log("Info: placed\n")
 
 
 def figures(fmax: float) -> synthesis.Figures:
     block = synthesis.Block("fifo", "a queue", fmax_mhz=100, seeds=(1, 2))
     area = Area(luts=1234, flip_flops=5, lut_rams=6, block_rams=7, depth=8)
-    placements = (Placement(1, fmax - 1, "a_q", "b_q", 1.0, 2.0), Placement(2, fmax, "c_q", "d_q", 1.0, 2.0))
+    placements = (
+        Placement(1, 70.0, Route(fmax - 1, "a_q", "b_q", 1.0, 2.0)),
+        Placement(2, 60.0, Route(fmax, "c_q", "d_q", 1.0, 2.0)),
+    )
     return synthesis.Figures(block, {"ecp5": area, "xcup": area}, placements)
 
 
@@ -156,8 +166,16 @@ def test_best_seed_against_what_is_asked() -> None:
     assert figures(99.9).met is False
     assert "MISSED" in synthesis_table.render([figures(99.9)])
     rows = synthesis_table.rows([figures(100.0)])
-    assert rows[0] == ("fifo", "ecp5", "1,234", "5", "6", "7", "8", "100 (99)", ">= 100 met")
-    assert rows[1] == ("fifo", "xcup", "1,234", "5", "6", "7", "8", "-", "")
+    assert rows[0] == ("fifo", "ecp5", "1,234", "5", "6", "7", "8", "60 (70)", "100 (99)", ">= 100 met")
+    assert rows[1] == ("fifo", "xcup", "1,234", "5", "6", "7", "8", "-", "-", "")
+
+
+def test_a_block_that_is_not_routed_is_judged_by_its_estimate() -> None:
+    block = synthesis.Block("fifo", "a queue", fmax_mhz=100, routed=False)
+    found = synthesis.Figures(block, {"ecp5": Area(1, 2, 3, 4, 5)}, (Placement(1, 99.0, None),))
+    assert found.met is False
+    assert synthesis_table.rows([found])[0][-3:] == ("99", "-", ">= 100 MISSED")
+    assert "longest path" not in synthesis_table.render([found])
 
 
 def test_table_goes_between_the_markers(project: Project) -> None:
@@ -222,7 +240,7 @@ def test_a_queue_is_synthesised_placed_and_kept(project: Project, capsys: pytest
     assert 50 < found.best.fmax_mhz < 1000
     assert found.met
     (entry,) = json.loads(synthesis.write(project, [found]).read_text())
-    assert entry["placements"][0]["fmax_mhz"] == found.best.fmax_mhz
+    assert entry["placements"][0]["route"]["fmax_mhz"] == found.best.fmax_mhz
     # Once measured, no tool runs again until something changes.
     assert synthesis.measure(project, catalogue, list(catalogue.blocks.values()), ["ecp5", "xcup"], jobs=1) == [found]
     assert capsys.readouterr().out == ""
