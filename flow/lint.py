@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from flow import documentation, lint_native, lint_python, lint_verilog
+from flow.errors import UserError
 from flow.lint_check import Check, Finding, Skipped
 from flow.project import Project
 
@@ -30,9 +31,15 @@ class Report:
 
 
 def run(project: Project, only: Sequence[str] = ()) -> Report:
-    """Runs all checks, or those whose name contains one of `only`, and prints a line for each."""
+    """Runs all checks, or those whose name contains one of `only`, and prints a line for each.
+
+    A word of `only` that no name contains is a `UserError`.
+    """
     modules = (lint_verilog, lint_native, lint_python, documentation)
     checks = [check for module in modules for check in module.checks(project)]
+    for word in only:
+        if not any(word in check.name for check in checks):
+            raise UserError(f"There is no check '{word}': known: {', '.join(sorted(check.name for check in checks))}.")
     chosen = [check for check in checks if not only or any(word in check.name for word in only)]
     passed = failed = skipped = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as executor:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flow import lint_python, lint_verilog
+from flow import lint, lint_python, lint_verilog
+from flow.errors import UserError
 from flow.lint_check import Check, Finding, Skipped
 from flow.project import Project
 
@@ -155,3 +156,8 @@ def test_imports_along_the_layers_are_fine(tmp_path: Path) -> None:
         (tmp_path / file).parent.mkdir(parents=True)
         (tmp_path / file).write_text(text)
     assert lint_python.layers(Project(root=tmp_path)) == Finding("2 files")
+
+
+def test_word_that_no_check_contains_ends_in_a_sentence(project: Project) -> None:
+    with pytest.raises(UserError, match=r"no check 'verilatr': known: .*verilator"):
+        lint.run(project, ["verilatr"])
