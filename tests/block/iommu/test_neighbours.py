@@ -6,7 +6,7 @@ update of A or D, and with a second stage that the walk of the demanded page has
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import cocotb
@@ -43,7 +43,13 @@ LINE = 8
 OWN = 2
 """Place of the demanded page in its line."""
 FLUSH_FIRST, FLUSH_SECOND, FENCE = 0x001, 0x081, 0x002
+FLUSH_GUEST = FLUSH_FIRST | 1 << 33 | 5 << 44
+"""IOTINVAL.VMA of the guest with GSCID 5."""
 QUEUE_LOG2 = 9
+REQUEST_AT = 40
+"""Cycle of a race in which the demanded page is asked for."""
+COMMAND_TAKES = 10
+"""Cycles after which a command that was read has taken effect."""
 SETTLED = 60
 """Cycles after which nothing of a walk is under way."""
 
@@ -203,6 +209,11 @@ class Case:
         return not self.machine.second or entry.guest >> self.machine.second == DATA >> self.machine.second
 
 
+def usual_line() -> tuple[Entry, ...]:
+    """Neighbours that all become hits."""
+    return tuple(Entry(place, "usual", LEAF, DATA + (place << 12)) for place in range(LINE) if place != OWN)
+
+
 def cases() -> Iterator[Case]:
     """Every machine with every variant in some place of the line."""
     places = [place for place in range(LINE) if place != OWN]
@@ -275,6 +286,7 @@ class NeighbourTest(BaseTest):
             raise self.scoreboard.error("no neighbour was ever filled")
         for latency in (2, 6, 13):
             self.race(latency)
+        self.race_second_stage(40)
 
     def start(self, case: Case) -> None:
         """Load the tables, reset the core, turn the queues on."""
@@ -332,7 +344,7 @@ class NeighbourTest(BaseTest):
         for name, request, response in misses:
             # Updates of A and D, and what the walk before has filled, are undone.
             self.bench.load(case.image)
-            self.push(FLUSH_FIRST, FLUSH_FIRST | 1 << 33 | 5 << 44, FLUSH_SECOND, FENCE)
+            self.push(FLUSH_FIRST, FLUSH_GUEST, FLUSH_SECOND, FENCE)
             self.finish_commands()
             self.demand(case)
             before = self.statistics.read()
@@ -367,41 +379,57 @@ class NeighbourTest(BaseTest):
     def race(self, latency: int) -> None:
         """Neighbours are remapped behind the read of their line; an invalidation follows at every possible moment."""
         self.environment.simulation.native.set_knob(Knob.MEMORY_PORT_LATENCY, latency)
-        entries = tuple(Entry(place, "usual", LEAF, DATA + (place << 12)) for place in range(LINE) if place != OWN)
-        case = Case(Machine("race"), entries)
-        request_at = 40
+        case = Case(Machine("race"), usual_line())
         self.start(case)
-        moments: set[int] = set()
-        for ring_at in range(request_at - latency - 24, request_at + latency + 16):
-            self.bench.load(case.image)
-            self.push(FLUSH_FIRST, FENCE)
-            self.finish_commands()
-            # Context and table are cached again.
-            self.bench.translate([case.request(0)])
-            self.bench.cycles(SETTLED)
-            self.stamps.clear()
-            answered, moment = self.race_once(case, latency, ring_at, request_at)
-            if moment is not None:
-                moments.add(moment - answered)
+        moments = self.moments(case, latency, range(REQUEST_AT - latency - 24, REQUEST_AT + latency + 16))
         # The module is at work until 17 cycles behind the answer. In the cycle of the answer no command can come: it would
         # have been on the memory port together with the line.
         missing = set(range(1, 18)) - moments
         if missing:
             raise self.scoreboard.error(f"latency {latency}: no invalidation came {sorted(missing)} cycles behind the answer")
 
-    def race_once(self, case: Case, latency: int, ring_at: int, request_at: int) -> tuple[int, int | None]:
+    def race_second_stage(self, latency: int) -> None:
+        """The same with a second stage that is walked behind the line: the invalidation comes while the walk is in flight."""
+        self.environment.simulation.native.set_knob(Knob.MEMORY_PORT_LATENCY, latency)
+        case = Case(Machine("race of a nested walk", second=21), usual_line())
+        # The page that is walked first lies under another second-stage page, so that this one is not known yet.
+        case.image.words[LEAVES] = FAR >> 2 | LEAF
+        self.start(case)
+        moments = self.moments(case, latency, range(REQUEST_AT, REQUEST_AT + 2 * latency))
+        early = {moment for moment in moments if moment < -COMMAND_TAKES}
+        if len(early) < latency // 2:
+            raise self.scoreboard.error(f"latency {latency}: only {len(early)} invalidations came while the walk was in flight")
+
+    def moments(self, case: Case, latency: int, rings: Iterable[int]) -> set[int]:
+        """Races with each of these moments of the tail write; when the invalidation came, counted from the answer."""
+        found: set[int] = set()
+        for ring_at in rings:
+            self.bench.load(case.image)
+            self.push(FLUSH_FIRST, FLUSH_GUEST, FLUSH_SECOND, FENCE)
+            self.finish_commands()
+            # Context and table are cached again.
+            self.bench.translate([case.request(0)])
+            self.bench.cycles(SETTLED)
+            self.stamps.clear()
+            answered, moment = self.race_once(case, latency, ring_at)
+            if moment is not None:
+                found.add(moment - answered)
+        return found
+
+    def race_once(self, case: Case, latency: int, ring_at: int) -> tuple[int, int | None]:
         """Cycle of the demanded page's answer; that of the invalidation if read, store and invalidation came in this order."""
         places = [place for place in range(LINE) if place != OWN]
-        moved = [DATA + 0x100_0000 + (place << 12) for place in range(LINE)]
-        store_at = request_at + latency + 5
+        moved = [DATA + 0x10_0000 + (place << 12) for place in range(LINE)]
+        mapped = 3 << 21 if case.machine.second else 0
+        store_at = REQUEST_AT + latency + 5
         now = 0
-        for at, what in sorted(((ring_at, "ring"), (request_at, "request"), (store_at, "store"))):
+        for at, what in sorted(((ring_at, "ring"), (REQUEST_AT, "request"), (store_at, "store"))):
             # Two that are due in one cycle go out in one.
             if at > now:
                 self.bench.cycles(at - now)
             now = at
             if what == "ring":
-                self.push(FLUSH_FIRST)
+                self.push(FLUSH_GUEST if case.machine.second else FLUSH_FIRST)
             elif what == "request":
                 self.bench.send([case.request(LINE + OWN)])
             else:
@@ -416,7 +444,7 @@ class NeighbourTest(BaseTest):
         if not read <= store <= command:
             return first.answered, None
         for place, answer in zip(places, self.bench.translate([case.request(LINE + place) for place in places]), strict=True):
-            wanted = moved[place] + 8 * (LINE + place)
+            wanted = moved[place] + mapped + 8 * (LINE + place)
             if answer.response.spa != wanted:
                 raise self.scoreboard.error(
                     f"latency {latency}: place {place} still leads to {answer.response.spa or 0:#x}, not {wanted:#x};"
