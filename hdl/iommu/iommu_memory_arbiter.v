@@ -141,5 +141,65 @@ module iommu_memory_arbiter #(
   end
 `endif
 
+`ifdef FORMAL
+  // Proof `iommu_memory_arbiter`: one request at a time, of somebody who asks, held until it is taken; a walk waits for one engine at
+  // most; an engine that keeps asking (f_who, any one) has its turn after each other engine has had one, and a walk before each of them.
+  localparam int F_COUNT_W = $clog2(ENGINES) + 2;
+
+  logic f_started_q = 1'b0;
+  always_ff @(posedge clk_i) f_started_q <= 1'b1;
+  always_comb if (!f_started_q) assume (rst_i);
+
+  wire [$clog2(ENGINES)-1:0] f_who;
+  formal_constant #(.WIDTH($clog2(ENGINES))) u_f_who (.value_o(f_who));
+  always_comb assume (32'(f_who) < ENGINES);
+
+  // Requests stay until they are taken.
+  logic [ENGINES-1:0] f_engines_held_q;
+  logic               f_walk_held_q, f_began_q, f_port_held_q;
+  logic [ENGINES-1:0] f_turn_q;
+  always_ff @(posedge clk_i) begin
+    f_engines_held_q <= rst_i ? '0 : engine_valid_i & ~engine_ready_o;
+    f_walk_held_q <= walk_valid_i && !walk_ready_o && !rst_i;
+    f_port_held_q <= mem_req_valid_o && !mem_req_ready_i && !rst_i;
+    f_turn_q <= turn_q;
+    // The turn of an engine is in its first cycle, and the arbiter learns of it.
+    f_began_q <= walkers_q && !rst_i;
+  end
+  always_comb assume ((f_engines_held_q & ~engine_valid_i) == '0 && (!f_walk_held_q || walk_valid_i));
+
+  // Turns of other engines, and walks, since f_who is seen to ask.
+  wire                  f_asks = asks_q[f_who];
+  logic [F_COUNT_W-1:0] f_others_q, f_walks_q;
+  always_ff @(posedge clk_i) begin
+    if (f_asks && !walkers_q && open && !turn_q[f_who]) f_others_q <= f_others_q + 1'b1;
+    if (f_asks && walkers_q && open && walk_valid_i) f_walks_q <= f_walks_q + 1'b1;
+    if (!f_asks || turn_q[f_who] || rst_i) begin
+      f_others_q <= '0;
+      f_walks_q <= '0;
+    end
+  end
+
+  // Engines that come before f_who in the arbiter: one fewer once it has learned of the turn of another.
+  wire [31:0] f_first = u_arbiter.mask_q == '0 ? 0 : ENGINES - $countones(u_arbiter.mask_q);
+  wire [31:0] f_before = 32'(f_who) >= f_first ? 32'(f_who) - f_first : 32'(f_who) + ENGINES - f_first;
+  wire        f_learned = !walkers_q && !f_began_q && !turn_q[f_who];
+
+  always_comb begin
+    if (f_started_q) begin
+      mask_is_a_run: assert ((~u_arbiter.mask_q & (~u_arbiter.mask_q + 1'b1)) == '0);
+      one_has_the_turn: assert ((turn_q & (turn_q - 1'b1)) == '0 && walkers_q == (turn_q == '0));
+      who_has_it_asks: assert ((turn_q & ~engine_valid_i) == '0 && (asks_q & ~engine_valid_i) == '0);
+      a_turn_was_asked_for: assert (!f_asks || !turn_q[f_who] || f_began_q);
+      held_until_taken: assert (!f_port_held_q || (mem_req_valid_o && turn_q == f_turn_q));
+      one_engine_at_a_time: assert (f_turn_q == '0 || turn_q == '0 || turn_q == f_turn_q);
+      turns_are_paid: assert (!f_asks || turn_q[f_who] || 32'(f_others_q) + f_before + 32'(f_learned) < ENGINES);
+      walks_between: assert (!f_asks || turn_q[f_who] || f_walks_q <= f_others_q + F_COUNT_W'(!walkers_q));
+      never_starves: assert (!f_asks || 32'(f_others_q) < ENGINES);
+      waits_longest: cover (turn_q[f_who] && 32'(f_others_q) == ENGINES - 1 && f_walks_q == f_others_q + 1'b1);
+    end
+  end
+`endif
+
 endmodule
 `default_nettype wire

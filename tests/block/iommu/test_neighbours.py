@@ -7,7 +7,7 @@ update of A or D, and with a second stage that the walk of the demanded page has
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cocotb
 from cocotb.task import bridge
@@ -393,7 +393,7 @@ class NeighbourTest(BaseTest):
         self.environment.simulation.native.set_knob(Knob.MEMORY_PORT_LATENCY, latency)
         case = Case(Machine("race of a nested walk", second=21), usual_line())
         # The page that is walked first lies under another second-stage page, so that this one is not known yet.
-        case.image.words[LEAVES] = FAR >> 2 | LEAF
+        case.image = replace(case.image, words={**case.image.words, LEAVES: FAR >> 2 | LEAF})
         self.start(case)
         moments = self.moments(case, latency, range(REQUEST_AT, REQUEST_AT + 2 * latency))
         early = {moment for moment in moments if moment < -COMMAND_TAKES}
