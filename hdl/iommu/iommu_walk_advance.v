@@ -137,7 +137,7 @@ module iommu_walk_advance #(
   wire process_leaf = found.process && entry_good && last;
   wire to_index = found.guest && found.msi_match;
 
-  // ---- Addresses: every candidate is formed beside the choice among them ------------------------------------------------------------------
+  // ---- Addresses: every candidate is formed beside the choice among them ----------------------------------------------------------------
   // 1: the guest address is wider than second-stage mode `stage_mode` translates.
   function automatic beyond_guest;
     input [63:0] guest_address;
@@ -319,7 +319,7 @@ module iommu_walk_advance #(
     if (reads_line) access_size = 7'd64;
   end
 
-  // ---- The record, by what is known early: it counts if the walk goes on, parts of it for its end -----------------------------------------
+  // ---- The record, by what is known early: it counts if the walk goes on, parts of it for its end ---------------------------------------
   logic [3:0] second_state;
 
   always_comb begin
@@ -400,7 +400,7 @@ module iommu_walk_advance #(
     issued.address = address;
   end
 
-  // ---- The end with the entry that was read ----------------------------------------------------------------------------------------------
+  // ---- The end with the entry that was read ---------------------------------------------------------------------------------------------
   walk_t                            rights;
   wire                              ends = (second_leaf && walk.purpose == iommu_spec_pkg::PURPOSE_REQUEST) ||
       (first_leaf && !device.msi && second_bare);

@@ -2,7 +2,7 @@
 // RISC-V IOMMU core: translation port, memory port, register bus, fence and events of docs/interfaces.md sections 3 to 6.
 //
 //   request -> iommu_lookup (IOTLBs) -> hit -> response
-//                     \-> miss -> iommu_miss_queue -> iommu_walk_unit <-> memory -> reply -> response, fill, fault record
+//                     \-> miss -> iommu_miss_queue -> iommu_walker <-> memory -> reply -> response, fill, fault record
 //   iommu_command_queue -> invalidation of every cache and squash of every walk in flight, fence, messages to devices
 //   iommu_page_request -> walk that locates the device context -> page-request queue in memory, or response to the device
 //
@@ -525,7 +525,7 @@ module riscv_iommu #(
   wire              line, line_g;
   wire [SLOT_W-1:0] line_slot;
 
-  iommu_walk_unit #(
+  iommu_walker #(
       .WALKS(WALKS),
       .ID_W(ID_W),
       .LINE_READS(NEIGHBOURS),
@@ -533,7 +533,7 @@ module riscv_iommu #(
       .TABLES(TABLES),
       .SECOND_TABLES(SECOND_TABLES),
       .SECOND_LEAVES(SECOND_LEAVES)
-  ) u_walk_unit (
+  ) u_walker (
       .clk_i            (clk_i),
       .rst_i            (rst_i),
       .capabilities_i   (capabilities),

@@ -198,7 +198,7 @@ def test_page_of_the_checkout_has_markers() -> None:
 
 def test_every_block_of_the_catalogue_is_a_module() -> None:
     catalogue = synthesis.load(Project())
-    assert {"iommu_lookup", "iommu_walk_unit", "riscv_iommu"} <= set(catalogue.blocks)
+    assert {"iommu_lookup", "iommu_walker", "riscv_iommu"} <= set(catalogue.blocks)
     for name in catalogue.blocks:
         files = synthesis.files_of(Project(), name)
         assert name in {file.stem for file in files}

@@ -1,7 +1,8 @@
 `default_nettype none
-// Proofs of the walker's slots, whatever a step does (iommu_walk_event, iommu_walk_look and iommu_walk_advance are left free): the result of a walk
-// that was in flight at an invalidation is marked, so that it fills nothing (RISC-V IOMMU, Caching in-memory data structures); no
-// walk is lost and none answers twice: a slot that holds one has exactly one thing under way.
+// Proofs of the walker's slots, whatever a step does and a cache answers (iommu_walk_event, iommu_walk_look, iommu_walk_advance and
+// iommu_walk_caches are left free): the result of a walk that was in flight at an invalidation is marked, so that it fills nothing
+// (RISC-V IOMMU, Caching in-memory data structures); no walk is lost and none answers twice: a slot that holds one has exactly one thing
+// under way.
 module iommu_walk_slots #(
     // Walks in flight; bits of an identifier.
     parameter int WALKS = 2,
@@ -19,6 +20,7 @@ module iommu_walk_slots #(
     input  wire [43:0]                                 ddtp_ppn_i,
     input  wire [23:0]                                 qos_i,
     input  wire                                        start_load_i,
+    input  wire [iommu_spec_pkg::REQUEST_W-1:0]        start_next_request_i,
     input  wire [iommu_spec_pkg::HASH_W-1:0]           start_next_hash_i,
     input  wire                                        start_valid_i,
     input  wire                                        start_early_i,
@@ -33,21 +35,8 @@ module iommu_walk_slots #(
     input  wire [iommu_spec_pkg::HASH_W-1:0]           restart_hash_i,
     input  wire [ID_W-1:0]                             restart_id_i,
     input  wire                                        restart_epoch_i,
-    input  wire                                        context_hit_i,
-    input  wire [iommu_spec_pkg::CONTEXT_W-1:0]        context_i,
-    input  wire                                        table_hit_i,
-    input  wire [9:0]                                 table_other_i,
-    input  wire [43:0]                                 table_ppn_i,
-    input  wire [1:0]                                  table_pbmt_i,
-    input  wire                                        table_w_i,
-    input  wire                                        table_g_i,
-    input  wire                                        second_used_i,
-    input  wire                                        second_hit_i,
-    input  wire [43:0]                                 second_ppn_i,
-    input  wire                                        leaf_hit_i,
-    input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0]    leaf_i,
-    input  wire [43:0]                                 leaf_ppn_i,
     input  wire                                        invalidate_i,
+    input  wire [iommu_spec_pkg::INVALIDATION_W-1:0]   invalidation_i,
     input  wire                                        mem_req_ready_i,
     input  wire                                        mem_rsp_valid_i,
     input  wire [SLOT_W-1:0]                           mem_rsp_slot_i,
@@ -68,27 +57,6 @@ module iommu_walk_slots #(
   wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_result_context;
   wire [iommu_spec_pkg::WALK_W-1:0] unused_result_walk;
   wire result_squashed;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_next_again;
-  wire [15:0] unused_next_gscid;
-  wire unused_lookup_start;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_lookup_guest_request;
-  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_lookup_context;
-  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_lookup_guest_context;
-  wire [63:0] unused_lookup_guest;
-  wire context_fill;
-  wire table_fill;
-  wire second_fill, leaf_fill;
-  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] unused_fill_leaf;
-  wire [iommu_spec_pkg::REQUEST_W-1:0] unused_fill_request;
-  wire [63:0] unused_fill_guest;
-  wire [iommu_spec_pkg::CONTEXT_W-1:0] unused_fill_context;
-  wire [43:0] unused_fill_ppn;
-  wire [1:0] unused_fill_pbmt;
-  wire unused_fill_w;
-  wire unused_fill_g;
-  wire [3:0] unused_leaf_rights;
-  wire [63:0] unused_next_guest;
-  wire [2:0] unused_next_page;
   wire unused_line;
   wire [SLOT_W-1:0] unused_line_slot;
   wire unused_line_g;
@@ -119,6 +87,7 @@ module iommu_walk_slots #(
       .ddtp_ppn_i(ddtp_ppn_i),
       .qos_i(qos_i),
       .start_load_i(start_load_i),
+      .start_next_request_i(start_next_request_i),
       .start_next_hash_i(start_next_hash_i),
       .start_valid_i(start_valid_i),
       .start_early_i(start_early_i),
@@ -133,24 +102,8 @@ module iommu_walk_slots #(
       .restart_hash_i(restart_hash_i),
       .restart_id_i(restart_id_i),
       .restart_epoch_i(restart_epoch_i),
-      .context_hit_i(context_hit_i),
-      .context_i(context_i),
-      .table_hit_i(table_hit_i),
-      .table_other_i(table_other_i),
-      .table_ppn_i(table_ppn_i),
-      .table_pbmt_i(table_pbmt_i),
-      .table_w_i(table_w_i),
-      .table_g_i(table_g_i),
-      .second_used_i(second_used_i),
-      .second_hit_i(second_hit_i),
-      .second_ppn_i(second_ppn_i),
-      .leaf_hit_i(leaf_hit_i),
-      .leaf_i(leaf_i),
-      .leaf_ppn_i(leaf_ppn_i),
-      .leaf_rights_o(unused_leaf_rights),
-      .next_guest_o(unused_next_guest),
-      .next_page_o(unused_next_page),
       .invalidate_i(invalidate_i),
+      .invalidation_i(invalidation_i),
       .mem_req_ready_i(mem_req_ready_i),
       .mem_rsp_valid_i(mem_rsp_valid_i),
       .mem_rsp_slot_i(mem_rsp_slot_i),
@@ -170,25 +123,6 @@ module iommu_walk_slots #(
       .result_context_o(unused_result_context),
       .result_walk_o(unused_result_walk),
       .result_squashed_o(result_squashed),
-      .next_again_o(unused_next_again),
-      .next_gscid_o(unused_next_gscid),
-      .lookup_start_o(unused_lookup_start),
-      .lookup_guest_request_o(unused_lookup_guest_request),
-      .lookup_context_o(unused_lookup_context),
-      .lookup_guest_context_o(unused_lookup_guest_context),
-      .lookup_guest_o(unused_lookup_guest),
-      .context_fill_o(context_fill),
-      .table_fill_o(table_fill),
-      .second_fill_o(second_fill),
-      .leaf_fill_o(leaf_fill),
-      .fill_leaf_o(unused_fill_leaf),
-      .fill_request_o(unused_fill_request),
-      .fill_guest_o(unused_fill_guest),
-      .fill_context_o(unused_fill_context),
-      .fill_ppn_o(unused_fill_ppn),
-      .fill_pbmt_o(unused_fill_pbmt),
-      .fill_w_o(unused_fill_w),
-      .fill_g_o(unused_fill_g),
       .line_o(unused_line),
       .line_slot_o(unused_line_slot),
       .line_g_o(unused_line_g),
@@ -248,50 +182,50 @@ module iommu_walk_slots #(
   // What is under way for each slot: an access, the number of an interrupt file, a step at once, chosen or not, a step in its second
   // stage, its last step in the cycle before, its end worked out, a result.
   logic [WALKS-1:0] f_asked_q, f_index_q;
-  wire  [WALKS-1:0] f_step = WALKS'(1) << u_walker.advance_slot_q;
+  wire  [WALKS-1:0] f_step = WALKS'(1) << u_walker.advance_slot;
   always_ff @(posedge clk_i) begin
     f_asked_q <= rst_i ? '0 : (f_asked_q | (u_walker.step_access ? f_step : '0)) & ~f_answered;
-    f_index_q <= rst_i ? '0 : (f_index_q | (u_walker.step_index ? f_step : '0)) & ~(u_walker.recalled | u_walker.index_call);
+    f_index_q <= rst_i ? '0 : (f_index_q | (u_walker.step_index ? f_step : '0)) & ~u_walker.index_call;
   end
-  wire  [WALKS-1:0] f_advance = u_walker.advance_q && !u_walker.early_q ? f_step : '0;
-  wire [WALKS-1:0] f_picked = u_walker.pick_q ? WALKS'(1) << u_walker.pick_slot_q : '0;
+  wire  [WALKS-1:0] f_advance = u_walker.advance && !u_walker.early ? f_step : '0;
+  wire [WALKS-1:0] f_picked = u_walker.pick ? WALKS'(1) << u_walker.pick_slot : '0;
   logic [WALKS-1:0] f_one_thing;
   always_comb
     for (int i = 0; i < WALKS; i++)
-      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.again_q[i]) + 3'(u_walker.done_q[i]) + 3'(f_advance[i]) + 3'(f_picked[i]) ==
-          3'(u_walker.busy_q[i]);
+      f_one_thing[i] = 3'(f_asked_q[i]) + 3'(f_index_q[i]) + 3'(u_walker.u_schedule.again_q[i]) +
+          3'(u_walker.done_q[i]) + 3'(f_advance[i]) + 3'(f_picked[i]) == 3'(u_walker.busy_q[i]);
 
   // Why it holds at all times: where the things that are under way stand. Of the two queues: what is stored, oldest first.
-  localparam int ACCESS_W = SLOT_W + 1 + 56 + 7 + 128 + 24 + 2;   // that of iommu_walker
+  localparam int ACCESS_W = SLOT_W + 1 + 56 + 7 + 128 + 24 + 2;   // that of iommu_walk_accesses
   logic [WALKS-1:0]    f_queued, f_ended;      // slots with an access, with a result in its queue
   logic                f_twice;                // a slot stands in a queue twice
   logic [ACCESS_W-1:0] f_access;
   logic [SLOT_W-1:0]   f_result;
   always_comb begin
-    f_queued = u_walker.late_q ? WALKS'(1) << u_walker.late_access_q[ACCESS_W-1 -: SLOT_W] : '0;
+    f_queued = u_walker.u_accesses.late_q ? WALKS'(1) << u_walker.u_accesses.late_access_q[ACCESS_W-1 -: SLOT_W] : '0;
     f_ended = '0;
     f_twice = 1'b0;
     for (int i = 0; i < WALKS; i++) begin
-      f_access = u_walker.u_accesses.u_storage.memory_q[(32'(u_walker.u_accesses.read_pointer_q) + i) % WALKS];
-      f_result = u_walker.u_results.u_storage.memory_q[(32'(u_walker.u_results.read_pointer_q) + i) % WALKS];
-      if (i < 32'(u_walker.u_accesses.count_q)) begin
+      f_access = u_walker.u_accesses.u_queue.u_storage.memory_q[(32'(u_walker.u_accesses.u_queue.read_pointer_q) + i) % WALKS];
+      f_result = u_walker.u_results.u_waiting.u_storage.memory_q[(32'(u_walker.u_results.u_waiting.read_pointer_q) + i) % WALKS];
+      if (i < 32'(u_walker.u_accesses.u_queue.count_q)) begin
         f_twice = f_twice || f_queued[f_access[ACCESS_W-1 -: SLOT_W]];
         f_queued[f_access[ACCESS_W-1 -: SLOT_W]] = 1'b1;
       end
-      if (i < 32'(u_walker.u_results.count_q)) begin
+      if (i < 32'(u_walker.u_results.u_waiting.count_q)) begin
         f_twice = f_twice || f_ended[f_result];
         f_ended[f_result] = 1'b1;
       end
     end
-    if (u_walker.last_q) begin
-      f_twice = f_twice || f_ended[u_walker.last_slot_q];
-      f_ended[u_walker.last_slot_q] = 1'b1;
+    if (u_walker.u_results.last_q) begin
+      f_twice = f_twice || f_ended[u_walker.u_results.last_slot_q];
+      f_ended[u_walker.u_results.last_slot_q] = 1'b1;
     end
-    if (u_walker.concluded_q) begin
-      f_twice = f_twice || f_ended[u_walker.concluded_slot_q];
-      f_ended[u_walker.concluded_slot_q] = 1'b1;
+    if (u_walker.u_results.concluded_q) begin
+      f_twice = f_twice || f_ended[u_walker.u_results.concluded_slot_q];
+      f_ended[u_walker.u_results.concluded_slot_q] = 1'b1;
     end
-    if (u_walker.result_valid_q) begin
+    if (u_walker.u_results.valid_q) begin
       f_twice = f_twice || f_ended[result_slot];
       f_ended[result_slot] = 1'b1;
     end
@@ -305,7 +239,8 @@ module iommu_walk_slots #(
   end
   logic [WALKS-1:0] f_mine;                    // slots that hold the watched request
   always_comb for (int i = 0; i < WALKS; i++) f_mine[i] = u_walker.busy_q[i] && u_walker.id_q[i] == f_id;
-  wire [WALKS-1:0] f_counts = u_walker.index_busy && !u_walker.index_called_q ? WALKS'(1) << u_walker.index_slot_q : '0;
+  wire              f_fills = u_walker.u_step.fill != '0;
+  wire [WALKS-1:0] f_counts = u_walker.u_index_turns.busy && !u_walker.index_called ? WALKS'(1) << u_walker.index_slot : '0;
 
   always_comb begin
     // Identifiers are of one request at a time; who begins early does not begin otherwise, and is committed in the next cycle or never; a
@@ -318,36 +253,38 @@ module iommu_walk_slots #(
     assume ((f_answered & ~f_out_q) == '0);
     // What a step is (iommu_walk_machine: one of these; iommu_walker.v: what the first stage says of it holds).
     assume (3'(u_walker.advance_access) + 3'(u_walker.advance_again) + 3'(u_walker.advance_index) + 3'(u_walker.advance_ends) <= 3'd1);
-    assume (!(u_walker.advance_ends && u_walker.early_q));
+    assume (!(u_walker.advance_ends && u_walker.early));
     if (f_started_q && !rst_i) begin
       // The queues below (proof `fifo`).
-      accesses_spanned: assert (32'(u_walker.u_accesses.count_q) <= WALKS && 32'(u_walker.u_accesses.read_pointer_q) < WALKS &&
-          32'(u_walker.u_accesses.write_pointer_q) ==
-          (32'(u_walker.u_accesses.read_pointer_q) + 32'(u_walker.u_accesses.count_q)) % WALKS &&
-          u_walker.u_accesses.out_valid_o == (u_walker.u_accesses.count_q != '0));
-      results_spanned: assert (32'(u_walker.u_results.count_q) <= WALKS && 32'(u_walker.u_results.read_pointer_q) < WALKS &&
-          32'(u_walker.u_results.write_pointer_q) ==
-          (32'(u_walker.u_results.read_pointer_q) + 32'(u_walker.u_results.count_q)) % WALKS &&
-          u_walker.u_results.out_valid_o == (u_walker.u_results.count_q != '0));
-      access_is_read: assert (!u_walker.access_waits ||
-          u_walker.access_head == u_walker.u_accesses.u_storage.memory_q[u_walker.u_accesses.read_pointer_q]);
-      result_is_read: assert (!u_walker.result_waits ||
-          u_walker.result_head == u_walker.u_results.u_storage.memory_q[u_walker.u_results.read_pointer_q]);
+      accesses_spanned: assert (32'(u_walker.u_accesses.u_queue.count_q) <= WALKS &&
+          32'(u_walker.u_accesses.u_queue.read_pointer_q) < WALKS &&
+          32'(u_walker.u_accesses.u_queue.write_pointer_q) ==
+          (32'(u_walker.u_accesses.u_queue.read_pointer_q) + 32'(u_walker.u_accesses.u_queue.count_q)) % WALKS &&
+          u_walker.u_accesses.u_queue.out_valid_o == (u_walker.u_accesses.u_queue.count_q != '0));
+      results_spanned: assert (32'(u_walker.u_results.u_waiting.count_q) <= WALKS &&
+          32'(u_walker.u_results.u_waiting.read_pointer_q) < WALKS &&
+          32'(u_walker.u_results.u_waiting.write_pointer_q) ==
+          (32'(u_walker.u_results.u_waiting.read_pointer_q) + 32'(u_walker.u_results.u_waiting.count_q)) % WALKS &&
+          u_walker.u_results.u_waiting.out_valid_o == (u_walker.u_results.u_waiting.count_q != '0));
+      access_is_read: assert (!u_walker.u_accesses.waits ||
+          u_walker.u_accesses.head == u_walker.u_accesses.u_queue.u_storage.memory_q[u_walker.u_accesses.u_queue.read_pointer_q]);
+      result_is_read: assert (!u_walker.u_results.waits ||
+          u_walker.result_head == u_walker.u_results.u_waiting.u_storage.memory_q[u_walker.u_results.u_waiting.read_pointer_q]);
       // An access that was asked for is queued or with memory, a result that waits is queued, once each.
       asked_is_somewhere: assert (!f_twice && (f_queued | f_out_q) == f_asked_q && (f_queued & f_out_q) == '0);
       free_is_free: assert ((u_walker.free_select & u_walker.occupied) == '0);
       done_is_queued: assert (f_ended == u_walker.done_q);
-      looks_after_a_step: assert (!u_walker.look_q || (u_walker.advance_q && !u_walker.early_q));
-      early_has_its_slot: assert (u_walker.early_slot_q == (f_early_q ? f_step : '0));
-      early_is_free: assert (u_walker.early_q == f_early_q && (!f_early_q || (u_walker.advance_q && (f_step & u_walker.busy_q) == '0 &&
-          (u_walker.id_q[u_walker.advance_slot_q] == f_id) == f_early_mine_q &&
-          (!f_early_named_q || u_walker.squashed_q[u_walker.advance_slot_q]))));
-      result_register: assert (u_walker.result_free_q == !result_valid &&
+      looks_after_a_step: assert (!u_walker.look || (u_walker.advance && !u_walker.early));
+      early_has_its_slot: assert (u_walker.early_slot == (f_early_q ? f_step : '0));
+      early_is_free: assert (u_walker.early == f_early_q && (!f_early_q || (u_walker.advance && (f_step & u_walker.busy_q) == '0 &&
+          (u_walker.id_q[u_walker.advance_slot] == f_id) == f_early_mine_q &&
+          (!f_early_named_q || u_walker.squashed_q[u_walker.advance_slot]))));
+      result_register: assert (u_walker.u_results.free_q == !result_valid &&
           (!result_valid || result_squashed == u_walker.squashed_q[result_slot]));
       result_is_of_its_slot: assert (!result_valid || (result_id == u_walker.id_q[result_slot] && u_walker.busy_q[result_slot]));
       // The interrupt file unit works for one that waits for it; who was refused waits too.
-      index_is_waited_for: assert (((u_walker.refused_q | f_counts) & ~f_index_q) == '0 && (u_walker.refused_q & f_counts) == '0 &&
-          (!u_walker.index_called_q || u_walker.index_done));
+      index_is_waited_for: assert (((u_walker.u_index_turns.refused_q | f_counts) & ~f_index_q) == '0 &&
+          (u_walker.u_index_turns.refused_q & f_counts) == '0 && (!u_walker.index_called || u_walker.u_index_turns.done));
       flight_is_a_slot: assert (32'($countones(f_mine)) == 32'(f_flight_q));
       invalidation_is_kept: assert (u_walker.invalidate_q == f_invalidate_q);
       named_is_marked: assert (!(f_flight_q && f_named_q) || (f_mine & ~u_walker.squashed_q) == '0);
@@ -356,7 +293,7 @@ module iommu_walk_slots #(
       squashed_if_named: assert (!(result_valid && result_id == f_id && f_flight_q && f_named_q) || result_squashed);
       result_is_held: assert (!f_held_q || (result_valid && result_slot == f_held_slot_q));
       nobody_else_answers: assert (!(result_valid && result_id == f_id) || f_flight_q);
-      fills_nothing_then: assert (!f_invalidating || !(context_fill || table_fill || second_fill || leaf_fill));
+      fills_nothing_then: assert (!f_invalidating || !f_fills);
       squashed_result: cover (result_valid && result_id == f_id && f_flight_q && f_named_q);
       restarted_result: cover (f_ends && result_restart_i && restart_id_i == f_id && u_walker.squashed_q != '0);
     end
