@@ -26,15 +26,18 @@ module iommu_key_compare #(
 
   localparam int PART_W = (KEY_W + PARTS - 1) / PARTS;
 
-  logic             load_q;
-  logic [PARTS-1:0] written_next;                  // the key that is written against the next one
-  wire              written_key = write_key_i == key_i;
+  logic               load_q;
+  // The key that was written in the cycle before against the one that was next then, and where it was written.
+  logic [PARTS-1:0]   written_d, written_q;
+  logic [ENTRIES-1:0] write_q;
+  wire                written_key = write_key_i == key_i;
+  wire                written = written_q == '1;
 
   generate
     for (genvar j = 0; j < PARTS; j++) begin : g_written
       localparam int LOW = j * PART_W;
       localparam int WIDTH = KEY_W - LOW < PART_W ? KEY_W - LOW : PART_W;
-      assign written_next[j] = write_key_i[LOW +: WIDTH] == next_i[LOW +: WIDTH];
+      assign written_d[j] = write_key_i[LOW +: WIDTH] == next_i[LOW +: WIDTH];
     end
   endgenerate
 
@@ -46,7 +49,7 @@ module iommu_key_compare #(
       for (genvar j = 0; j < PARTS; j++) begin : g_part
         localparam int LOW = j * PART_W;
         localparam int WIDTH = KEY_W - LOW < PART_W ? KEY_W - LOW : PART_W;
-        assign next_d[j] = write_i[i] ? written_next[j] : keys_i[KEY_W*i + LOW +: WIDTH] == next_i[LOW +: WIDTH];
+        assign next_d[j] = keys_i[KEY_W*i + LOW +: WIDTH] == next_i[LOW +: WIDTH];
       end
 
       always_ff @(posedge clk_i) begin
@@ -54,11 +57,15 @@ module iommu_key_compare #(
         kept_q <= write_i[i] ? written_key : same_o[i];
       end
 
-      assign same_o[i] = load_q ? next_q == '1 : kept_q;
+      assign same_o[i] = !load_q ? kept_q : write_q[i] ? written : next_q == '1;
     end
   endgenerate
 
-  always_ff @(posedge clk_i) load_q <= load_i;
+  always_ff @(posedge clk_i) begin
+    load_q <= load_i;
+    written_q <= written_d;
+    write_q <= write_i;
+  end
 
   generate
     if (PARTS < 1 || (PARTS - 1) * PART_W >= KEY_W) begin : g_check_parts
