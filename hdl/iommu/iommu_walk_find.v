@@ -118,13 +118,12 @@ module iommu_walk_find (
   end
 
   // ---- A look, at a walk that has just made its step, or at a request that starts one ------------------------------------------------
-  // What it is at, and whether the guest address is that of a table: known a cycle before, but whether an entry of the first stage is a
-  // leaf. A walk that starts again because of such an entry is fetched before it looks.
+  // What it is at, whether the guest address is that of a table, and what the leaf must grant then: known a cycle before. A walk that starts
+  // again because of an entry of the first stage is fetched before it looks.
   logic [3:0] kind_d, kind_q;
   logic       implicit_d, implicit_q;
-  logic [3:0] wanted_q;                      // what its request wants: {an ATS translation request, X, W, R}
+  logic [3:0] rights_d, rights_q;            // {D to be set, X, W, R}
   wire  [3:0] look_kind = outside_i ? 4'b0001 : kind_q;
-  wire        look_implicit = finding_q.first ? !finding_q.leaf : implicit_q;
   wire  [63:0]                          look_entry;
   wire  [iommu_spec_pkg::FINDING_W-1:0] look_finding;
   wire  [2:0]                           look_level;
@@ -134,14 +133,12 @@ module iommu_walk_find (
       .ddtp_mode_i   (ddtp_mode_i),
       .ddtp_ppn_i    (ddtp_ppn_i),
       .kind_i        (look_kind),
-      .implicit_i    (look_implicit),
+      .implicit_i    (implicit_q),
       .request_i     (outside_i ? start_request_i : request_q),
       .context_i     (context_q),
       .guest_i       (finding_q.target),
-      .wanted_i      (wanted_q),
       .msi_index_i   (msi_index_i),
       .context_hit_i (context_hit_i),
-      .leaf_rights_o (leaf_rights_o),
       .leaf_hit_i    (leaf_hit_i),
       .leaf_i        (leaf_i),
       .leaf_ppn_i    (leaf_ppn_i),
@@ -150,23 +147,39 @@ module iommu_walk_find (
       .level_o       (look_level)
   );
 
-  // A step that looks in the next cycle is that of a response, or a fetch; what its request wants of a leaf is known then.
-  wire [3:0] next_wanted;
+  // A step that looks in the next cycle is that of a response, or a fetch.
+  wire       next_exec, next_read, next_write, next_probe;
   wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
 
   iommu_access_kind u_next_kind (
       .request_i     (next_again_o),
-      .exec_o        (next_wanted[2]),
-      .read_o        (next_wanted[0]),
-      .write_o       (next_wanted[1]),
-      .probe_o       (next_wanted[3]),
+      .exec_o        (next_exec),
+      .read_o        (next_read),
+      .write_o       (next_write),
+      .probe_o       (next_probe),
       .access_cause_o(unused_access_cause),
       .page_cause_o  (unused_page_cause),
       .guest_cause_o (unused_guest_cause)
   );
 
   // ---- What goes on to the second cycle ------------------------------------------------------------------------------------------------
-  wire begins = look_i ? look_kind[0] : !pick_i;
+  wire      begins = look_i ? look_kind[0] : !pick_i;
+  // The context that a walk begins with: of one that is not known nothing applies; what that leaves without a meaning is not cleared.
+  context_t begun_context, cached_context;
+
+  assign cached_context = context_i;
+
+  always_comb begin
+    begun_context = context_i;
+    if (!context_hit_i) begin
+      begun_context = '0;
+      begun_context.first_ppn = cached_context.first_ppn;
+      begun_context.second_ppn = cached_context.second_ppn;
+      begun_context.msi_ppn = cached_context.msi_ppn;
+      begun_context.msi_mask = cached_context.msi_mask;
+      begun_context.msi_pattern = cached_context.msi_pattern;
+    end
+  end
 
   always_comb begin
     request_d = look_i ? request_q : pick_i ? picked_request_q : start_request_i;
@@ -179,11 +192,14 @@ module iommu_walk_find (
     if (response_i)
       kind_d = {1'b0, event_found.first || (event_found.process && kept.level != 3'd0),
                 event_found.directory || (event_found.process && kept.level == 3'd0), 1'b0};
-    implicit_d = response_i || picked_walk_q.purpose != iommu_spec_pkg::PURPOSE_REQUEST;
+    implicit_d = response_i ? !(event_found.first && event_found.leaf) : picked_walk_q.purpose != iommu_spec_pkg::PURPOSE_REQUEST;
+    // A table is read; what an ATS translation request asks for need not be granted.
+    rights_d = {next_write, !next_probe && next_exec, !next_probe && next_write, !next_probe && next_read};
+    if (implicit_d) rights_d = {response_i ? kept_context.sade : picked_context_q.sade, 3'b001};
     if (begins) walk_d.level = look_level;
     // Looked up only at a guest address, when the record holds no other entry.
     if (look_i) walk_d.entry = look_entry;
-    context_d = begins ? (context_hit_i ? context_i : '0) : look_i ? step_context_i : picked_context_q;
+    context_d = begins ? begun_context : look_i ? step_context_i : picked_context_q;
     finding_d = look_finding;
     if (!look_i && pick_i) begin
       finding_d = '0;
@@ -204,11 +220,12 @@ module iommu_walk_find (
     walk_q <= walk_d;
     finding_q <= finding_d;
     kind_q <= kind_d;
-    wanted_q <= next_wanted;
+    rights_q <= rights_d;
     implicit_q <= implicit_d;
   end
 
   assign look_kind_o = look_kind;
+  assign leaf_rights_o = rights_q;
   assign next_again_o = response_i ? kept_request_i : picked_request_q;
   assign next_gscid_o = response_i ? kept_context.gscid : picked_context_q.gscid;
   assign lookup_context_o = begins ? context_i : context_q;

@@ -9,14 +9,12 @@ module iommu_walk_look (
     input  wire [43:0]                           ddtp_ppn_i,
 
     // What is looked at, one-hot: {an interrupt file number, a guest address, a context, a start}; the guest address is that of a table.
-    // Request (request_t), context (context_t), guest address; what a request for a guest address wants: {an ATS translation request,
-    // which only asks, X, W, R}.
+    // Request (request_t), context (context_t), guest address.
     input  wire [3:0]                            kind_i,
     input  wire                                  implicit_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]  request_i,
     input  wire [iommu_spec_pkg::CONTEXT_W-1:0]  context_i,
     input  wire [63:0]                           guest_i,
-    input  wire [3:0]                            wanted_i,
 
     // Interrupt file number of the guest address.
     input  wire [51:0]                           msi_index_i,
@@ -24,9 +22,8 @@ module iommu_walk_look (
     // The context cache holds the requester's context.
     input  wire                                  context_hit_i,
 
-    // Second-stage leaf cache: what the leaf must grant as it is, {D to be set, X, W, R}; it is there: the leaf (second_leaf_t) and the
-    // page number of the guest address under it.
-    output wire [3:0]                            leaf_rights_o,
+    // Second-stage leaf cache: it holds one that grants the access as it is: the leaf (second_leaf_t) and the page number of the guest
+    // address under it.
     input  wire                                  leaf_hit_i,
     input  wire [iommu_spec_pkg::SECOND_LEAF_W-1:0] leaf_i,
     input  wire [43:0]                           leaf_ppn_i,
@@ -79,16 +76,9 @@ module iommu_walk_look (
   );
 
   // ---- The guest address: an MSI page, a leaf that is known, or a walk of the second stage -------------------------------------------
-  wire        probe, exec, write, read;
-
-  assign {probe, exec, write, read} = wanted_i;
-
   wire        of_msi = current.msi && !implicit_i && msi_match;
   wire        reuses = leaf_hit_i && !of_msi;
 
-  // A table is read; what an ATS translation request asks for need not be granted.
-  assign leaf_rights_o = {implicit_i ? current.sade : write, !implicit_i && !probe && exec, !implicit_i && !probe && write,
-                          implicit_i || (!probe && read)};
   assign entry_o = {1'b0, leaf.pbmt, 53'd0, leaf.d, 3'd0, leaf.x, leaf.w, leaf.r, 1'b1};
 
   // ---- What a context leads to; one of the cache is resolved --------------------------------------------------------------------------

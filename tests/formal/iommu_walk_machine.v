@@ -58,7 +58,6 @@ module iommu_walk_machine (
   wire  [23:0]                           unused_qos;
   wire                                   unused_ends, unused_context_fill, unused_table_fill, unused_second_fill, unused_leaf_fill;
   wire  [iommu_spec_pkg::SECOND_LEAF_W-1:0] unused_leaf;
-  wire  [3:0]                            unused_leaf_rights;
 
   assign walk = walk_q;
 
@@ -80,20 +79,6 @@ module iommu_walk_machine (
       .finding_o     (event_finding)
   );
 
-  wire [3:0] wanted;
-  wire [8:0] unused_access_cause, unused_page_cause, unused_guest_cause;
-
-  iommu_access_kind u_access_kind (
-      .request_i     (request),
-      .exec_o        (wanted[2]),
-      .read_o        (wanted[0]),
-      .write_o       (wanted[1]),
-      .probe_o       (wanted[3]),
-      .access_cause_o(unused_access_cause),
-      .page_cause_o  (unused_page_cause),
-      .guest_cause_o (unused_guest_cause)
-  );
-
   iommu_walk_look u_look (
       .capabilities_i(capabilities_i),
       .ddtp_mode_i   (ddtp_mode_i),
@@ -104,10 +89,8 @@ module iommu_walk_machine (
       .request_i     (request),
       .context_i     (context_q),
       .guest_i       (walk.guest),
-      .wanted_i      (wanted),
       .msi_index_i   (data_i[511:460]),
       .context_hit_i (context_hit_i),
-      .leaf_rights_o (unused_leaf_rights),
       .leaf_hit_i    (leaf_hit_i),
       .leaf_i        (leaf_i),
       .leaf_ppn_i    (leaf_ppn_i),
