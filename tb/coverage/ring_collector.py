@@ -14,15 +14,16 @@ import numpy as np
 from tb.bridge.event_log import Actor, EventArray, EventKind, LogBatch
 from tb.coverage.collector import Collector, Records
 from tb.coverage.group import Axis, CoverGroup, Illegal
+from tb.scoreboards.endpoint_state import COMPLETION_BYTES, RECORD_BLOCK_BYTES
 from tb.scoreboards.marks import MarkKind, ring_layout
 
-COMPLETION_BYTES = 16
 RING: Final = Axis("ring", ("descriptors", "completions"))
 COUNT: Final = Axis("entries at once", ("1", "2 to 8", "more"))
 PLACE: Final = Axis("place", ("inside", "to the last slot", "over the end"))
 FILL: Final = Axis("in the ring", ("none other", "some", "full"))
 SIGNAL: Final = Axis("signal", ("message", "wire"))
 ANNOUNCED: Final = Axis("completions since the last", ("none", "1", "2 to 4", "5 to 16", "more"))
+_RECORD_LENGTHS: Final = np.arange(COMPLETION_BYTES, RECORD_BLOCK_BYTES + 1, COMPLETION_BYTES)
 _ANNOUNCED_ENDS: Final = np.array([0, 1, 4, 16])
 
 _WIRES: Final = Illegal(
@@ -73,7 +74,7 @@ class RingCollector(Collector):
         marks = [MarkKind.RINGS, MarkKind.SUBMIT, MarkKind.REAP, MarkKind.INTERRUPT_TARGET]
         told = (kind == EventKind.INTERRUPT) | ((kind == EventKind.MARK) & np.isin(argument, marks))
         record_bytes = (kind == EventKind.MEMORY_WRITE) & (records["source"] == Actor.LINK)
-        told |= record_bytes & (records["length"] == COMPLETION_BYTES)
+        told |= record_bytes & np.isin(records["length"], _RECORD_LENGTHS)
         for record in records[told]:
             match int(record["kind"]):
                 case EventKind.INTERRUPT:
@@ -81,9 +82,9 @@ class RingCollector(Collector):
                 case EventKind.MARK:
                     self._mark(batch, record)
                 case _:
-                    address = int(record["address"])
+                    address, count = int(record["address"]), int(record["length"]) // COMPLETION_BYTES
                     for rings in self._rings.values():
-                        rings.announced += address in rings.completions
+                        rings.announced += count * (address in rings.completions)
 
     def _mark(self, batch: LogBatch, record: Any) -> None:
         device, second = int(record["header"][0]), int(record["header"][2])

@@ -10,6 +10,8 @@ from tb.scoreboards.transfer_prediction import EndpointRules
 
 DESCRIPTOR_BYTES = 64
 COMPLETION_BYTES = 16
+RECORD_BLOCK_BYTES = 64
+"""Records of consecutive slots may share a write inside an aligned block of this size (docs/interfaces.md section 7)."""
 
 
 class EndpointState:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tb.checkers.tlp_rules import SOURCES
 from tb.scoreboards.answered_reads import AnsweredReads
-from tb.scoreboards.endpoint_state import COMPLETION_BYTES, DESCRIPTOR_BYTES, EndpointState
+from tb.scoreboards.endpoint_state import COMPLETION_BYTES, DESCRIPTOR_BYTES, RECORD_BLOCK_BYTES, EndpointState
 from tb.scoreboards.flow_matcher import FlowMatcher, Matches
 from tb.scoreboards.scoreboard import ScoreboardError
 from tb.scoreboards.tlp_batch import I64, U64, Bool, TlpBatch
@@ -118,7 +118,11 @@ class RequestJudge:
                 if endpoint.chained:
                     fetch |= np.isin(address, np.fromiter(endpoint.chained, np.uint64))
                 own |= here & read & whole & fetch & (observed.first_be == 0xF)
-                own |= here & ~read & in_range(address, rings.completion_dma, rings.completion_entries * COMPLETION_BYTES)
+                whole = (address | observed.length_dw << np.uint32(2)) & np.uint64(COMPLETION_BYTES - 1) == 0
+                whole &= (address % np.uint64(RECORD_BLOCK_BYTES)) + observed.length_bytes <= RECORD_BLOCK_BYTES
+                whole &= (observed.first_be == 0xF) & (observed.last_be == 0xF)
+                record = in_range(address, rings.completion_dma, rings.completion_entries * COMPLETION_BYTES)
+                own |= here & ~read & whole & record
             if endpoint.interrupt_target is not None:
                 own |= here & ~read & (address == np.uint64(endpoint.interrupt_target[0])) & (observed.length_dw == 1)
         return own

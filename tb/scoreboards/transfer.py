@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tb.bridge.event_log import EVENT_DTYPE, Actor, EventArray, EventFlag, EventKind, LogBatch
 from tb.checkers.tlp_rules import SOURCES
-from tb.scoreboards.endpoint_state import COMPLETION_BYTES, EndpointState
+from tb.scoreboards.endpoint_state import COMPLETION_BYTES, RECORD_BLOCK_BYTES, EndpointState
 from tb.scoreboards.marks import MarkKind, ring_layout
 from tb.scoreboards.replica import Replica
 from tb.scoreboards.request_judge import RequestJudge
@@ -116,7 +116,7 @@ class TransferScoreboard(Scoreboard):
             self._replica.store(address, data)
             rings = endpoint.rings
             if rings is not None and 0 <= address - rings.completion_physical < rings.completion_entries * COMPLETION_BYTES:
-                self._completion(endpoint, address, bytes(data))
+                self._records_of(endpoint, address, bytes(data))
             return
         if endpoint.interrupt_target is not None and endpoint.interrupt_target[1] == address:
             return
@@ -236,15 +236,23 @@ class TransferScoreboard(Scoreboard):
 
     # What the hardware did.
 
+    def _records_of(self, endpoint: EndpointState, address: int, data: bytes) -> None:
+        """A write holds whole records of consecutive slots, in one naturally aligned block."""
+        if not data or len(data) % COMPLETION_BYTES or address % RECORD_BLOCK_BYTES + len(data) > RECORD_BLOCK_BYTES:
+            self._fail(
+                f"{endpoint.rules.name} wrote {len(data)} bytes at {address:#x} of its completion ring, "
+                f"expected whole records of 16 bytes inside a block of {RECORD_BLOCK_BYTES}",
+            )
+        for start in range(0, len(data), COMPLETION_BYTES):
+            self._completion(endpoint, address + start, data[start : start + COMPLETION_BYTES])
+
     def _completion(self, endpoint: EndpointState, address: int, data: bytes) -> None:
         rings, name = endpoint.rings, endpoint.rules.name
         assert rings is not None
         entry, turn = endpoint.completions % rings.completion_entries, endpoint.completions // rings.completion_entries
         expected = rings.completion_physical + entry * COMPLETION_BYTES
-        if len(data) != COMPLETION_BYTES or address != expected:
-            self._fail(
-                f"{name} wrote {len(data)} bytes at {address:#x}; the next completion is 16 bytes at {expected:#x}",
-            )
+        if address != expected:
+            self._fail(f"{name} wrote a completion at {address:#x}; the next one is at {expected:#x}")
         cookie, second = int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")
         count, code, slot, phase = second & 0x1FF_FFFF, second >> 32 & 0xFF, second >> 40 & 0xFFFF, second >> 63
         if phase == turn & 1:

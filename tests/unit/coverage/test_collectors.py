@@ -165,8 +165,8 @@ def test_rings_chains_and_interrupts() -> None:
     chain = pack_descriptors([Descriptor(source=0, destination=0, length=4, cookie=cookie) for cookie in (1, 2, 3)])
     chain[0, 5] = 0x9000  # the second continues the first
     log.add(EventKind.MARK, header=(ENDPOINT, 0, 3, 0), payload=chain.astype("<u8").tobytes(), argument=MarkKind.SUBMIT)
-    for slot in (0, 1):
-        log.add(EventKind.MEMORY_WRITE, Actor.LINK, address=0x8000 + 16 * slot, payload=bytes(16))
+    log.add(EventKind.MEMORY_WRITE, Actor.LINK, address=0x8000, payload=bytes(16))
+    log.add(EventKind.MEMORY_WRITE, Actor.LINK, address=0x8010, payload=bytes(64))
     log.add(EventKind.INTERRUPT, 0, argument=7)
     completions = np.array([[1, 0], [3, 2 << 32]], "<u8")
     log.add(EventKind.MARK, header=(ENDPOINT, 0, 0, 0), payload=completions.tobytes(), argument=MarkKind.REAP)
@@ -177,7 +177,7 @@ def test_rings_chains_and_interrupts() -> None:
         "descriptors, 2 to 8, over the end, none other": 1,
         "completions, 2 to 8, inside, none other": 1,
     }
-    assert hit(rings, "interrupts") == {"message, 2 to 4": 1}
+    assert hit(rings, "interrupts") == {"message, 5 to 16": 1}
     assert hit(descriptors, "by status") == {"chain, success": 1, "read, completer abort": 1}
 
 

@@ -15,7 +15,7 @@ from tests.unit.scoreboards.log_builder import words
 from tests.unit.scoreboards.machine_log import HIGH, IOVA, LINKS, PEER, REQUESTER, MachineLog
 
 LOCAL_SIZE = 1 << 16
-RING = RingLayout(HIGH + 0x10_0000, IOVA + 0x10_0000, 16, HIGH + 0x10_1000, IOVA + 0x10_1000, 4)
+RING = RingLayout(HIGH + 0x10_0000, IOVA + 0x10_0000, 16, HIGH + 0x10_1000, IOVA + 0x10_1000, 8)
 INTERRUPT_DMA, INTERRUPT_PHYSICAL, IDENTITY = IOVA + 0x20_0000, 0x2800_0000, 0x41
 RULES = tuple(
     EndpointRules(REQUESTER[i], f"endpoint{i}", LINKS.endpoint_up[i], LINKS.endpoint_down[i], LOCAL_SIZE) for i in (0, 1)
@@ -111,11 +111,17 @@ class DriverLog(MachineLog):
             self.host_write(0, address, bytes(self.local[local + offset : local + offset + size]))
 
     def complete(self, slot: int, cookie: int, count: int, code: int = 0, phase: int | None = None) -> bytes:
-        turn, entry = divmod(self.completed, RING.completion_entries)
-        phase = 1 - (turn & 1) if phase is None else phase
-        data = words(cookie, count | code << 32 | slot << 40 | phase << 63)
-        self.host_write(0, RING.completion_dma + 16 * entry, data)
-        self.completed += 1
+        return self.complete_together((slot, cookie, count, code), phase=phase)
+
+    def complete_together(self, *jobs: tuple[int, int, int, int], phase: int | None = None) -> bytes:
+        """Records of (slot, cookie, bytes, code) in one write."""
+        place, data = RING.completion_dma + 16 * (self.completed % RING.completion_entries), b""
+        for slot, cookie, count, code in jobs:
+            turn = self.completed // RING.completion_entries
+            bit = 1 - (turn & 1) if phase is None else phase
+            data += words(cookie, count | code << 32 | slot << 40 | bit << 63)
+            self.completed += 1
+        self.host_write(0, place, data)
         return data
 
     def interrupt(self) -> None:

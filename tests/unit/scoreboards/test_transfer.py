@@ -87,6 +87,16 @@ def test_a_copy_in_and_out_compares_every_byte() -> None:
     assert len(result.distinct["offset, length, page state"]) == 2
 
 
+def test_records_of_one_write_are_judged_one_by_one() -> None:
+    judge, log = board(), prepared()
+    copy_in(log)
+    _complete_to(log, 4)
+    first, second = _two_jobs(log)
+    log.reap(log.complete_together((first, 12, LENGTH, 0), (second, 13, LENGTH, 0)))
+    judge.ingest(log.batch())
+    assert judge.finish().figures["transfers"] == 6
+
+
 def test_one_record_at_a_time_gives_the_same_result() -> None:
     whole, single, log = board(), board(), prepared()
     copy_in(log)
@@ -235,6 +245,58 @@ def _wrong_place(log: DriverLog) -> None:
     log.host_write(0, RING.completion_dma + 48, words(1, 1))
 
 
+def _two_jobs(log: DriverLog) -> tuple[int, int]:
+    """Two copies out that are complete but for their records."""
+    slots = submit_out(log, 0), log.slot
+    log.submit(descriptor(COPY, (LOCAL, HOST), 0x100, DESTINATION, LENGTH, 13))
+    log.fetch(slots[1])
+    for _ in slots:
+        log.copy_out(0x100, DESTINATION, LENGTH)
+    return slots
+
+
+def _same_record_twice(log: DriverLog) -> None:
+    first, _ = _two_jobs(log)
+    log.complete_together((first, 12, LENGTH, 0), (first, 12, LENGTH, 0))
+
+
+def _records_exchanged(log: DriverLog) -> None:
+    first, second = _two_jobs(log)
+    log.complete_together((first, 13, LENGTH, 0), (second, 12, LENGTH, 0))
+
+
+def _part_of_a_record(log: DriverLog) -> None:
+    first, _ = _two_jobs(log)
+    record = words(12, LENGTH | first << 40 | 1 << 63)
+    log.memory_write(RING.completion_physical + 16 * log.completed, record + record[:8], Actor.LINK, REQUESTER[0])
+
+
+def _complete_to(log: DriverLog, completed: int) -> None:
+    """Copies until so many completions have come."""
+    while log.completed < completed:
+        copy_in(log)
+
+
+def _stale_phase(log: DriverLog) -> None:
+    _complete_to(log, 8)
+    first, second = _two_jobs(log)
+    log.complete_together((first, 12, LENGTH, 0), (second, 13, LENGTH, 0), phase=1)
+
+
+def _records_of_two_blocks(log: DriverLog) -> None:
+    _complete_to(log, 3)
+    first, second = _two_jobs(log)
+    log.complete_together((first, 12, LENGTH, 0), (second, 13, LENGTH, 0))
+
+
+def _record_tlp_of_two_blocks(log: DriverLog) -> None:
+    log.tlp(LINKS.endpoint_up[0], memory_request(True, RING.completion_dma + 48, 32), bytes(32))
+
+
+def _record_tlp_with_a_hole(log: DriverLog) -> None:
+    log.tlp(LINKS.endpoint_up[0], memory_request(True, RING.completion_dma + 16, 15), bytes(16))
+
+
 def _early_interrupt(log: DriverLog) -> None:
     log.add(EventKind.INTERRUPT, 0, argument=IDENTITY)
 
@@ -283,7 +345,14 @@ PLANTED: list[tuple[str, str, Callable[[DriverLog], None]]] = [
     ("cookie 0x63, expected 0xc", "dma", _wrong_cookie),
     ("phase 0, expected 1", "dma", _wrong_phase),
     ("no transfer is in flight", "dma", _completed_twice),
-    ("the next completion is 16 bytes", "dma", _wrong_place),
+    ("a completion at .*; the next one is at", "dma", _wrong_place),
+    ("no transfer is in flight", "dma", _same_record_twice),
+    ("phase 1, expected 0", "dma", _stale_phase),
+    ("cookie 0xd, expected 0xc", "dma", _records_exchanged),
+    ("expected whole records", "dma", _part_of_a_record),
+    ("expected whole records", "dma", _records_of_two_blocks),
+    ("no descriptor in flight", "dma", _record_tlp_of_two_blocks),
+    ("no descriptor in flight", "dma", _record_tlp_with_a_hole),
     ("without a completion", "endpoint", _early_interrupt),
     ("before the last completion", "dma", _unanswered_read),
     ("before the last completion", "dma", _unfinished_read),
