@@ -461,12 +461,19 @@ module pcie_endpoint #(
   wire [DATA_W-1:0]  record_data;
   wire [EMPTY_W-1:0] record_empty;
   wire [127:0]       record_hdr;
+  wire               out_posted_valid, out_posted_ready, out_posted_sop, out_posted_eop, out_posted_prefix_valid;
+  wire [DATA_W-1:0]  out_posted_data;
+  wire [EMPTY_W-1:0] out_posted_empty;
+  wire [127:0]       out_posted_hdr;
+  wire [31:0]        out_posted_prefix;
 
   completion_recorder #(
     .DATA_W(DATA_W)
   ) u_recorder (
     .clk_i              (clk_i),
     .rst_i              (rst_i),
+    .data_valid_i       (out_posted_valid),
+    .data_ready_i       (out_posted_ready),
     .requester_id_i     (id),
     .bus_master_enable_i(bus_master_enable),
     .discard_i          (discard),
@@ -504,11 +511,6 @@ module pcie_endpoint #(
   wire [LOCAL_ADDRESS_W-1:0] dma_write_address, dma_read_address;
   wire [DATA_W-1:0]          dma_write_data;
   wire [DATA_W/8-1:0]        dma_write_strobe;
-  wire                       out_posted_valid, out_posted_ready, out_posted_sop, out_posted_eop, out_posted_prefix_valid;
-  wire [DATA_W-1:0]          out_posted_data;
-  wire [EMPTY_W-1:0]         out_posted_empty;
-  wire [127:0]               out_posted_hdr;
-  wire [31:0]                out_posted_prefix;
   wire                       out_nonposted_valid, out_nonposted_ready, out_nonposted_prefix_valid;
   wire [127:0]               out_nonposted_hdr;
   wire [31:0]                out_nonposted_prefix;
