@@ -93,6 +93,7 @@ class StopsTest(RingTest):
         await self.soft_reset()
         await self.start()
         await self.good_job()
+        await self.amid_small_writes()
 
     async def good_job(self) -> None:
         self.submit([[self.copy_in(0, 0, 3000)], [self.copy_out(0, 0, 2000, flush=True)]])
@@ -187,14 +188,57 @@ class StopsTest(RingTest):
 
     async def soft_reset(self) -> None:
         """While a transfer runs: everything in flight ends, then all registers are at their reset values."""
+        await self.reset()
+        for offset in (registers.RING_TAIL, registers.RING_CONTROL, registers.RING_BASE_LOW, registers.DESCRIPTORS):
+            assert await self.read(offset) == 0, f"{offset:#x} is not reset"
+        assert await self.stop_reason() is StopReason.NOT_ENABLED
+
+    async def reset(self) -> None:
         self.write(registers.CONTROL, registers.CONTROL_SOFT_RESET.mask)
         for _ in range(100):
             await self.environment.simulation.cycles(100)
             if not await self.read(registers.CONTROL):
-                break
-        for offset in (registers.RING_TAIL, registers.RING_CONTROL, registers.RING_BASE_LOW, registers.DESCRIPTORS):
-            assert await self.read(offset) == 0, f"{offset:#x} is not reset"
-        assert await self.stop_reason() is StopReason.NOT_ENABLED
+                return
+        raise self.answers.error("the soft reset did not end")
+
+    async def amid_small_writes(self) -> None:
+        """Bus Master Enable, abort and soft reset while records gather: none comes twice, out of order, or after the reset."""
+        simulation = self.environment.simulation
+        self.log2 = 5
+        for number in range(24):
+            await self.reset()
+            await self.start()
+            jobs = [[self.copy_out(64 * index, 64 * index, 64, interrupt=index % 3 == 0)] for index in range(self.entries)]
+            self.submit(jobs)
+            while not self.arrived():
+                await simulation.cycles(4)
+            await simulation.cycles(int(self.random.integers(1, 50)))
+            if number % 3 == 0:
+                await self.config_write(0x04, 0x2)
+                simulation.drain()
+                before = len(self.requests)
+                await simulation.cycles(500)
+                simulation.drain()
+                assert len(self.requests) == before, "a request was sent although Bus Master Enable is 0"
+                if number % 2:
+                    await self.reset()
+                    await self.start()
+                    self.submit(jobs)
+                await self.config_write(0x04, 0x6)
+            elif number % 3 == 1:
+                self.write(registers.CONTROL, registers.CONTROL_ENABLE.mask | registers.CONTROL_ABORT.mask)
+                await simulation.cycles(500)
+                self.write(registers.CONTROL, registers.CONTROL_ENABLE.mask)
+            else:
+                await self.reset()
+                assert await self.read(registers.RING_COMPLETION_TAIL) == 0
+                assert await self.read(registers.COMPLETION_RECORDS) == 0
+                await self.start()
+                self.submit(jobs)
+            completions = await self.complete()
+            assert [done.cookie for done in completions] == [job[0].cookie for job in jobs], completions
+            assert await self.read(registers.COMPLETION_RECORDS) == self.entries
+            assert await self.read(registers.RING_COMPLETION_TAIL) == self.entries
 
 
 @cocotb.test()
