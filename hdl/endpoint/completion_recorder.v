@@ -73,7 +73,9 @@ module completion_recorder #(
   localparam int WAIT_LOG2 = 5;
 
   logic        free;
-  logic        begin_block;
+  logic        message_turn;
+  logic        may_record;
+  logic        load_message;
   logic        end_block;
   logic        present;
   logic        take_message;
@@ -122,10 +124,12 @@ module completion_recorder #(
     last_part = status_id_i[14];
     slot = status_id_i[13:0];
     // Records and messages take turns; a message follows its record in any case.
-    begin_block = free && !(message_valid_i && is_record_q);
-    take_status = status_valid_i && (!last_part || discard_i || ((begin_block || gathering_q) && bus_master_enable_i));
-    load_record = take_status && last_part && !discard_i;
-    take_message = message_valid_i && (discard_i || (free && !load_record && bus_master_enable_i));
+    message_turn = message_valid_i && (is_record_q || !status_valid_i || !last_part);
+    may_record = bus_master_enable_i && (gathering_q || (free && !message_turn));
+    take_status = status_valid_i && (!last_part || discard_i || may_record);
+    load_record = status_valid_i && last_part && !discard_i && may_record;
+    take_message = message_valid_i && (discard_i || (free && message_turn && bus_master_enable_i));
+    load_message = take_message && !discard_i;
     status_ready_o = take_status;
     message_ready_o = take_message;
 
@@ -159,22 +163,24 @@ module completion_recorder #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (load_record && gathering_q) begin
-      // Length in DWs; all byte enables of the first and the last one are set in any case.
-      posted_hdr_o[105:96] <= posted_hdr_o[105:96] + 10'd4;
-      for (int i = 1; i < RECORDS; i++) if (records_q == 3'(i)) posted_data_o[i*128 +: 128] <= entry;
-      posted_empty_o <= posted_empty_o - EMPTY_W'(4);
-    end else if (load_record) begin
+    // A free beat takes what has the turn, there or not; a record that is not taken stays beyond the length.
+    if (free && message_turn) begin
+      posted_hdr_o <= dma_pkg::memory_request_header(1'b1, message_address_i, 13'd4, requester_id_i, 8'd0, 3'd0);
+      posted_data_o <= DATA_W'(message_data_i);
+      posted_empty_o <= EMPTY_W'(DATA_W / 32 - 1);
+    end else if (free) begin
       posted_hdr_o <= dma_pkg::memory_request_header(1'b1, base_i + {46'd0, next_q[13:0] & ~(14'h3FFF << ring_log2_i), 4'd0},
                                                      13'd16, requester_id_i, 8'd0, 3'd0);
       posted_data_o <= DATA_W'(entry);
       posted_empty_o <= EMPTY_W'(DATA_W / 32 - 4);
-    end else if (take_message && !discard_i) begin
-      posted_hdr_o <= dma_pkg::memory_request_header(1'b1, message_address_i, 13'd4, requester_id_i, 8'd0, 3'd0);
-      posted_data_o <= DATA_W'(message_data_i);
-      posted_empty_o <= EMPTY_W'(DATA_W / 32 - 1);
     end
-    if (load_record || (take_message && !discard_i)) is_record_q <= load_record;
+    for (int i = 1; i < RECORDS; i++) if (gathering_q && records_q == 3'(i)) posted_data_o[i*128 +: 128] <= entry;
+    if (gathering_q && load_record) begin
+      // Length in DWs; all byte enables of the first and the last one are set in any case.
+      posted_hdr_o[105:96] <= posted_hdr_o[105:96] + 10'd4;
+      posted_empty_o <= posted_empty_o - EMPTY_W'(4);
+    end
+    if (load_record || load_message) is_record_q <= load_record;
     if (load_record) begin
       records_q <= gathering_q ? records_q + 1'b1 : 3'd1;
       is_interrupt_q[next_q[1:0]] <= wants_interrupt;
@@ -191,7 +197,7 @@ module completion_recorder #(
       posted_valid_o <= 1'b0;
       gathering_q <= 1'b0;
     end else begin
-      posted_valid_o <= present || (take_message && !discard_i) || (posted_valid_o && !posted_ready_i);
+      posted_valid_o <= present || load_message || (posted_valid_o && !posted_ready_i);
       gathering_q <= (gathering_q || load_record) && !present && !discard_i;
     end
     if (rst_i || restart_i) open_q <= 1'b0;
