@@ -163,7 +163,8 @@ module iommu_lookup #(
   logic [ID_W-1:0]                                  s3_id_q;
   logic [iommu_spec_pkg::TRANSLATION_W-1:0]         superpage_q;
   wire  [iommu_spec_pkg::TRANSLATION_W-1:0]         l2_translation;
-  wire                                              s3_l2 = s3_later_q && !s3_superpage_q;
+  // A hit of the second level; one that fills the first, no invalidation being near.
+  logic                                             s3_l2_q, s3_promote_q;
   translation_t                                     s3_translation;
 
   assign s3_translation = s3_superpage_q ? superpage_q : l2_translation;
@@ -282,7 +283,7 @@ module iommu_lookup #(
   // ---- IOTLBs -----------------------------------------------------------------------------------------------------------------------
   // A promotion gives way to the fill of a walk: what is not promoted now may be at its next hit. What matched in one of the cycles in
   // which an invalidation takes effect (iommu_tlb_l1.v) answers, but is not promoted.
-  logic [2:0] invalidated_q;
+  logic [1:0] invalidated_q;
 
   iommu_tlb_l1 #(
       .ENTRIES(L1_ENTRIES),
@@ -300,7 +301,7 @@ module iommu_lookup #(
       .fill_i              (fill_i),
       .fill_request_i      (fill_request_i),
       .fill_translation_i  (fill_translation_i),
-      .promote_i           (s3_l2 && invalidated_q == 3'b000),
+      .promote_i           (s3_promote_q),
       .promote_request_i   (s3_request_q),
       .promote_translation_i(l2_translation),
       .invalidate_i        (invalidate_i),
@@ -320,7 +321,7 @@ module iommu_lookup #(
       .compare_request_i (s1_request_q),
       .hit_o             (l2_hit),
       .translation_o     (l2_translation),
-      .used_i            (s3_l2),
+      .used_i            (s3_l2_q),
       .fill_i            (fill_i || neighbour_valid_i),
       .fill_neighbour_i  (!fill_i),
       .fill_request_i    (fill_i ? fill_request_i : neighbour_request_i),
@@ -367,6 +368,8 @@ module iommu_lookup #(
     s3_miss_q <= s2_miss && !s2_miss_taken;
     s3_later_q <= s2_later;
     s3_superpage_q <= s2_superpage;
+    s3_l2_q <= s2_later && !s2_superpage;
+    s3_promote_q <= s2_later && !s2_superpage && {invalidated_q, invalidate_i} == 3'b000;
     superpage_q <= superpage;
     s3_first_q <= s2_direct && !s2_hit_taken;
     s3_direct_q <= s2_hit;
@@ -375,7 +378,7 @@ module iommu_lookup #(
     s3_epoch_q <= s2_epoch_q;
     hit_presented_q <= hit_ready && choose_hit && !hit_taken;
     reply_may_go_q <= !(hit_ready && choose_hit && !hit_taken);
-    invalidated_q <= {invalidated_q[1:0], invalidate_i};
+    invalidated_q <= {invalidated_q[0], invalidate_i};
     hit_epoch_q <= hit_queued ? queued_hit.epoch : s3_first_q ? s3_epoch_q : s2_epoch_q;
     reply_left_q <= reply_valid_i && reply_ready_o;
     reply_epoch_q <= reply_epoch_i;
@@ -392,6 +395,8 @@ module iommu_lookup #(
       s3_first_q <= 1'b0;
       s3_miss_q <= 1'b0;
       s3_later_q <= 1'b0;
+      s3_l2_q <= 1'b0;
+      s3_promote_q <= 1'b0;
       hit_presented_q <= 1'b0;
       reply_may_go_q <= 1'b1;
       reply_left_q <= 1'b0;

@@ -62,8 +62,10 @@ module iommu_tlb_l1 #(
   logic                   compare_q, write_q;                   // the fill in the registers is compared, is written
   logic [REQUESTER_W-1:0] fill_requester_q;
   logic [51:0]            fill_page_q;
-  logic [5:0]             fill_fields_q, fill_named_q;
+  logic [5:0]             fill_fields_q;
   translation_t           fill_translation_q;
+  // By what invalidations name it: the larger of its page and that of the first stage.
+  wire  [5:0]             fill_named = fill_fields_q | iommu_spec_pkg::page_fields(fill_translation_q.first_page);
   wire  [5:0]             fill_fields = fill_i ? iommu_spec_pkg::page_fields(fill_translation.page) : '0;
   wire  [51:0]            fill_offset = iommu_spec_pkg::field_bits(fill_fields);
   wire                    take_fill = (fill_i || promote_i) && !compare_q;
@@ -90,12 +92,12 @@ module iommu_tlb_l1 #(
         (lookup.wr ? fill_translation_q.w : lookup.exec ? fill_translation_q.x : fill_translation_q.r);
     pending_same_q <= {iommu_spec_pkg::same_requester_parts(fill_requester_q, lookup_requester),
                        iommu_spec_pkg::same_page_parts(fill_page_q, lookup.iova[63:12], fill_fields_q)};
-    if (take_fill) begin
+    // What is held while nothing is filled does not matter.
+    if (!compare_q) begin
       fill_requester_q <= {fill.did, fill.pv, fill.pid, fill.priv};
       fill_page_q <= fill.iova[63:12];
       fill_fields_q <= fill_fields;
       fill_superpage_q <= fill_fields != '0;
-      fill_named_q <= fill_fields | iommu_spec_pkg::page_fields(filled.first_page);
       fill_translation_q <= filled;
     end
     if (rst_i) begin
@@ -162,7 +164,7 @@ module iommu_tlb_l1 #(
         if (entry_write_q[i]) begin
           requester_q[i] <= fill_requester_q;
           page_q[i] <= fill_page_q;
-          named_fields_q[i] <= fill_named_q;
+          named_fields_q[i] <= fill_named;
           translation_q[i] <= fill_translation_q;
         end
       end
@@ -354,7 +356,6 @@ module iommu_tlb_l1 #(
       victims_are_one_hot: assert (page_victim_q != '0 && (page_victim_q & (page_victim_q - 1'b1)) == '0 &&
           superpage_victim_q != '0 && (superpage_victim_q & (superpage_victim_q - 1'b1)) == '0);
       fill_is_stored_form: assert (!(compare_q || write_q) || (fill_superpage_q == (fill_fields_q != '0) && fill_fields_q == iommu_spec_pkg::page_fields(fill_translation_q.page) &&
-          fill_named_q == (fill_fields_q | iommu_spec_pkg::page_fields(fill_translation_q.first_page)) &&
           (fill_translation_q.ppn & f_fill_offset[43:0]) == '0));
       one_fill_at_a_time: assert (!(compare_q && write_q) && !(write_q && f_written_q));
       pending_is_of_the_fill: assert (!(pending_open_q && write_q) || (pending_same_q == f_fill_same &&
