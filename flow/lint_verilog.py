@@ -25,6 +25,7 @@ VERILOG = {".v", ".sv", ".vh", ".svh", ".vlt"}
 WAIVERS = "hdl/lint.vlt"
 MODULE = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
 PACKAGE = re.compile(r"^\s*package\s+(\w+)", re.MULTILINE)
+COLUMNS = 140
 DATA_W = re.compile(r"\bparameter\s+(?:int\s+|integer\s+)?DATA_W\b")
 ICARUS_HARMLESS = (
     ": sorry: constant selects in always_",  # widens a sensitivity list, which changes nothing in a combinational block
@@ -97,6 +98,12 @@ def _file_rules(project: Project) -> Finding | Skipped:
             faults.append(f"{shown}: does not start with `default_nettype none")
         if not text.endswith("`default_nettype wire\n"):
             faults.append(f"{shown}: does not end with `default_nettype wire")
+    for path in (*rtl.packages, *rtl.modules, *sorted(project.rtl_root.glob("hdl/**/*.vh"))):
+        faults += [
+            f"{project.relative(path)}:{number}: {len(line)} columns, at most {COLUMNS}"
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if len(line) > COLUMNS
+        ]
     return Finding(f"{len(rtl.packages) + len(rtl.modules)} files", tuple(faults)) if rtl.folders or rtl.packages else _no_rtl()
 
 

@@ -285,9 +285,9 @@ module endpoint_nonposted_completer #(
   );
 
   logic unused_bits;
-  always_comb unused_bits = ^{nonposted_sop_i, nonposted_hdr_i[114:111], nonposted_hdr_i[107:106], nonposted_hdr_i[68], nonposted_hdr_i[47:44],
-                              nonposted_hdr_i[33:32], nonposted_hdr_i[1:0], bar0_i[13:0], bar2_i[LOCAL_ADDRESS_W-1:0],
-                              chunk_address[63:7], chunk_offset[24:13], chunk_dwords[10], chunk_left[12]};
+  always_comb unused_bits = ^{nonposted_sop_i, nonposted_hdr_i[114:111], nonposted_hdr_i[107:106], nonposted_hdr_i[68],
+                              nonposted_hdr_i[47:44], nonposted_hdr_i[33:32], nonposted_hdr_i[1:0], bar0_i[13:0],
+                              bar2_i[LOCAL_ADDRESS_W-1:0], chunk_address[63:7], chunk_offset[24:13], chunk_dwords[10], chunk_left[12]};
 
 endmodule
 `default_nettype wire

@@ -1,6 +1,7 @@
 `default_nettype none
 // Register block of the endpoint behind BAR0 (hdl/regs/endpoint.rdl): control, ring 0, statistics; MSI-X accesses go to msix.v.
-// 32-bit accesses, a read and a write per cycle: rdata_o is combinational, writes take effect in the next cycle. Addresses without a register read 0.
+// 32-bit accesses, a read and a write per cycle: rdata_o is combinational, writes take effect in the next cycle. Addresses without a
+// register read 0.
 // Soft reset: aborts, waits until everything is idle, then reset_o for one cycle and every register here at its reset value.
 module endpoint_registers #(
   // log2 of the bytes per beat; log2 of the bytes of local memory; tags of the engine; MSI-X vectors

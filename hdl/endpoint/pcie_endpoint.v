@@ -1,7 +1,7 @@
 `default_nettype none
 // PCIe endpoint: one function with a type-0 header, registers in BAR0, local memory in BAR2, a DMA engine fed by one descriptor ring, and
-// MSI-X, on one link pair. Ring reads use the tags below FETCH_TAGS, the engine those above. All posted writes of the function (data, completion
-// records, interrupts) share the transmit arbiter and keep their order.
+// MSI-X, on one link pair. Ring reads use the tags below FETCH_TAGS, the engine those above. All posted writes of the function (data,
+// completion records, interrupts) share the transmit arbiter and keep their order.
 module pcie_endpoint #(
   // Bits of payload per beat: 128, 256 or 512
   parameter int DATA_W = 256,

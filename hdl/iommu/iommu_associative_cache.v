@@ -19,7 +19,8 @@ module iommu_associative_cache #(
     output wire                      hit_o,
     output wire [DATA_W-1:0]         data_o,
 
-    // Fill, and the entry that it is written to: in the place of entry `fill_same_i` (one-hot) if there is one, else of the next one in turn.
+    // Fill, and the entry that it is written to: in the place of entry `fill_same_i` (one-hot) if there is one, else of the next one in
+    // turn.
     input  wire                      fill_i,
     input  wire                      fill_any_i,
     input  wire [ENTRIES-1:0]        fill_same_i,

@@ -1,7 +1,7 @@
 // Never stale, never foreign, for `include in the formal sections of the walker's caches whose fills are found by their hash. The module
 // has said before: `f_started_q`, 0 in the first cycle; of a key and a content that the solver chooses: `f_key` (KEY_W bits); `f_filled`,
-// it is filled in this cycle; `f_named`, `invalidation` names it if it is more than `everything`; `f_held`, the entries that hold it; `f_hit`, it is what the
-// lookup answers. Entry i is {hash, ..., key} in `stored`.
+// it is filled in this cycle; `f_named`, `invalidation` names it if it is more than `everything`; `f_held`, the entries that hold it;
+// `f_hit`, it is what the lookup answers. Entry i is {hash, ..., key} in `stored`.
 
 always_comb if (!f_started_q) assume (rst_i && !fill_i);
 

@@ -1,4 +1,5 @@
-// What a lookup is of, for `include in the formal sections of the walker's caches that know requests waiting to start (iommu_key_compare.v):
+// What a lookup is of, for `include in the formal sections of the walker's caches that know requests waiting to start
+// (iommu_key_compare.v):
 // of `f_lookup_key`. A request that may start stays until another one is loaded, the first one in reset; the answers of the compares are
 // those of the entries as they are.
 

@@ -5,9 +5,9 @@
 //   stage 2  first-level select -> response (2 cycles after the request); second-level match, select of a larger page, or a miss
 //   stage 3  second-level select -> queue -> response (4 cycles after the request), promotion to the first level
 // The stages never wait. A first-level hit that does not leave as a response goes on to stage 3 and from there into the queue of hits, a
-// miss that is not taken likewise into another one; requests are accepted while both have room for all that is under way. Hits leave in order, and so do
-// misses; hits pass misses. Responses of walks go before hits. A response that was presented is held until it is taken. Requests carry
-// an epoch bit, so that a fence can wait for those accepted before it.
+// miss that is not taken likewise into another one; requests are accepted while both have room for all that is under way. Hits leave in
+// order, and so do misses; hits pass misses. Responses of walks go before hits. A response that was presented is held until it is taken.
+// Requests carry an epoch bit, so that a fence can wait for those accepted before it.
 module iommu_lookup #(
     // Entries of the first level for 4 KiB; sets and ways of the second level; entries for pages beyond 4 KiB, beside the second.
     parameter int L1_ENTRIES = 16,

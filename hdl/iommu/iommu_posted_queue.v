@@ -5,7 +5,8 @@
 // oldest TLP leaves as soon as its translation is back (cut-through: before its last beat has arrived if need be), back to
 // back with the next. A write whose translation failed is swallowed. TLPs that need no translation (messages) keep header and
 // prefix and only take their turn. A write to a memory-resident interrupt file does not leave: one word of it is handed to `mrif_` when
-// every earlier write has been taken by memory, and the TLPs behind it wait until it is carried out. A nullified TLP of one beat is dropped at the input; a longer one passes with its `err`.
+// every earlier write has been taken by memory, and the TLPs behind it wait until it is carried out. A nullified TLP of one beat is
+// dropped at the input; a longer one passes with its `err`.
 //
 // Timing: sop at the input in cycle 0, translation request of the adapter in cycle 1; a response in cycle n shows the sop at
 // the output in cycle n + 1; one beat per cycle.

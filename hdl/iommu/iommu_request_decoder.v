@@ -2,8 +2,8 @@
 // What the IOMMU is asked for one TLP header: combinational decode of header and PASID prefix into the fields of the
 // translation port (docs/interfaces.md section 3; PCIe Base, memory requests, PASID TLP prefix).
 // `malformed_o`: a memory request that has no single page to translate or no meaning: it crosses a 4 KiB boundary, its AT
-// is reserved, or it is a translation request with payload, of an odd length or with bytes left out. It must not reach memory: one page's translation would let it
-// touch the next.
+// is reserved, or it is a translation request with payload, of an odd length or with bytes left out. It must not reach memory: one page's
+// translation would let it touch the next.
 module iommu_request_decoder (
     // Header and prefix at sop.
     input  wire [127:0] hdr_i,

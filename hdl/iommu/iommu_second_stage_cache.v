@@ -1,7 +1,8 @@
 `default_nettype none
 // Second-stage walk cache: last-level second-stage tables by device and guest address bits above 2 MiB. Serves the walks of table
 // pages and of the requests' own pages alike. Fully associative, round-robin replacement, tables in distributed RAM; combinational
-// lookup of a guest that was announced in the cycle before. It answers only to the GSCID that the table was found under: a device may have moved to another guest since.
+// lookup of a guest that was announced in the cycle before. It answers only to the GSCID that the table was found under: a device may
+// have moved to another guest since.
 // A fill takes the place of the entry whose hash is its own, which is found in the cycle before; one that follows another one in the next
 // cycle is lost. So of one device and address there is one entry at most.
 module iommu_second_stage_cache #(

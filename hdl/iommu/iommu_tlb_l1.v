@@ -215,7 +215,7 @@ module iommu_tlb_l1 #(
     end
   end
 
-  // ---- A request that came while a fill was under way: it matches the entry that the fill is or was written to ---------------------------
+  // ---- A request that came while a fill was under way: it matches the entry that the fill is or was written to --------------------------
   wire pending = pending_open_q && pending_same_q == '1;
 
   // An older entry of the same page is dropped by the fill.
@@ -345,7 +345,8 @@ module iommu_tlb_l1 #(
         always_comb
           if (f_started_q) begin
             entries_disjoint: assert (!(valid_q[i] && valid_q[j] && requester_q[i] == requester_q[j] &&
-                                        iommu_spec_pkg::same_page_parts(page_q[i], page_q[j], f_fields[6*i +: 6] | f_fields[6*j +: 6]) == '1));
+                                        iommu_spec_pkg::same_page_parts(page_q[i], page_q[j],
+                                                                        f_fields[6*i +: 6] | f_fields[6*j +: 6]) == '1));
           end
       end
     end
@@ -355,8 +356,8 @@ module iommu_tlb_l1 #(
     if (f_started_q) begin
       victims_are_one_hot: assert (page_victim_q != '0 && (page_victim_q & (page_victim_q - 1'b1)) == '0 &&
           superpage_victim_q != '0 && (superpage_victim_q & (superpage_victim_q - 1'b1)) == '0);
-      fill_is_stored_form: assert (!(compare_q || write_q) || (fill_superpage_q == (fill_fields_q != '0) && fill_fields_q == iommu_spec_pkg::page_fields(fill_translation_q.page) &&
-          (fill_translation_q.ppn & f_fill_offset[43:0]) == '0));
+      fill_is_stored_form: assert (!(compare_q || write_q) || (fill_superpage_q == (fill_fields_q != '0) &&
+          fill_fields_q == iommu_spec_pkg::page_fields(fill_translation_q.page) && (fill_translation_q.ppn & f_fill_offset[43:0]) == '0));
       one_fill_at_a_time: assert (!(compare_q && write_q) && !(write_q && f_written_q));
       pending_is_of_the_fill: assert (!(pending_open_q && write_q) || (pending_same_q == f_fill_same &&
           (f_second_q.wr ? fill_translation_q.w : f_second_q.exec ? fill_translation_q.x : fill_translation_q.r)));
@@ -370,7 +371,8 @@ module iommu_tlb_l1 #(
       never_stale_never_foreign: assert (!(f_match_q != '0 && f_asked_q && f_answer == f_expected) || f_then_q);
       answer_allows: assert (f_match_q == '0 ||
           (f_request_q.wr ? f_answer.w : f_request_q.exec ? f_answer.x : f_answer.r));
-      hit_of_a_superpage: cover (f_match_q != '0 && f_asked_q && f_answer.page == iommu_spec_pkg::PAGE_2M && f_then_q && f_match_q[TOTAL-1]);
+      hit_of_a_superpage: cover (f_match_q != '0 && f_asked_q && f_answer.page == iommu_spec_pkg::PAGE_2M && f_then_q &&
+                                 f_match_q[TOTAL-1]);
       invalidated_while_selected: cover (f_match_q != '0 && f_then_q && !f_live_q && f_asked_q && f_answer == f_expected);
       hit_of_a_pending_fill: cover (f_match_q != '0 && f_asked_q && f_then_q && f_written_q && entry_written_q == f_match_q);
       survives_an_invalidation: cover (f_match_q != '0 && f_asked_q && invalidate_q && f_live_q && !f_invalidated_q &&

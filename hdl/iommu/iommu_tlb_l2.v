@@ -129,7 +129,7 @@ module iommu_tlb_l2 #(
     if (rst_i) clear_q <= 1'b0;
   end
 
-  // ---- Fill: registered; its set is looked at; a way is chosen and written ---------------------------------------------------------------
+  // ---- Fill: registered; its set is looked at; a way is chosen and written --------------------------------------------------------------
   logic                                     look_q, look_neighbour_q;
   logic [KEY_W-1:0]                         look_key_q;
   logic [SET_W-1:0]                         look_set_q;

@@ -14,8 +14,9 @@ module iommu_walk_cache #(
     input  wire                                       rst_i,
 
     // Lookup, combinational, if `lookup_start_i` of `start_request_i`, which is replaced by `next_start_i` in the next cycle where
-    // `start_load_i`, else of what `next_again_i` was in the cycle before (request_t); and of the address space of context_t, which may be known
-    // late: a hit counts only if `lookup_other_o`, the parts of {GV, GSCID, PSCID} in which the entry's address space is another one, is 0.
+    // `start_load_i`, else of what `next_again_i` was in the cycle before (request_t); and of the address space of context_t, which may
+    // be known late: a hit counts only if `lookup_other_o`, the parts of {GV, GSCID, PSCID} in which the entry's address space is another
+    // one, is 0.
     input  wire                                       start_load_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       next_start_i,
     input  wire [iommu_spec_pkg::REQUEST_W-1:0]       start_request_i,
@@ -210,7 +211,8 @@ module iommu_walk_cache #(
     for (int i = 0; i < ENTRIES; i++) begin
       f_entry_tag = stored[STORED_W*i + KEY_W +: TAG_W];
       f_same_tag[i] = f_entry_tag == f_tag;
-      f_held[i] = u_entries.valid_q[i] && stored[STORED_W*i +: KEY_W] == f_key && f_same_tag[i] && u_entries.data_q[i][TABLE_W-1:0] == f_table;
+      f_held[i] = u_entries.valid_q[i] && stored[STORED_W*i +: KEY_W] == f_key && f_same_tag[i] &&
+          u_entries.data_q[i][TABLE_W-1:0] == f_table;
       f_spaces[i] = !u_entries.valid_q[i] || u_entries.data_q[i][TABLE_W +: SPACE_W] == {f_entry_tag[37:21], f_entry_tag[19:0]};
     end
   logic f_started_q = 1'b0;

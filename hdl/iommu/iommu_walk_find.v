@@ -118,8 +118,8 @@ module iommu_walk_find (
   end
 
   // ---- A look, at a walk that has just made its step, or at a request that starts one ------------------------------------------------
-  // What it is at, whether the guest address is that of a table, and what the leaf must grant then: known a cycle before. A walk that starts
-  // again because of an entry of the first stage is fetched before it looks.
+  // What it is at, whether the guest address is that of a table, and what the leaf must grant then: known a cycle before. A walk that
+  // starts again because of an entry of the first stage is fetched before it looks.
   logic [3:0] kind_d, kind_q;
   logic       implicit_d, implicit_q;
   logic [3:0] rights_d, rights_q;            // {D to be set, X, W, R}

@@ -336,7 +336,7 @@ module riscv_iommu #(
     end
   end
 
-  // ---- Walks of page requests: beside the misses, one at a time, and first ---------------------------------------------------------------
+  // ---- Walks of page requests: beside the misses, one at a time, and first --------------------------------------------------------------
   wire                                 page_walk_valid, result_message;
   wire [iommu_spec_pkg::REQUEST_W-1:0] page_walk_request;
 
@@ -639,7 +639,7 @@ module riscv_iommu #(
   assign stat_walk_start_o = (start_valid && start_ready) || start_commit;
   assign stat_walk_end_o = result_release || result_restart;
 
-  // ---- Performance monitor ---------------------------------------------------------------------------------------------------------------
+  // ---- Performance monitor --------------------------------------------------------------------------------------------------------------
   localparam int EVENT_W = 4 + iommu_spec_pkg::EVENT_SOURCE_W;
   wire [3*EVENT_W-1:0] events;
 
@@ -679,7 +679,7 @@ module riscv_iommu #(
       .overflow_o   (counter_overflow)
   );
 
-  // ---- Queues, interrupts, memory port ---------------------------------------------------------------------------------------------------
+  // ---- Queues, interrupts, memory port --------------------------------------------------------------------------------------------------
   wire [ENGINES-1:0]          engine_valid, engine_ready, engine_rsp_valid;
   wire [ENGINES*ACCESS_W-1:0] engine_access;
   wire                        mrif_fault_valid;
@@ -773,7 +773,7 @@ module riscv_iommu #(
       .mem_rsp_poison_i  (mem_rsp_poison_i)
   );
 
-  // ---- Devices: tags of invalidate requests, page requests, messages ---------------------------------------------------------------------
+  // ---- Devices: tags of invalidate requests, page requests, messages --------------------------------------------------------------------
   assign requested = command_message;
   assign message = message_flat;
 

@@ -3,8 +3,8 @@
 // prefixes go to every destination as they are.
 //
 // Memory requests: host memory and interrupt page to the memory link, even where a window lies over them; an address in a
-// bridge window of the root port is looped down (peer to peer through the host bridge); anything else, or any request while Bus Master Enable is 0, is refused: posted ones
-// vanish, non-posted ones go to the UR generator, as do configuration and I/O requests from below.
+// bridge window of the root port is looped down (peer to peer through the host bridge); anything else, or any request while Bus Master
+// Enable is 0, is refused: posted ones vanish, non-posted ones go to the UR generator, as do configuration and I/O requests from below.
 // Messages: by ID into the bus range below are looped down; page requests, and invalidate completions to the root port, go to the IOMMU
 // while it has ATS, once every earlier posted TLP has been taken by memory; all others end here and are reported.
 // Completions: by requester ID to the CPU or down (completions that ACS redirected); others vanish.

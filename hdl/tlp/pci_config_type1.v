@@ -202,7 +202,8 @@ module pci_config_type1 #(
       REG_DEVICE_CONTROL: rdata = {12'd0, device_status_q, device_control_q[15:0]};
       REG_LINK_CAPABILITIES: rdata = {PORT_NUMBER, 1'b0, 1'b1, 1'b0, IS_DOWNSTREAM, 10'd0, 6'd16, 4'd4};  // x16, 16 GT/s
       REG_LINK_CONTROL:
-      rdata = {2'd0, IS_DOWNSTREAM && link_up_i, 3'd0, 6'd16, 4'd4, link_control_q[15:4], READ_COMPLETION_BOUNDARY_128, link_control_q[2:0]};
+      rdata = {2'd0, IS_DOWNSTREAM && link_up_i, 3'd0, 6'd16, 4'd4, link_control_q[15:4], READ_COMPLETION_BOUNDARY_128,
+               link_control_q[2:0]};
       REG_DEVICE_CAPABILITIES_2: rdata = 32'h0060_0040;  // one end-end prefix, AtomicOp routing
       REG_DEVICE_CONTROL_2: rdata = device_control_2_q;
       REG_LINK_CAPABILITIES_2: rdata = 32'h0000_001E;  // 2.5 to 16 GT/s

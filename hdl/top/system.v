@@ -148,7 +148,8 @@ module system #(
     output wire                stat_message_dropped_o
 );
 
-  wire               endpoint0_up_valid, endpoint0_up_ready, endpoint0_up_sop, endpoint0_up_eop, endpoint0_up_prefix_valid, endpoint0_up_err;
+  wire               endpoint0_up_valid, endpoint0_up_ready, endpoint0_up_sop, endpoint0_up_eop, endpoint0_up_prefix_valid,
+                     endpoint0_up_err;
   wire [DATA_W-1:0]  endpoint0_up_data;
   wire [EMPTY_W-1:0] endpoint0_up_empty;
   wire [127:0]       endpoint0_up_hdr;
@@ -156,7 +157,8 @@ module system #(
   wire [59:0]        endpoint0_up_credit_limit;
   wire [5:0]         endpoint0_up_credit_infinite;
 
-  wire               endpoint0_down_valid, endpoint0_down_ready, endpoint0_down_sop, endpoint0_down_eop, endpoint0_down_prefix_valid, endpoint0_down_err;
+  wire               endpoint0_down_valid, endpoint0_down_ready, endpoint0_down_sop, endpoint0_down_eop, endpoint0_down_prefix_valid,
+                     endpoint0_down_err;
   wire [DATA_W-1:0]  endpoint0_down_data;
   wire [EMPTY_W-1:0] endpoint0_down_empty;
   wire [127:0]       endpoint0_down_hdr;
@@ -164,7 +166,8 @@ module system #(
   wire [59:0]        endpoint0_down_credit_limit;
   wire [5:0]         endpoint0_down_credit_infinite;
 
-  wire               endpoint1_up_valid, endpoint1_up_ready, endpoint1_up_sop, endpoint1_up_eop, endpoint1_up_prefix_valid, endpoint1_up_err;
+  wire               endpoint1_up_valid, endpoint1_up_ready, endpoint1_up_sop, endpoint1_up_eop, endpoint1_up_prefix_valid,
+                     endpoint1_up_err;
   wire [DATA_W-1:0]  endpoint1_up_data;
   wire [EMPTY_W-1:0] endpoint1_up_empty;
   wire [127:0]       endpoint1_up_hdr;
@@ -172,7 +175,8 @@ module system #(
   wire [59:0]        endpoint1_up_credit_limit;
   wire [5:0]         endpoint1_up_credit_infinite;
 
-  wire               endpoint1_down_valid, endpoint1_down_ready, endpoint1_down_sop, endpoint1_down_eop, endpoint1_down_prefix_valid, endpoint1_down_err;
+  wire               endpoint1_down_valid, endpoint1_down_ready, endpoint1_down_sop, endpoint1_down_eop, endpoint1_down_prefix_valid,
+                     endpoint1_down_err;
   wire [DATA_W-1:0]  endpoint1_down_data;
   wire [EMPTY_W-1:0] endpoint1_down_empty;
   wire [127:0]       endpoint1_down_hdr;
@@ -332,7 +336,8 @@ module system #(
   );
 
   // Port 0 is the upstream port, lowest in every vector.
-  wire [8:0] unused_switch_forwarded, unused_switch_redirected, unused_switch_direct_peer, unused_switch_unsupported, unused_switch_acs_violation;
+  wire [8:0] unused_switch_forwarded, unused_switch_redirected, unused_switch_direct_peer, unused_switch_unsupported,
+             unused_switch_acs_violation;
 
   pcie_switch #(
       .DATA_W           (DATA_W),

@@ -99,6 +99,7 @@ def test_file_rules(project: Project) -> None:
     assert faults(project, "verilog files", GOOD.replace("`default_nettype none\n", ""))
     assert faults(project, "verilog files", GOOD.replace("`default_nettype wire\n", ""))
     assert faults(project, "verilog files", GOOD + GOOD)
+    assert faults(project, "verilog files", GOOD.replace("module stage", f"// {'x' * 138}\nmodule stage"))
 
 
 def test_rooms_do_not_reach_across_walls(project: Project) -> None:
