@@ -7,13 +7,17 @@ Source: RISC-V IOMMU specification, *Command-Queue*, caching of in-memory data s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sluicegate.iommu.commands import Opcode
+from sluicegate.memory import Memory
 
 from tb.scoreboards.table_map import LAST, TableKind, TablePage
 
 NEVER = 1 << 63
+BLOCK = 1 << 16
+"""Bytes of address space that changes are sorted by: what a NAPOT entry is cached as."""
 
 
 @dataclass(slots=True)
@@ -45,38 +49,104 @@ class Change:
         return self.written_at < answered and self.matters(asked, answered)
 
 
-@dataclass
 class TableHistory:
     """All changes that may still matter."""
 
-    changes: list[Change] = field(default_factory=list)
-
-    def by_address(self) -> dict[int, list[Change]]:
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+        self._by_address: dict[int, list[Change]] = {}
         """Changes of each dword, oldest first."""
-        found: dict[int, list[Change]] = {}
-        for change in self.changes:
-            found.setdefault(change.address, []).append(change)
-        return found
+        self._uncovered: dict[int | None, list[Change]] = {}
+        """Changes that no invalidation has covered, by the block of IOVAs or guest addresses in which their entry is responsible;
+        None: for more than a block, or not by address."""
+        self._unfenced: list[Change] = []
+        """Covered changes that wait for a fence."""
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        return self._changes
+
+    def add(self, change: Change) -> None:
+        """Note the change that comes next in the log."""
+        self._changes.append(change)
+        self._note(change)
+
+    def _note(self, change: Change) -> None:
+        self._by_address.setdefault(change.address, []).append(change)
+        if not change.covered:
+            self._uncovered.setdefault(_block(change), []).append(change)
+        elif change.retired_at == NEVER:
+            self._unfenced.append(change)
+
+    def values(self, address: int, asked: int, answered: int, memory: Memory) -> tuple[int, ...] | None:
+        """What a request of this window may find in a dword of ``memory``: the value in force when it was answered first, then
+        older ones from the newest on. None when no change of the dword is known."""
+        changes = self._by_address.get(address)
+        if changes is None:
+            return None
+        later = next((change.old for change in changes if change.written_at > answered), None)
+        in_force = memory.read_u64(address) if later is None else later
+        seen = [change.old for change in changes if change.visible(asked, answered)]
+        return tuple(dict.fromkeys((in_force, *reversed(seen))))
+
+    def turns(self) -> list[int]:
+        """Where in the log the answer to :meth:`values` may change, ascending."""
+        found = {change.written_at for change in self._changes} | {change.retired_at for change in self._changes}
+        return sorted(found - {NEVER})
 
     def command(self, low: int, high: int, submitted: int, completed: int) -> None:
         """A command has completed. ``submitted``: when its words were written; only changes before that are covered."""
         opcode, function = low & 0x7F, low >> 7 & 7
         if opcode == Opcode.IOFENCE:
-            for change in self.changes:
-                if change.covered and change.retired_at == NEVER:
-                    change.retired_at = completed
-        elif opcode in (Opcode.IOTINVAL, Opcode.IODIR):
-            for change in self.changes:
-                if change.written_at < submitted and not change.covered:
-                    change.covered = (
-                        _context_covered(change, function, low) if opcode == Opcode.IODIR else _entry_covered(change, low, high)
-                    )
+            for change in self._unfenced:
+                change.retired_at = completed
+            self._unfenced = []
+        elif opcode == Opcode.IODIR:
+            self._cover(list(self._uncovered), submitted, lambda change: _context_covered(change, function, low))
+        elif opcode == Opcode.IOTINVAL:
+            self._cover(self._blocks(low, high), submitted, lambda change: _entry_covered(change, low, high))
+
+    def _blocks(self, low: int, high: int) -> list[int | None]:
+        """The blocks in which an IOTINVAL may cover something."""
+        start, size = _operand(high)
+        # IOTINVAL.GVMA ignores its address without GV.
+        by_address = low >> 10 & 1 and (low >> 33 & 1 or not low >> 7 & 7)
+        if not by_address or size > BLOCK:
+            return list(self._uncovered)
+        return [None, start // BLOCK]
+
+    def _cover(self, blocks: list[int | None], submitted: int, applies: Callable[[Change], bool]) -> None:
+        for block in blocks:
+            changes = self._uncovered.get(block)
+            if not changes:
+                continue
+            left = []
+            for change in changes:
+                if change.written_at < submitted and applies(change):
+                    change.covered = True
+                    self._unfenced.append(change)
+                else:
+                    left.append(change)
+            self._uncovered[block] = left
 
     def forget(self, before: int) -> None:
         """Drop what can matter to no request that was made at ``before`` or later."""
-        self.changes = [
-            change for change in self.changes if change.written_at > before or (change.valid and change.retired_at > before)
+        kept = [
+            change for change in self._changes if change.written_at > before or (change.valid and change.retired_at > before)
         ]
+        if len(kept) == len(self._changes):
+            return
+        self._changes, self._by_address, self._uncovered, self._unfenced = kept, {}, {}, []
+        for change in kept:
+            self._note(change)
+
+
+def _block(change: Change) -> int | None:
+    """The block of addresses in which an invalidation by address must lie to touch a change; None: it need not."""
+    if change.page.kind not in (TableKind.FIRST_STAGE, TableKind.SECOND_STAGE):
+        return None
+    first, last = change.page.entry_range(change.address)
+    return first // BLOCK if first // BLOCK == last // BLOCK else None
 
 
 _DEVICE_TABLES = (TableKind.DIRECTORY, TableKind.CONTEXT)
@@ -119,14 +189,19 @@ def _entry_covered(change: Change, low: int, high: int) -> bool:
 
 def _overlaps(change: Change, high: int) -> bool:
     """Does the address operand of an invalidation, a page or a range of pages, touch what the entry is responsible for?"""
-    number = high >> 10 & (1 << 52) - 1
-    size = 1 << 12
-    if high >> 9 & 1:
-        ones = (~number & number + 1).bit_length() - 1
-        size = 1 << min(13 + ones, 64)
-    start = (number << 12) & ~(size - 1) & LAST
+    start, size = _operand(high)
     first, last = change.page.entry_range(change.address)
     if change.leaf and change.old >> 63:
         # A NAPOT entry is cached as the 64 KiB that it is part of.
         first, last = first & ~0xFFFF, last | 0xFFFF
     return start <= last and first <= start + size - 1
+
+
+def _operand(high: int) -> tuple[int, int]:
+    """First address and bytes that the address operand of an invalidation names."""
+    number = high >> 10 & (1 << 52) - 1
+    size = 1 << 12
+    if high >> 9 & 1:
+        ones = (~number & number + 1).bit_length() - 1
+        size = 1 << min(13 + ones, 64)
+    return (number << 12) & ~(size - 1) & LAST, size

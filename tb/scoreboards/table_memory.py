@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,16 @@ from sluicegate.platform import AddressMap
 
 from tb.scoreboards.replica import Replica
 
+Choices = Callable[[int], tuple[int, ...] | None]
+"""Values that a walk may find in the dword at an address; None: what memory has."""
+
+
+def no_choices(_: int) -> None:
+    """Every dword has one value."""
+
 
 class TableMemory(Memory):
-    """``choices`` maps dword addresses to the values that a walk may find; ``chosen`` says which one this walk finds.
+    """``choices`` gives the values that a walk may find in a dword; ``chosen`` says which one this walk finds.
 
     A dword with choices that is read before it was chosen takes its first value and enters ``chosen``. Atomic updates succeed and
     change nothing but ``updates``. Addresses outside of RAM refuse access, as do those in ``access_faults``; both sets hold
@@ -25,7 +32,7 @@ class TableMemory(Memory):
         self._regions = address_map.ram
         self._access_faults = access_faults
         self._poison = poison
-        self.choices: Mapping[int, tuple[int, ...]] = {}
+        self.choices: Choices = no_choices
         self.chosen: dict[int, int] = {}
         self.updates: list[int] = []
 
@@ -44,7 +51,7 @@ class TableMemory(Memory):
     def read_u64(self, address: int) -> int:
         address = int(address)
         self._check(address, 8)
-        values = self.choices.get(address)
+        values = self.choices(address)
         return self._replica.read_u64(address) if values is None else self.chosen.setdefault(address, values[0])
 
     def read(self, address: int, length: int) -> bytes:

@@ -10,6 +10,7 @@ fault.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,9 +27,9 @@ from tb.scoreboards.replica import Replica
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
 from tb.scoreboards.table_history import Change, TableHistory
 from tb.scoreboards.table_map import TableKind, TableMap
-from tb.scoreboards.table_memory import TableMemory
+from tb.scoreboards.table_memory import TableMemory, no_choices
 from tb.scoreboards.tlp_batch import Bool
-from tb.scoreboards.translation_outcomes import describe_answer, fault_key, fits, outcomes, request_of
+from tb.scoreboards.translation_outcomes import alike, describe_answer, fault_key, fits, outcomes, request_of
 from tb.scoreboards.translation_pairs import TranslationPairer, TranslationPairs
 
 _AMBIGUOUS_PERCENT = 1
@@ -163,7 +164,7 @@ class TranslationScoreboard(Scoreboard):
         self._changed()
 
     def _walk_tables(self) -> TableMap:
-        self._memory.choices, self._memory.chosen = {}, {}
+        self._memory.choices, self._memory.chosen = no_choices, {}
         return TableMap.walk(self._memory, self._state.configuration)
 
     def _changed(self) -> None:
@@ -186,7 +187,7 @@ class TranslationScoreboard(Scoreboard):
             if page is None:
                 continue
             low, high = page.iova_range(at)
-            self._history.changes.append(Change(at, old, sequence, entry_valid[dword], bool(old & 0xE), page, low, high))
+            self._history.add(Change(at, old, sequence, entry_valid[dword], bool(old & 0xE), page, low, high))
             structure |= page.kind is not TableKind.FIRST_STAGE or page.level > 0
         if structure:
             self._rebuild()
@@ -255,9 +256,7 @@ class TranslationScoreboard(Scoreboard):
             wrong = self._judge_batch(pairs.take(rows), found)
             special[rows[wrong]] = True
         if special.any():
-            history = self._history.by_address()
-            for row in np.flatnonzero(special).tolist():
-                self._judge_one(pairs, row, history, found)
+            self._judge_alike(pairs.take(np.flatnonzero(special)), found)
         # Faults of one key meet their records in order, whichever way their requests were judged.
         for key, fault in sorted(found, key=lambda pair: pair[1].sequence):
             difference = self._faults.expect(key, fault)
@@ -289,7 +288,7 @@ class TranslationScoreboard(Scoreboard):
         if not self._translator_is_current:
             self._translator.invalidate()
             self._translator_is_current = True
-        self._memory.choices, self._memory.chosen = {}, {}
+        self._memory.choices, self._memory.chosen = no_choices, {}
         self._memory.updates.clear()
         requests = BatchRequest(
             pairs.device_id,
@@ -324,21 +323,18 @@ class TranslationScoreboard(Scoreboard):
             self._recorded[request.device_id, cause] = known
         return known
 
-    def _judge_one(
-        self,
-        pairs: TranslationPairs,
-        row: int,
-        history: dict[int, list[Change]],
-        found: list[tuple[FaultKey, ExpectedFault]],
-    ) -> None:
+    def _judge_alike(self, pairs: TranslationPairs, found: list[tuple[FaultKey, ExpectedFault]]) -> None:
+        """Judge requests one by one, but equal ones that were answered alike while the same entries could be seen only once."""
+        turns = sorted({*self._history.turns(), *(ending.sequence for ending in self._endings)})
+        for rows in alike(pairs, turns):
+            self._judge_one(pairs, rows, found)
+
+    def _judge_one(self, pairs: TranslationPairs, rows: list[int], found: list[tuple[FaultKey, ExpectedFault]]) -> None:
+        """Judge ``rows``, which are alike, by the first of them."""
+        row, count = rows[0], len(rows)
         asked, answered = int(pairs.requested_at[row]), int(pairs.answered_at[row])
         request = request_of(pairs, row)
-        choices = {}
-        for address, changes in history.items():
-            now = next((change.old for change in changes if change.written_at > answered), None)
-            current = self._replica.read_u64(address) if now is None else now
-            seen = [change.old for change in changes if change.visible(asked, answered)]
-            choices[address] = tuple(dict.fromkeys((current, *reversed(seen))))
+        choices = cache(lambda address: self._history.values(address, asked, answered, self._replica))
         configurations = [self._state.configuration]
         configurations += [ending.configuration for ending in self._endings if asked < ending.sequence < answered]
         answers = [answer for each in configurations for answer in outcomes(request, each, self._memory, choices)]
@@ -346,17 +342,17 @@ class TranslationScoreboard(Scoreboard):
         if not fitting:
             self._fail_answer(pairs, row, request, answers)
         if len({(answer.status, answer.spa) for answer in answers}) > 1:
-            self._ambiguous += 1
+            self._ambiguous += count
             if fitting[0] is answers[0]:
-                self._saw_new += 1
+                self._saw_new += count
             else:
-                self._saw_old += 1
+                self._saw_old += count
         if request.address_type is AddressType.TRANSLATED and fitting[0].status is Status.OK:
-            self._exempt += 1
+            self._exempt += count
         if all(answer.fault is not None for answer in fitting):
-            self._faulted += 1
+            self._faulted += count
             causes = {int(answer.fault.cause) for answer in fitting if answer.fault is not None}
-            found.append(_expected_fault(pairs, row, request, causes))
+            found += [_expected_fault(pairs, each, request, causes) for each in rows]
 
     def _fail_answer(self, pairs: TranslationPairs, row: int, request: Request, answers: list[Response]) -> NoReturn:
         expected = sorted({describe_answer(answer) for answer in answers})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from sluicegate.iommu.capabilities import IommuConfiguration
 from sluicegate.iommu.request import AddressType, FaultRecord, Permissions, Request, Response, Status, TransactionType
 from sluicegate.iommu.translate import translate
 
 from tb.bridge.event_log import RequestBit
 from tb.scoreboards.fault_log import FaultKey, record_key
-from tb.scoreboards.table_memory import TableMemory
+from tb.scoreboards.table_memory import Choices, TableMemory, no_choices
 from tb.scoreboards.translation_pairs import TranslationPairs
 
 MAX_OUTCOMES = 256
@@ -17,7 +20,7 @@ OBSERVED_STATUS = {Status.OK: 0, Status.UNSUPPORTED_REQUEST: 1, Status.COMPLETER
 
 
 def outcomes(
-    request: Request, configuration: IommuConfiguration, memory: TableMemory, choices: dict[int, tuple[int, ...]]
+    request: Request, configuration: IommuConfiguration, memory: TableMemory, choices: Choices
 ) -> list[Response]:
     """Every answer that some choice of values gives, the one with the newest values first."""
     memory.choices = choices
@@ -31,10 +34,33 @@ def outcomes(
         path = dict(chosen)
         for address, value in memory.chosen.items():
             if address not in chosen:
-                waiting += [{**path, address: other} for other in choices[address][1:]]
+                waiting += [{**path, address: other} for other in (choices(address) or ())[1:]]
                 path[address] = value
-    memory.choices, memory.chosen = {}, {}
+    memory.choices, memory.chosen = no_choices, {}
     return found
+
+
+def alike(pairs: TranslationPairs, turns: Sequence[int]) -> list[list[int]]:
+    """Rows that :func:`outcomes` and :func:`fits` cannot tell apart, in the order of the first of each.
+
+    They ask for one page in the same way, were given the same, and none of ``turns`` (where in the log the values change that a
+    request may see, ascending) lies between their requests, nor between their answers.
+    """
+    at = np.array(turns, np.uint64)
+    columns = (
+        np.searchsorted(at, pairs.requested_at),
+        np.searchsorted(at, pairs.answered_at),
+        pairs.iova >> np.uint64(12),
+        pairs.spa - pairs.iova,
+        pairs.device_id,
+        pairs.process_id,
+        pairs.bits,
+        pairs.given,
+    )
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for row, key in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        groups.setdefault(key, []).append(row)
+    return list(groups.values())
 
 
 def fits(pairs: TranslationPairs, row: int, request: Request, answer: Response) -> bool:

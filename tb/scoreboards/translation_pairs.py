@@ -89,6 +89,11 @@ class TranslationPairs:
     def spa(self) -> U64:
         return _pair(self.response, 10)
 
+    @property
+    def given(self) -> U32:
+        """Everything that the response says beside the address: status, memory type, permissions, size, kind."""
+        return np.asarray(self.response[5])
+
     @cached_property
     def status(self) -> U32:
         """0 success, 1 unsupported request, 2 completer abort."""
