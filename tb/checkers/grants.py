@@ -248,11 +248,8 @@ class GrantChecker(Scoreboard):
     def _note_commands(self, address: int, length: int, sequence: int) -> None:
         if self._state is None:
             return
-        queue = self._state.command_queue
-        for at in range(address & -COMMAND_BYTES, address + length, COMMAND_BYTES):
-            slot = queue.slot(at, COMMAND_BYTES)
-            if slot is not None:
-                self._submitted[slot] = sequence
+        for slot in self._state.command_queue.slots(address, length, COMMAND_BYTES):
+            self._submitted[slot] = sequence
 
     def _command(self, record: Any, sequence: int) -> None:
         assert self._state is not None

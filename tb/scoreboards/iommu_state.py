@@ -31,6 +31,12 @@ class Queue:
         offset = address - self.base
         return offset // size if 0 <= offset < self.entries * size else None
 
+    def slots(self, address: int, length: int, size: int) -> range:
+        """The entries that have a part in ``length`` bytes at ``address``."""
+        first = max(address - self.base, 0) // size
+        end = min(address + length - self.base, self.entries * size)
+        return range(first, -(-end // size))
+
 
 @dataclass
 class IommuState:

@@ -14,6 +14,14 @@ from sluicegate.platform import ADDRESS_MAP, AddressMap, Region
 from tb.bridge.event_log import EventArray, EventFlag, EventKind, LogBatch
 
 
+U8 = NDArray[np.uint8]
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+
+MANY = 12
+"""Writes that cost less together than one by one."""
+
+
 class _Flat:
     """A region of RAM as one array, with the views that make copies and gathers cheap."""
 
@@ -39,10 +47,30 @@ class Replica(Memory):
 
     def apply_writes(self, batch: LogBatch, writes: EventArray) -> None:
         """Apply MEMORY_WRITE records of ``batch``, already chosen with :func:`memory_writes`."""
+        starts = (writes["payload"] - np.uint64(batch.payload_base)).astype(np.intp)
+        if writes.size >= MANY and self._store_apart(writes["address"], writes["length"], batch.payload, starts):
+            return
         source = batch.payload.data
-        starts = (writes["payload"] - np.uint64(batch.payload_base)).tolist()
-        for address, start, length in zip(writes["address"].tolist(), starts, writes["length"].tolist(), strict=True):
+        for address, start, length in zip(writes["address"].tolist(), starts.tolist(), writes["length"].tolist(), strict=True):
             self.store(address, source[start : start + length])
+
+    def _store_apart(self, address: U64, length: U32, source: U8, starts: NDArray[np.intp]) -> bool:
+        """Store many writes at once, which their order must not matter for: False, and nothing stored, when some overlap or not
+        all lie in one region of RAM."""
+        order = np.argsort(address)
+        first = address[order]
+        end = first + length[order]
+        if (end[:-1] > first[1:]).any():
+            return False
+        flat = self._region(int(first[0]), int(end[-1] - first[0]))
+        if flat is None:
+            return False
+        offsets = (address - np.uint64(flat.base)).astype(np.intp)
+        for size in np.unique(length).tolist():
+            rows = np.flatnonzero(length == size)
+            if size:
+                windows(flat.bytes, size)[offsets[rows]] = windows(source, size)[starts[rows]]
+        return True
 
     def store(self, address: int, data: memoryview) -> None:
         """:meth:`write` for the bytes of one record, without its checks."""
@@ -116,6 +144,11 @@ class Replica(Memory):
         if elsewhere.any():
             result[elsewhere] = self._sparse.gather_u64(wanted[elsewhere])
         return result
+
+
+def windows(buffer: U8, size: int) -> U8:
+    """All runs of ``size`` bytes of ``buffer`` as rows of one view, shape ``[n, size]``, by their position."""
+    return np.lib.stride_tricks.as_strided(buffer, (buffer.size - size + 1, size), (1, 1))
 
 
 def memory_writes(records: EventArray) -> EventArray:

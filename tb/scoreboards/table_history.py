@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from sluicegate.iommu.commands import Opcode
 from sluicegate.memory import Memory
 
-from tb.scoreboards.table_map import LAST, TableKind, TablePage
+from tb.scoreboards.table_map import LAST, PAGE_SIZE, TableKind, TablePage
 
 NEVER = 1 << 63
+PAGE_SHIFT = 12
 BLOCK = 1 << 16
-"""Bytes of address space that changes are sorted by: what a NAPOT entry is cached as."""
+"""Bytes that a NAPOT entry is cached as."""
 
 
 @dataclass(slots=True)
@@ -56,9 +57,8 @@ class TableHistory:
         self._changes: list[Change] = []
         self._by_address: dict[int, list[Change]] = {}
         """Changes of each dword, oldest first."""
-        self._uncovered: dict[int | None, list[Change]] = {}
-        """Changes that no invalidation has covered, by the block of IOVAs or guest addresses in which their entry is responsible;
-        None: for more than a block, or not by address."""
+        self._uncovered: dict[_Place | None, list[Change]] = {}
+        """Changes that no invalidation has covered, by what an invalidation must touch to cover them."""
         self._unfenced: list[Change] = []
         """Covered changes that wait for a fence."""
 
@@ -74,7 +74,7 @@ class TableHistory:
     def _note(self, change: Change) -> None:
         self._by_address.setdefault(change.address, []).append(change)
         if not change.covered:
-            self._uncovered.setdefault(_block(change), []).append(change)
+            self._uncovered.setdefault(_place(change), []).append(change)
         elif change.retired_at == NEVER:
             self._unfenced.append(change)
 
@@ -104,20 +104,21 @@ class TableHistory:
         elif opcode == Opcode.IODIR:
             self._cover(list(self._uncovered), submitted, lambda change: _context_covered(change, function, low))
         elif opcode == Opcode.IOTINVAL:
-            self._cover(self._blocks(low, high), submitted, lambda change: _entry_covered(change, low, high))
+            self._cover(self._places(low, high), submitted, lambda change: _entry_covered(change, low, high))
 
-    def _blocks(self, low: int, high: int) -> list[int | None]:
-        """The blocks in which an IOTINVAL may cover something."""
-        start, size = _operand(high)
+    def _places(self, low: int, high: int) -> list[_Place | None]:
+        """Where an IOTINVAL may cover something."""
         # IOTINVAL.GVMA ignores its address without GV.
         by_address = low >> 10 & 1 and (low >> 33 & 1 or not low >> 7 & 7)
+        start, size = _operand(high)
         if not by_address or size > BLOCK:
             return list(self._uncovered)
-        return [None, start // BLOCK]
+        pages = range(start >> PAGE_SHIFT, start + size >> PAGE_SHIFT)
+        return [None, (BLOCK, start // BLOCK), *((PAGE_SIZE, page) for page in pages)]
 
-    def _cover(self, blocks: list[int | None], submitted: int, applies: Callable[[Change], bool]) -> None:
-        for block in blocks:
-            changes = self._uncovered.get(block)
+    def _cover(self, places: Sequence[_Place | None], submitted: int, applies: Callable[[Change], bool]) -> None:
+        for place in places:
+            changes = self._uncovered.get(place)
             if not changes:
                 continue
             left = []
@@ -127,7 +128,7 @@ class TableHistory:
                     self._unfenced.append(change)
                 else:
                     left.append(change)
-            self._uncovered[block] = left
+            self._uncovered[place] = left
 
     def forget(self, before: int) -> None:
         """Drop what can matter to no request that was made at ``before`` or later."""
@@ -141,12 +142,19 @@ class TableHistory:
             self._note(change)
 
 
-def _block(change: Change) -> int | None:
-    """The block of addresses in which an invalidation by address must lie to touch a change; None: it need not."""
+_Place = tuple[int, int]
+"""A page or a block of IOVAs or guest addresses: its size and number."""
+
+
+def _place(change: Change) -> _Place | None:
+    """What an invalidation by address must touch to cover a change; None: it may be anywhere."""
     if change.page.kind not in (TableKind.FIRST_STAGE, TableKind.SECOND_STAGE):
         return None
-    first, last = change.page.entry_range(change.address)
-    return first // BLOCK if first // BLOCK == last // BLOCK else None
+    first, last = _cached_range(change)
+    for size in (PAGE_SIZE, BLOCK):
+        if first // size == last // size:
+            return size, first // size
+    return None
 
 
 _DEVICE_TABLES = (TableKind.DIRECTORY, TableKind.CONTEXT)
@@ -190,11 +198,17 @@ def _entry_covered(change: Change, low: int, high: int) -> bool:
 def _overlaps(change: Change, high: int) -> bool:
     """Does the address operand of an invalidation, a page or a range of pages, touch what the entry is responsible for?"""
     start, size = _operand(high)
+    first, last = _cached_range(change)
+    return start <= last and first <= start + size - 1
+
+
+def _cached_range(change: Change) -> tuple[int, int]:
+    """First and last of the addresses that a cache may use the old entry for."""
     first, last = change.page.entry_range(change.address)
     if change.leaf and change.old >> 63:
         # A NAPOT entry is cached as the 64 KiB that it is part of.
-        first, last = first & ~0xFFFF, last | 0xFFFF
-    return start <= last and first <= start + size - 1
+        return first & -BLOCK, last | BLOCK - 1
+    return first, last
 
 
 def _operand(high: int) -> tuple[int, int]:

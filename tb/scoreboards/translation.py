@@ -20,13 +20,13 @@ from sluicegate.iommu.request import AddressType, FaultRecord, Request, Response
 from sluicegate.iommu.translate import translate
 from sluicegate.platform import ADDRESS_MAP, AddressMap
 
-from tb.bridge.event_log import Actor, EventFlag, EventKind, LogBatch, RequestBit
+from tb.bridge.event_log import Actor, EventArray, EventFlag, EventKind, LogBatch, RequestBit
 from tb.scoreboards.fault_log import FAULT_RECORD_BYTES, ExpectedFault, FaultKey, FaultLog, describe
 from tb.scoreboards.iommu_state import COMMAND_BYTES, IommuState
 from tb.scoreboards.replica import Replica
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
 from tb.scoreboards.table_history import Change, TableHistory
-from tb.scoreboards.table_map import TableKind, TableMap
+from tb.scoreboards.table_map import TableKind, TableMap, TablePage
 from tb.scoreboards.table_memory import TableMemory, no_choices
 from tb.scoreboards.tlp_batch import Bool
 from tb.scoreboards.translation_outcomes import alike, describe_answer, fault_key, fits, outcomes, request_of
@@ -100,37 +100,57 @@ class TranslationScoreboard(Scoreboard):
 
     def _walk(self, batch: LogBatch, records: np.ndarray[Any, np.dtype[np.void]], pairs: TranslationPairs) -> TranslationPairs:
         """Apply the records; returns the pairs that are still to be judged when all are applied."""
-        replica, payload, base = self._replica, batch.payload.data, batch.payload_base
-        columns = (records[name].tolist() for name in ("kind", "source", "flags", "address", "length", "sequence", "payload"))
-        for row, (kind, source, flags, address, length, sequence, position) in enumerate(zip(*columns, strict=True)):
+        records = records[(records["kind"] != EventKind.MEMORY_WRITE) | (records["flags"] & EventFlag.FAILED == 0)]
+        by_device = (records["kind"] == EventKind.MEMORY_WRITE) & (records["source"] == Actor.LINK)
+        rows = np.flatnonzero(~by_device)
+        others = records[rows]
+        payload, base = batch.payload.data, batch.payload_base
+        columns = (others[name].tolist() for name in ("kind", "source", "address", "length", "sequence", "payload"))
+        done = 0
+        for row, kind, source, address, length, sequence, position in zip(rows.tolist(), *columns, strict=True):
+            if done < row:
+                self._device_writes(batch, records[done:row])
+            done = row + 1
             if kind == _MEMORY_WRITE:
-                if flags & _FAILED:
-                    continue
                 data = payload[position - base : position - base + length]
                 if source == _IOMMU:
-                    replica.store(address, data)
+                    self._replica.store(address, data)
                     self._iommu_write(records[row], address, bytes(data) if length == FAULT_RECORD_BYTES else b"")
-                    continue
-                if address >> 12 in self._map.pages or (address + length - 1) >> 12 in self._map.pages:
-                    self._table_write(address, data, sequence)
-                    continue
-                replica.store(address, data)
-                if source == _CPU:
-                    self._note_commands(address, length, sequence)
-            elif kind == EventKind.REGISTER_WRITE:
+                else:
+                    self._write(address, data, sequence)
+            elif kind == _REGISTER_WRITE:
                 pairs = self._register_write(records[row], sequence, pairs)
-            elif kind == EventKind.IOMMU_COMMAND:
+            elif kind == _IOMMU_COMMAND:
                 self._command(records[row], sequence)
             elif self._state.command_queue.slot(address, COMMAND_BYTES) is None:
                 self._map.learn(address >> 12, length)
+        if done < records.size:
+            self._device_writes(batch, records[done:])
         return pairs
 
-    def _note_commands(self, address: int, length: int, sequence: int) -> None:
-        queue = self._state.command_queue
-        for at in range(address & -COMMAND_BYTES, address + length, COMMAND_BYTES):
-            slot = queue.slot(at, COMMAND_BYTES)
-            if slot is not None:
-                self._commands_written[slot] = sequence
+    def _write(self, address: int, data: memoryview, sequence: int) -> None:
+        """The CPU has written memory."""
+        if address >> 12 in self._map.pages or (address + len(data) - 1) >> 12 in self._map.pages:
+            self._table_write(address, data, sequence)
+            return
+        self._replica.store(address, data)
+        for slot in self._state.command_queue.slots(address, len(data), COMMAND_BYTES):
+            self._commands_written[slot] = sequence
+
+    def _device_writes(self, batch: LogBatch, writes: EventArray) -> None:
+        """Devices have written memory: mostly data."""
+        first = writes["address"]
+        last = first + writes["length"] - np.uint64(1)
+        twelve = np.uint64(12)
+        if self._map.pages.keys().isdisjoint((first >> twelve).tolist() + (last >> twelve).tolist()):
+            self._replica.apply_writes(batch, writes)
+            return
+        for record in writes:
+            address, data = int(record["address"]), batch.payload_of(record).data
+            if {address >> 12, (address + len(data) - 1) >> 12} & self._map.pages.keys():
+                self._table_write(address, data, int(record["sequence"]))
+            else:
+                self._replica.store(address, data)
 
     def _command(self, record: Any, sequence: int) -> None:
         words = [int(word) for word in record["header"]]
@@ -172,6 +192,9 @@ class TranslationScoreboard(Scoreboard):
         self._recorded.clear()
 
     def _table_write(self, address: int, data: memoryview, sequence: int) -> None:
+        if len(data) == 8 and not address & 7:
+            self._entry_write(address, data, sequence)
+            return
         first = address & ~7
         count = (address + len(data) - first + 7) >> 3
         before = np.frombuffer(self._replica.read(first, 8 * count), "<u8")
@@ -184,15 +207,30 @@ class TranslationScoreboard(Scoreboard):
         for dword in np.flatnonzero(before != after).tolist():
             at, old = first + 8 * dword, int(before[dword])
             page = self._map.pages.get(at >> 12)
-            if page is None:
-                continue
-            low, high = page.iova_range(at)
-            self._history.add(Change(at, old, sequence, entry_valid[dword], bool(old & 0xE), page, low, high))
-            structure |= page.kind is not TableKind.FIRST_STAGE or page.level > 0
+            if page is not None:
+                structure |= self._note_change(page, at, old, sequence, entry_valid[dword])
         if structure:
             self._rebuild()
         elif (before != after).any():
             self._changed()
+
+    def _entry_write(self, address: int, data: memoryview, sequence: int) -> None:
+        """One dword of a table is written, as most are."""
+        old = self._replica.read_u64(address)
+        if old == int.from_bytes(data, "little"):
+            return
+        valid = self._valid_entry(address)
+        self._replica.store(address, data)
+        if self._note_change(self._map.pages[address >> 12], address, old, sequence, valid):
+            self._rebuild()
+        else:
+            self._changed()
+
+    def _note_change(self, page: TablePage, address: int, old: int, sequence: int, valid: bool) -> bool:
+        """A dword of a table has changed. True when other tables may hang below it."""
+        low, high = page.iova_range(address)
+        self._history.add(Change(address, old, sequence, valid, bool(old & 0xE), page, low, high))
+        return page.kind is not TableKind.FIRST_STAGE or page.level > 0
 
     def _valid_entry(self, address: int) -> bool:
         page = self._map.pages[address >> 12]
@@ -404,7 +442,7 @@ def _expected_fault(pairs: TranslationPairs, row: int, request: Request, causes:
 
 
 # Plain integers: the enums are slow, and these are compared once for each record.
-_MEMORY_WRITE, _FAILED = int(EventKind.MEMORY_WRITE), int(EventFlag.FAILED)
-_IOMMU, _CPU = int(Actor.IOMMU), int(Actor.CPU)
+_MEMORY_WRITE, _REGISTER_WRITE = int(EventKind.MEMORY_WRITE), int(EventKind.REGISTER_WRITE)
+_IOMMU_COMMAND, _IOMMU = int(EventKind.IOMMU_COMMAND), int(Actor.IOMMU)
 _RELEVANT: Bool = np.zeros(256, np.bool_)
 _RELEVANT[[EventKind.MEMORY_WRITE, EventKind.REGISTER_WRITE, EventKind.IOMMU_COMMAND]] = True
