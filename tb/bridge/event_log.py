@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,9 @@ EVENT_DTYPE = np.dtype(
 )
 assert EVENT_DTYPE.itemsize == 64
 
+LINKS = 256
+"""Numbers that a link may have (``source`` of a record)."""
+
 EventArray = NDArray[np.void]
 """A structured array of ``EVENT_DTYPE``."""
 
@@ -144,6 +148,13 @@ class LogBatch:
         """The payload bytes of one record of this batch."""
         start = int(record["payload"]) - self.payload_base
         return self.payload[start : start + int(record["length"])]
+
+    @cached_property
+    def tlps_on_link(self) -> list[int]:
+        """TLP records of each link, by its number."""
+        source = self.records["source"][self.records["kind"] == EventKind.TLP]
+        counts: list[int] = np.bincount(source, minlength=LINKS).tolist()
+        return counts
 
     def of_kind(self, kind: EventKind) -> EventArray:
         """The records of one kind, in log order."""

@@ -132,9 +132,7 @@ class TableHistory:
 
     def forget(self, before: int) -> None:
         """Drop what can matter to no request that was made at ``before`` or later."""
-        kept = [
-            change for change in self._changes if change.written_at > before or (change.valid and change.retired_at > before)
-        ]
+        kept = [change for change in self._changes if change.written_at > before or (change.valid and change.retired_at > before)]
         if len(kept) == len(self._changes):
             return
         self._changes, self._by_address, self._uncovered, self._unfenced = kept, {}, {}, []

@@ -272,7 +272,12 @@ class TlpBatch:
 
 
 class JudgedBatch(LogBatch):
-    """A log batch whose TLPs are decoded once for all scoreboards."""
+    """A log batch that is taken apart once for all scoreboards."""
+
+    @cached_property
+    def shared(self) -> dict[object, object]:
+        """What one scoreboard has made of the batch and others can use, by what it was made with beside the batch."""
+        return {}
 
     @cached_property
     def tlps(self) -> TlpBatch:

@@ -19,9 +19,7 @@ OBSERVED_STATUS = {Status.OK: 0, Status.UNSUPPORTED_REQUEST: 1, Status.COMPLETER
 """Status at the translation port."""
 
 
-def outcomes(
-    request: Request, configuration: IommuConfiguration, memory: TableMemory, choices: Choices
-) -> list[Response]:
+def outcomes(request: Request, configuration: IommuConfiguration, memory: TableMemory, choices: Choices) -> list[Response]:
     """Every answer that some choice of values gives, the one with the newest values first."""
     memory.choices = choices
     found: list[Response] = []

@@ -19,7 +19,7 @@ from tb.bridge.event_log import (
     RequestBit,
 )
 from tb.scoreboards.scoreboard import ScoreboardError
-from tb.scoreboards.tlp_batch import U32, U64, Bool, Rows
+from tb.scoreboards.tlp_batch import U32, U64, Bool, JudgedBatch, Rows
 
 
 def _pair(words: U32, low: int) -> U64:
@@ -131,42 +131,74 @@ class TranslationPairs:
         return page
 
 
+@dataclass(frozen=True, eq=False)
+class _Open:
+    """Record words of requests without response, ``[16, n]``."""
+
+    words: U32
+
+
+_NOTHING_OPEN = _Open(np.zeros((16, 0), np.uint32))
+
+
+@dataclass(frozen=True)
+class _Paired:
+    """What one batch made of the open requests; ``wrong``: what breaks the rules, and the record words of it, ``[16]``."""
+
+    pairs: TranslationPairs
+    open: _Open
+    wrong: tuple[str, U32] | None = None
+
+
 class TranslationPairer:
     """Follows the request ids from batch to batch; ``block`` names the IOMMU in failures."""
 
     def __init__(self, checker: str, block: str = "iommu") -> None:
         self._checker, self._block = checker, block
-        self._open: U32 = np.zeros((16, 0), np.uint32)
+        self._open = _NOTHING_OPEN
 
     @property
     def outstanding(self) -> U32:
         """Record words of requests without response, ``[16, n]``."""
-        return self._open
+        return self._open.words
 
     def ingest(self, batch: LogBatch) -> TranslationPairs:
-        """The pairs whose response is in ``batch``. Raises ScoreboardError for a response that answers nothing."""
-        kind = batch.records["kind"]
-        wanted = (kind == EventKind.TRANSLATION_REQUEST) | (kind == EventKind.TRANSLATION_RESPONSE)
-        new = np.ascontiguousarray(batch.records).view("<u4").reshape(-1, 16)[wanted].T
-        words = np.concatenate((self._open, new), axis=1)
-        key = (words[2] >> np.uint32(8) & np.uint32(0xFF)).astype(np.uint64) << np.uint64(32) | words[4]
-        words = words[:, np.argsort(key, kind="stable")]
-        port = words[2] >> np.uint32(8) & np.uint32(0xFF)
-        request = (words[2] & np.uint32(0xFF)) == EventKind.TRANSLATION_REQUEST
-        waits = np.zeros(request.size, np.bool_)
-        waits[1:] = request[:-1] & (words[4, 1:] == words[4, :-1]) & (port[1:] == port[:-1])
-        wrong = request == waits
-        if wrong.any():
-            rows = np.flatnonzero(wrong)
-            first = rows[np.argmin(_pair(words[:, rows], 14))]
-            what = "id is used again before its response" if request[first] else "response without request"
-            self._fail(f"translation port {int(port[first])}: {what}, id {int(words[4, first]):#x}", words[:, first : first + 1])
-        answer = np.flatnonzero(~request)
-        answer = answer[np.argsort(_pair(words[:, answer], 14), kind="stable")]
-        unanswered = request.copy()
-        unanswered[:-1] &= ~waits[1:]
-        self._open = words[:, unanswered]
-        return TranslationPairs(words[:, answer - 1], words[:, answer])
+        """The pairs whose response is in ``batch``. Raises ScoreboardError for a response that answers nothing.
 
-    def _fail(self, message: str, words: U32) -> None:
-        raise ScoreboardError(self._checker, self._block, message, int(_pair(words, 0)[0]), int(_pair(words, 14)[0]))
+        Scoreboards that have followed the log from the same record on share their pairs.
+        """
+        shared = batch.shared if isinstance(batch, JudgedBatch) else {}
+        paired = shared.get(self._open)
+        if not isinstance(paired, _Paired):
+            paired = shared[self._open] = _pair_up(batch, self._open)
+        if paired.wrong is not None:
+            message, words = paired.wrong
+            record = words[:, None]
+            raise ScoreboardError(self._checker, self._block, message, int(_pair(record, 0)[0]), int(_pair(record, 14)[0]))
+        self._open = paired.open
+        return paired.pairs
+
+
+def _pair_up(batch: LogBatch, before: _Open) -> _Paired:
+    kind = batch.records["kind"]
+    wanted = (kind == EventKind.TRANSLATION_REQUEST) | (kind == EventKind.TRANSLATION_RESPONSE)
+    new = np.ascontiguousarray(batch.records).view("<u4").reshape(-1, 16)[wanted].T
+    words = np.concatenate((before.words, new), axis=1)
+    key = (words[2] >> np.uint32(8) & np.uint32(0xFF)).astype(np.uint64) << np.uint64(32) | words[4]
+    words = words[:, np.argsort(key, kind="stable")]
+    port = words[2] >> np.uint32(8) & np.uint32(0xFF)
+    request = (words[2] & np.uint32(0xFF)) == EventKind.TRANSLATION_REQUEST
+    waits = np.zeros(request.size, np.bool_)
+    waits[1:] = request[:-1] & (words[4, 1:] == words[4, :-1]) & (port[1:] == port[:-1])
+    broken = request == waits
+    wrong = None
+    if broken.any():
+        rows = np.flatnonzero(broken)
+        first = rows[np.argmin(_pair(words[:, rows], 14))]
+        what = "id is used again before its response" if request[first] else "response without request"
+        wrong = f"translation port {int(port[first])}: {what}, id {int(words[4, first]):#x}", words[:, first]
+    answer = np.flatnonzero(~request)
+    answer = answer[np.argsort(_pair(words[:, answer], 14), kind="stable")]
+    unanswered = request.copy()
+    unanswered[:-1] &= ~waits[1:]
+    return _Paired(TranslationPairs(words[:, answer - 1], words[:, answer]), _Open(words[:, unanswered]), wrong)

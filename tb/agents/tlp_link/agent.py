@@ -45,11 +45,11 @@ class TlpLinkMonitor(uvm_monitor):
         simulation.add_consumer(self._ingest)
 
     def _ingest(self, batch: LogBatch) -> None:
-        chosen = (batch.records["kind"] == EventKind.TLP) & (batch.records["source"] == self._link.number)
-        records = batch.records[chosen]
-        self.observed += len(records)
-        if len(records):
-            self.analysis_port.write(records)
+        count = batch.tlps_on_link[self._link.number]
+        self.observed += count
+        if count and self.analysis_port.subscribers:
+            records = batch.of_kind(EventKind.TLP)
+            self.analysis_port.write(records[records["source"] == self._link.number])
 
 
 class TlpLinkAgent(uvm_agent):
