@@ -94,6 +94,21 @@ class ReadFailures(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class WordIs:
+    """The condition that a 32-bit word of memory, naturally aligned, has the value ``expected`` (4 bytes).
+
+    A platform may watch the word of such a condition instead of asking it again and again.
+    """
+
+    memory: Memory
+    address: int
+    expected: bytes
+
+    def __call__(self) -> bool:
+        return self.memory.read(self.address, 4) == self.expected
+
+
 class Platform(Protocol):
     """A machine: host memory, MMIO, PCI configuration, interrupts and time (in clock cycles)."""
 
@@ -128,7 +143,10 @@ class Platform(Protocol):
         """
 
     def wait_until(self, condition: Callable[[], bool], timeout: int) -> bool:
-        """Let time pass until ``condition()`` holds (checked at least every 64 cycles); False after ``timeout`` cycles."""
+        """Let time pass until ``condition()`` holds (checked at least every 64 cycles); False after ``timeout`` cycles.
+
+        For a word of memory there is :class:`WordIs`.
+        """
 
     def memory_barrier(self) -> None:
         """Order all earlier CPU stores to memory before all later stores and MMIO writes (``dma_wmb`` and stronger)."""

@@ -75,6 +75,7 @@ class WakeKind(IntEnum):
     LINK_TLPS = 6
     MEMORY_IDLE = 7
     MESSAGES = 8
+    MEMORY_CHANGE = 9
 
 
 class CpuOperation(IntEnum):
@@ -177,6 +178,7 @@ class Native:
         self._pending.restype = u32
         self._journal = library.sluicegate_record_journal
         self._journal.argtypes = [ctypes.c_char_p]
+        self._rings_of_log: tuple[EventArray, NDArray[np.uint8]] | None = None
 
     def act(self, kind: ActionKind, a: int = 0, b: int = 0, c: int = 0, d: int = 0, blob: bytes = b"") -> int:
         """Apply an action now, between two clock edges; the result is that of ``apply`` in ``action.h``."""
@@ -233,9 +235,11 @@ class Native:
         self._log(ctypes.byref(window))
         if window.overflowed:
             raise NativeError("the event log overflowed: it was drained too rarely, so this run cannot be judged")
-        ring: EventArray = _bytes_at(window.records, window.record_capacity * EVENT_DTYPE.itemsize).view(EVENT_DTYPE)
-        records = _unroll(ring, window.record_read, window.record_write)
-        payload = _unroll(_bytes_at(window.payload, window.payload_capacity), window.payload_read, window.payload_write)
+        if self._rings_of_log is None:
+            ring: EventArray = _bytes_at(window.records, window.record_capacity * EVENT_DTYPE.itemsize).view(EVENT_DTYPE)
+            self._rings_of_log = ring, _bytes_at(window.payload, window.payload_capacity)
+        records = _unroll(self._rings_of_log[0], window.record_read, window.record_write)
+        payload = _unroll(self._rings_of_log[1], window.payload_read, window.payload_write)
         self._log_release(window.record_write - window.record_read, window.payload_write - window.payload_read)
         return LogBatch(records, payload, window.payload_read)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cocotb.task import resume
-from sluicegate.platform import ADDRESS_MAP, AddressMap, Bdf, Region
+from sluicegate.platform import ADDRESS_MAP, AddressMap, Bdf, Region, WordIs
 from sluicegate.registers.completion import StatusCode
 
 from tb.bridge.memory import NativeMemory
@@ -96,12 +96,19 @@ class SimulationPlatform:
         return self._native.act(ActionKind.CONSUME_INTERRUPT, identity) == 1
 
     def wait_until(self, condition: Callable[[], bool], timeout: int) -> bool:
-        limit = self.time + timeout
+        begun, limit = self.time, self.time + timeout
         while not condition():
             if self.time >= limit:
                 return False
-            step = min(POLL_CYCLES, limit - self.time)
-            self._wait(WakeKind.CYCLE, self.time + step, 0, step + 1)
+            ahead = POLL_CYCLES
+            if isinstance(condition, WordIs):
+                # Nothing to see before the word changes; the next look is due when it would be without this.
+                value = int.from_bytes(condition.memory.read(condition.address, 4), "little")
+                self._wait(WakeKind.MEMORY_CHANGE, condition.address, value, limit - self.time)
+                ahead = (begun - self.time) % POLL_CYCLES
+            step = min(ahead, limit - self.time)
+            if step:
+                self._wait(WakeKind.CYCLE, self.time + step, 0, step + 1)
         return True
 
     def memory_barrier(self) -> None:

@@ -16,6 +16,7 @@ enum class WakeKind : std::uint32_t {
     LinkTlps = 6,           // argument = link, threshold = TLPs seen on it
     MemoryIdle = 7,         // no read or memory port access in flight on the host side
     Messages = 8,           // threshold = messages that the IOMMU core sent
+    MemoryChange = 9,       // threshold = address of a 32-bit word of memory, argument = its value: it has another one
 };
 
 struct WakeCondition {

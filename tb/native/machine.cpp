@@ -1,5 +1,7 @@
 #include "machine.h"
 
+#include <cstring>
+
 namespace sluicegate {
 
 namespace {
@@ -171,6 +173,14 @@ bool Machine::memory_idle() const {
     return true;
 }
 
+bool Machine::memory_differs(std::uint64_t address, std::uint32_t value) const {
+    std::array<std::uint8_t, 4> bytes{};
+    std::uint32_t found = 0;
+    if (host.memory.read(address, bytes) != AccessStatus::Ok) return true;
+    std::memcpy(&found, bytes.data(), sizeof found);
+    return found != value;
+}
+
 bool Machine::holds(const WakeCondition& condition) const {
     switch (condition.kind) {
         case WakeKind::Cycle: return cycle_ >= condition.threshold;
@@ -181,6 +191,7 @@ bool Machine::holds(const WakeCondition& condition) const {
         case WakeKind::LinkTlps: return link_tlps_.at(condition.argument) >= condition.threshold;
         case WakeKind::MemoryIdle: return memory_idle();
         case WakeKind::Messages: return messages.messages() >= condition.threshold;
+        case WakeKind::MemoryChange: return memory_differs(condition.threshold, condition.argument);
         case WakeKind::None: break;
     }
     return false;

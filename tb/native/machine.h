@@ -100,6 +100,7 @@ class Machine {
     void commit_wires();
     bool holds(const WakeCondition& condition) const;
     bool memory_idle() const;
+    bool memory_differs(std::uint64_t address, std::uint32_t value) const;
 
     struct Role {
         bool host = false;

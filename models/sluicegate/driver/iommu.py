@@ -27,7 +27,7 @@ from sluicegate.iommu.queues import pack_words, unpack_words
 from sluicegate.iommu.registers import CommandQueueCsr, Fctl, Ipsr, Offset, RecordQueueCsr, msi_offset
 from sluicegate.iommu.request import FaultRecord
 from sluicegate.memory import PAGE_SIZE
-from sluicegate.platform import WIRED_INTERRUPT_BASE, Bdf, Platform
+from sluicegate.platform import WIRED_INTERRUPT_BASE, Bdf, Platform, WordIs
 
 ENABLE_TIMEOUT: Final = 10_000
 """Cycles a queue may take to turn on or off, and the directory mode to settle."""
@@ -311,8 +311,7 @@ class IommuDriver:
         self._fence_sequence = self._fence_sequence % 0xFFFF_FFFF + 1
         expected = self._fence_sequence.to_bytes(4, "big" if self.configuration.big_endian else "little")
         self.submit([Fence(self._fence_word, self._fence_sequence, previous_reads=True, previous_writes=True)])
-        memory, word = self.platform.memory, self._fence_word
-        if not self.platform.wait_until(lambda: memory.read(word, 4) == expected, COMMAND_TIMEOUT):
+        if not self.platform.wait_until(WordIs(self.platform.memory, self._fence_word, expected), COMMAND_TIMEOUT):
             raise self._command_failure()
 
     def _command_failure(self) -> IommuError:
