@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tb.checkers.tlp_rules import SOURCES, LinkRules
+from tb.scoreboards.payload_store import PayloadStore
 from tb.scoreboards.tlp_batch import U32, U64, Bool, TlpBatch
 from tb.scoreboards.tlp_types import AddressType, CompletionStatus, Kind
 
@@ -140,7 +141,7 @@ class TransactionTracker:
         for rule, mask in checks:
             if mask.any():
                 rows = np.flatnonzero(mask)
-                batch = TlpBatch(steps.words[:, rows], np.zeros(0, np.uint8), 0)
+                batch = TlpBatch(steps.words[:, rows], PayloadStore.empty(), 0)
                 position = int(np.argmin(batch.sequence))
                 sequence = int(batch.sequence[position])
                 if first is None or sequence < first.sequence:
@@ -164,7 +165,7 @@ class TransactionTracker:
         request_link: np.ndarray[tuple[int], np.dtype[np.intp]],
     ) -> list[tuple[str, Bool]]:
         rows = np.flatnonzero(known)
-        tlps = TlpBatch(steps.words[:, rows], np.zeros(0, np.uint8), 0)
+        tlps = TlpBatch(steps.words[:, rows], PayloadStore.empty(), 0)
         requests = TlpBatch(steps.words[:, origin[rows]], tlps.payload, 0)
         expected, lower = steps.remaining[rows - 1], steps.lower[rows - 1]
         left = steps.remaining[rows]
@@ -200,4 +201,4 @@ class TransactionTracker:
     def outstanding(self) -> TlpBatch:
         """Requests that still wait for a completion, those of links with ``completes_elsewhere`` left out."""
         link = (self._open.key >> _TRANSACTION_BITS).astype(np.intp)
-        return TlpBatch(self._open.words[:, ~self._elsewhere[link]], np.zeros(0, np.uint8), 0)
+        return TlpBatch(self._open.words[:, ~self._elsewhere[link]], PayloadStore.empty(), 0)

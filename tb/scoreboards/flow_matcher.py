@@ -45,14 +45,27 @@ def transaction_key(tlps: TlpBatch) -> U64:
     return tlps.link.astype(np.uint64) << np.uint64(26) | tlps.transaction
 
 
+def stable_order(keys: U64) -> I64:
+    """``np.argsort(keys, kind="stable")``, several times faster for thousands of keys in no order."""
+    order = np.argsort(keys)
+    ordered = keys[order]
+    turns = np.zeros(keys.size, np.uint64)
+    np.not_equal(ordered[1:], ordered[:-1], out=turns[1:], casting="unsafe")
+    # Which value it is, and the position among equal ones.
+    ranks = np.cumsum(turns, dtype=np.uint64) << np.uint64(32) | order.astype(np.uint64)
+    ranks.sort()
+    return (ranks & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+
+
 def first_in_first_out(expected: U64, observed: U64) -> tuple[I64, Bool]:
     """Pairs the k-th of each value in ``observed`` with the k-th in ``expected``.
 
     Returns for each observed the position in ``expected`` (-1: none is left), and which of ``expected`` were taken.
     """
     known, count = expected.size, expected.size + observed.size
-    order = np.argsort(np.concatenate((expected, observed)), kind="stable")
-    keys = np.concatenate((expected, observed))[order]
+    keys = np.concatenate((expected, observed))
+    order = stable_order(keys)
+    keys = keys[order]
     is_expected = order < known
     new = np.ones(count, np.bool_)
     new[1:] = keys[1:] != keys[:-1]
@@ -112,9 +125,9 @@ def payload_mismatch(causes: TlpBatch, observed: TlpBatch) -> int | None:
     """Row of the first pair whose payloads differ, None when all are equal."""
     equal = causes.length_bytes == observed.length_bytes
     same = payloads_equal(
-        causes.payload,
+        causes.payload.bytes,
         causes.payload_start,
-        observed.payload,
+        observed.payload.bytes,
         observed.payload_start,
         np.where(equal, observed.length_bytes, np.uint32(0)),
     )

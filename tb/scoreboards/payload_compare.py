@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tb.scoreboards.tlp_batch import I64, U8, U32, Bool
+from tb.scoreboards.payload_store import U8
+from tb.scoreboards.tlp_batch import I64, U32, Bool
 
 
 def payloads_equal(left: U8, left_start: I64, right: U8, right_start: I64, length: U32) -> Bool:

@@ -13,7 +13,6 @@ from sluicegate.platform import ADDRESS_MAP, AddressMap, Region
 
 from tb.bridge.event_log import EventArray, EventFlag, EventKind, LogBatch
 
-
 U8 = NDArray[np.uint8]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]

@@ -12,6 +12,9 @@ from tb.bridge.event_log import EVENT_DTYPE, LogBatch
 from tb.scoreboards.scoreboard import LinkCount, Scoreboard, ScoreboardError
 from tb.scoreboards.tlp_batch import JudgedBatch
 
+ROOM = 1 << 18
+"""Bytes behind the payload of a batch for that of TLPs that wait from earlier ones."""
+
 
 class ScoreboardSuite:
     """Passes the log to each scoreboard in the order they were added. Of the mismatches of a piece of the log the earliest raises
@@ -150,5 +153,7 @@ def _joined(batches: list[LogBatch]) -> JudgedBatch:
     for batch in batches:
         records[position : position + batch.records.size] = batch.records
         position += batch.records.size
-    payload = np.concatenate([batch.payload for batch in batches])
-    return JudgedBatch(records, payload, batches[0].payload_base)
+    size = sum(batch.payload.size for batch in batches)
+    room = np.empty(size + ROOM, np.uint8)
+    np.concatenate([batch.payload for batch in batches], out=room[:size])
+    return JudgedBatch(records, room[:size], batches[0].payload_base, room)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tb.bridge.event_log import EventFlag, EventKind, LogBatch
+from tb.scoreboards.payload_store import U8, PayloadStore
 from tb.scoreboards.tlp_types import (
     ADDRESSED,
     CLASS_OF,
@@ -24,7 +25,6 @@ from tb.scoreboards.tlp_types import (
     TlpClass,
 )
 
-U8 = NDArray[np.uint8]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -37,16 +37,17 @@ _META, _LENGTH, _H0, _H1, _H2, _H3, _PREFIX, _PAYLOAD, _SEQUENCE = 2, 3, 4, 5, 6
 
 @dataclass(frozen=True)
 class TlpBatch:
-    """``n`` TLP records: ``words`` is the records as 32-bit words, shape ``[16, n]``; ``payload`` as in :class:`LogBatch`."""
+    """``n`` TLP records: ``words`` is the records as 32-bit words, shape ``[16, n]``; ``payload`` as in :class:`LogBatch`, with
+    that of other TLPs behind it."""
 
     words: U32
-    payload: U8
+    payload: PayloadStore
     payload_base: int
 
     @classmethod
     def of(cls, batch: LogBatch) -> TlpBatch:
         """The TLP records of ``batch``, nullified ones left out: the receiver discards those."""
-        return batch.tlps if isinstance(batch, JudgedBatch) else _decode(batch)
+        return batch.tlps if isinstance(batch, JudgedBatch) else _decode(batch, None)
 
     def __len__(self) -> int:
         return int(self.words.shape[1])
@@ -232,16 +233,16 @@ class TlpBatch:
         """The chosen rows with a copy of their payload only, to keep beyond the life of this batch."""
         kept = self.take(rows)
         parts = [kept.payload_of(row) for row in np.flatnonzero(kept.length_bytes).tolist()]
-        payload = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
+        payload = PayloadStore(np.concatenate(parts)) if parts else PayloadStore.empty()
         ends = np.cumsum(kept.length_bytes, dtype=np.int64)
-        return kept.at_payload(payload, ends - kept.length_bytes)
+        return TlpBatch(kept._words_at(ends - kept.length_bytes), payload, 0)
 
-    def at_payload(self, payload: U8, start: I64) -> TlpBatch:
-        """The same TLPs, their payload at ``start`` (shape ``[n]``) of another buffer."""
+    def _words_at(self, start: I64) -> U32:
+        """The record words with the payload at ``start``, shape ``[n]``."""
         words = self.words.copy()
         words[_PAYLOAD] = start.astype(np.uint32)
         words[_PAYLOAD + 1] = (start >> 32).astype(np.uint32)
-        return TlpBatch(words, payload, 0)
+        return words
 
     def after(self, earlier: TlpBatch) -> TlpBatch:
         """``earlier`` followed by this, in one batch."""
@@ -249,20 +250,19 @@ class TlpBatch:
             return self
         if earlier.payload is self.payload and earlier.payload_base == self.payload_base:
             return TlpBatch(np.concatenate((earlier.words, self.words), axis=1), self.payload, self.payload_base)
-        start = np.concatenate((earlier.payload_start, self.payload_start + earlier.payload.size))
-        payload = np.concatenate((earlier.payload, self.payload)) if earlier.payload.size else self.payload
-        joined = TlpBatch(np.concatenate((earlier.words, self.words), axis=1), payload, 0)
-        return joined.at_payload(payload, start)
+        # What was kept is little beside a batch.
+        moved = earlier._words_at(earlier.payload_start + self.payload.append(earlier.payload.bytes) + self.payload_base)
+        return TlpBatch(np.concatenate((moved, self.words), axis=1), self.payload, self.payload_base)
 
     @classmethod
     def none(cls) -> TlpBatch:
         """No TLPs."""
-        return cls(np.zeros((16, 0), np.uint32), np.zeros(0, np.uint8), 0)
+        return cls(np.zeros((16, 0), np.uint32), PayloadStore.empty(), 0)
 
     def payload_of(self, row: int) -> U8:
         """The payload bytes of one TLP."""
         start = int(self.payload_start[row])
-        return self.payload[start : start + int(self.length_bytes[row])]
+        return self.payload.bytes[start : start + int(self.length_bytes[row])]
 
     def describe(self, row: int) -> str:
         """One TLP in words, for messages."""
@@ -271,8 +271,11 @@ class TlpBatch:
         return text + (f" prefix {int(self.prefix[row]):08x}" if self.has_prefix[row] else "")
 
 
+@dataclass(frozen=True)
 class JudgedBatch(LogBatch):
-    """A log batch that is taken apart once for all scoreboards."""
+    """A log batch that is taken apart once for all scoreboards. ``room``: a buffer that begins with ``payload`` and is larger."""
+
+    room: U8 | None = None
 
     @cached_property
     def shared(self) -> dict[object, object]:
@@ -282,10 +285,11 @@ class JudgedBatch(LogBatch):
     @cached_property
     def tlps(self) -> TlpBatch:
         """The TLPs, nullified ones left out."""
-        return _decode(self)
+        return _decode(self, self.room)
 
 
-def _decode(batch: LogBatch) -> TlpBatch:
+def _decode(batch: LogBatch, room: U8 | None) -> TlpBatch:
     words = np.ascontiguousarray(batch.records).view("<u4").reshape(-1, 16)
     wanted = words[:, _META] & np.uint32(0xFF | int(EventFlag.NULLIFIED) << 16) == np.uint32(EventKind.TLP)
-    return TlpBatch(np.ascontiguousarray(words[wanted].T), batch.payload, batch.payload_base)
+    payload = PayloadStore(batch.payload) if room is None else PayloadStore(room, batch.payload.size)
+    return TlpBatch(np.ascontiguousarray(words[wanted].T), payload, batch.payload_base)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sluicegate.pci.request_split import MemoryRequests, flushing_reads, split_transfers
 
+from tb.scoreboards.payload_store import PayloadStore
 from tb.scoreboards.tlp_batch import U32, U64, Bool, TlpBatch
 
 
@@ -138,7 +139,7 @@ def predicted_requests(
     for low, column in ((0, cycle), (14, sequence)):
         words[low] = column[owner] & np.uint64(0xFFFF_FFFF)
         words[low + 1] = column[owner] >> np.uint64(32)
-    return TlpBatch(words, np.zeros(0, np.uint8), 0), owner
+    return TlpBatch(words, PayloadStore.empty(), 0), owner
 
 
 def _headers(
