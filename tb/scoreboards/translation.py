@@ -23,10 +23,9 @@ from sluicegate.platform import ADDRESS_MAP, AddressMap
 from tb.bridge.event_log import Actor, EventArray, EventFlag, EventKind, LogBatch, RequestBit
 from tb.scoreboards.fault_log import FAULT_RECORD_BYTES, ExpectedFault, FaultKey, FaultLog, describe
 from tb.scoreboards.iommu_state import COMMAND_BYTES, IommuState
+from tb.scoreboards.replayed_tables import ReplayedTables
 from tb.scoreboards.replica import Replica
 from tb.scoreboards.scoreboard import Scoreboard, ScoreboardResult
-from tb.scoreboards.table_history import Change, TableHistory
-from tb.scoreboards.table_map import TableKind, TableMap, TablePage
 from tb.scoreboards.table_memory import TableMemory, no_choices
 from tb.scoreboards.tlp_batch import Bool
 from tb.scoreboards.translation_outcomes import alike, describe_answer, fault_key, fits, outcomes, request_of
@@ -63,12 +62,11 @@ class TranslationScoreboard(Scoreboard):
     ) -> None:
         self._state = IommuState(capabilities)
         self._race = race
-        self._replica = Replica(address_map)
+        replica = Replica(address_map)
         self._memory = TableMemory(
-            self._replica, address_map, set() if access_faults is None else access_faults, set() if poison is None else poison
+            replica, address_map, set() if access_faults is None else access_faults, set() if poison is None else poison
         )
-        self._map = TableMap()
-        self._history = TableHistory()
+        self._tables = ReplayedTables(self._state, replica, self._memory, self._changed)
         self._pairer = TranslationPairer(self.name)
         self._translator = BatchTranslator(self._state.configuration, self._memory)
         self._translator_is_current = True
@@ -85,20 +83,20 @@ class TranslationScoreboard(Scoreboard):
             return
         pairs = self._pairer.ingest(batch)
         wanted = _RELEVANT[records["kind"]]
-        if self._map.incomplete:
+        if self._tables.map.incomplete:
             wanted |= (records["kind"] == EventKind.MEMORY_READ) & (records["source"] == Actor.IOMMU)
         pairs = self._walk(batch, records[wanted], pairs)
         self._judge(pairs)
         self._end = int(records["sequence"][-1]) + 1
         waiting = self._pairer.outstanding
         oldest = int(TranslationPairs(waiting, waiting).requested_at.min()) if waiting.size else self._end
-        self._history.forget(oldest)
+        self._tables.history.forget(oldest)
         self._endings = [ending for ending in self._endings if ending.sequence > oldest]
         self._refuse_idle_records(waiting)
 
     # The log, record by record: tables, registers, commands, fault records.
 
-    def _walk(self, batch: LogBatch, records: np.ndarray[Any, np.dtype[np.void]], pairs: TranslationPairs) -> TranslationPairs:
+    def _walk(self, batch: LogBatch, records: EventArray, pairs: TranslationPairs) -> TranslationPairs:
         """Apply the records; returns the pairs that are still to be judged when all are applied."""
         records = records[(records["kind"] != EventKind.MEMORY_WRITE) | (records["flags"] & EventFlag.FAILED == 0)]
         by_device = (records["kind"] == EventKind.MEMORY_WRITE) & (records["source"] == Actor.LINK)
@@ -109,55 +107,32 @@ class TranslationScoreboard(Scoreboard):
         done = 0
         for row, kind, source, address, length, sequence, position in zip(rows.tolist(), *columns, strict=True):
             if done < row:
-                self._device_writes(batch, records[done:row])
+                self._tables.write_many(batch, records[done:row])
             done = row + 1
             if kind == _MEMORY_WRITE:
                 data = payload[position - base : position - base + length]
                 if source == _IOMMU:
-                    self._replica.store(address, data)
+                    self._tables.replica.store(address, data)
                     self._iommu_write(records[row], address, bytes(data) if length == FAULT_RECORD_BYTES else b"")
-                else:
-                    self._write(address, data, sequence)
+                elif not self._tables.write(address, data, sequence):
+                    for entry in self._state.command_queue.slots(address, length, COMMAND_BYTES):
+                        self._commands_written[entry] = sequence
             elif kind == _REGISTER_WRITE:
                 pairs = self._register_write(records[row], sequence, pairs)
             elif kind == _IOMMU_COMMAND:
                 self._command(records[row], sequence)
             elif self._state.command_queue.slot(address, COMMAND_BYTES) is None:
-                self._map.learn(address >> 12, length)
+                self._tables.map.learn(address >> 12, length)
         if done < records.size:
-            self._device_writes(batch, records[done:])
+            self._tables.write_many(batch, records[done:])
         return pairs
-
-    def _write(self, address: int, data: memoryview, sequence: int) -> None:
-        """The CPU has written memory."""
-        if address >> 12 in self._map.pages or (address + len(data) - 1) >> 12 in self._map.pages:
-            self._table_write(address, data, sequence)
-            return
-        self._replica.store(address, data)
-        for slot in self._state.command_queue.slots(address, len(data), COMMAND_BYTES):
-            self._commands_written[slot] = sequence
-
-    def _device_writes(self, batch: LogBatch, writes: EventArray) -> None:
-        """Devices have written memory: mostly data."""
-        first = writes["address"]
-        last = first + writes["length"] - np.uint64(1)
-        twelve = np.uint64(12)
-        if self._map.pages.keys().isdisjoint((first >> twelve).tolist() + (last >> twelve).tolist()):
-            self._replica.apply_writes(batch, writes)
-            return
-        for record in writes:
-            address, data = int(record["address"]), batch.payload_of(record).data
-            if {address >> 12, (address + len(data) - 1) >> 12} & self._map.pages.keys():
-                self._table_write(address, data, int(record["sequence"]))
-            else:
-                self._replica.store(address, data)
 
     def _command(self, record: Any, sequence: int) -> None:
         words = [int(word) for word in record["header"]]
         slot = self._state.commands % self._state.command_queue.entries
         self._state.commands += 1
         submitted = self._commands_written.get(slot, sequence)
-        self._history.command(words[0] | words[1] << 32, words[2] | words[3] << 32, submitted, sequence)
+        self._tables.history.command(words[0] | words[1] << 32, words[2] | words[3] << 32, submitted, sequence)
 
     def _register_write(self, record: Any, sequence: int, pairs: TranslationPairs) -> TranslationPairs:
         before = self._state.configuration
@@ -172,76 +147,18 @@ class TranslationScoreboard(Scoreboard):
         self._state.configuration = now
         self._endings.append(_Ending(before, sequence))
         self._translator = BatchTranslator(now, self._memory)
-        self._rebuild()
+        self._tables.rebuild()
         return pairs.take(~earlier)
-
-    def _rebuild(self) -> None:
-        former = self._map
-        self._map = self._walk_tables()
-        if self._history.changes:
-            for page, table in former.pages.items():
-                self._map.pages.setdefault(page, table)
-        self._changed()
-
-    def _walk_tables(self) -> TableMap:
-        self._memory.choices, self._memory.chosen = no_choices, {}
-        return TableMap.walk(self._memory, self._state.configuration)
 
     def _changed(self) -> None:
         self._translator_is_current = False
         self._recorded.clear()
 
-    def _table_write(self, address: int, data: memoryview, sequence: int) -> None:
-        if len(data) == 8 and not address & 7:
-            self._entry_write(address, data, sequence)
-            return
-        first = address & ~7
-        count = (address + len(data) - first + 7) >> 3
-        before = np.frombuffer(self._replica.read(first, 8 * count), "<u8")
-        structure = False
-        entry_valid = {
-            dword: self._valid_entry(first + 8 * dword) for dword in range(count) if (first + 8 * dword) >> 12 in self._map.pages
-        }
-        self._replica.store(address, data)
-        after = np.frombuffer(self._replica.read(first, 8 * count), "<u8")
-        for dword in np.flatnonzero(before != after).tolist():
-            at, old = first + 8 * dword, int(before[dword])
-            page = self._map.pages.get(at >> 12)
-            if page is not None:
-                structure |= self._note_change(page, at, old, sequence, entry_valid[dword])
-        if structure:
-            self._rebuild()
-        elif (before != after).any():
-            self._changed()
-
-    def _entry_write(self, address: int, data: memoryview, sequence: int) -> None:
-        """One dword of a table is written, as most are."""
-        old = self._replica.read_u64(address)
-        if old == int.from_bytes(data, "little"):
-            return
-        valid = self._valid_entry(address)
-        self._replica.store(address, data)
-        if self._note_change(self._map.pages[address >> 12], address, old, sequence, valid):
-            self._rebuild()
-        else:
-            self._changed()
-
-    def _note_change(self, page: TablePage, address: int, old: int, sequence: int, valid: bool) -> bool:
-        """A dword of a table has changed. True when other tables may hang below it."""
-        low, high = page.iova_range(address)
-        self._history.add(Change(address, old, sequence, valid, bool(old & 0xE), page, low, high))
-        return page.kind is not TableKind.FIRST_STAGE or page.level > 0
-
-    def _valid_entry(self, address: int) -> bool:
-        page = self._map.pages[address >> 12]
-        head = self._replica.read_u64(address & -page.entry if page.entry > 8 else address)
-        return bool(head & 1 or (self._state.capabilities.end and head >> 56 & 1))
-
     def _iommu_write(self, record: Any, address: int, data: bytes) -> None:
         state = self._state
         slot = state.fault_queue.slot(address, FAULT_RECORD_BYTES) if state.fault_queue.on else None
         if slot is None:
-            if address >> 12 in self._map.pages:
+            if address >> 12 in self._tables.map.pages:
                 self._changed()
             return
         if slot != state.fault_tail or not data:
@@ -304,7 +221,7 @@ class TranslationScoreboard(Scoreboard):
     def _affected(self, pairs: TranslationPairs) -> Bool:
         """Requests for which some entry on their way may be seen with more than the value that it has now."""
         affected = np.zeros(len(pairs), np.bool_)
-        changes = self._history.changes
+        changes = self._tables.history.changes
         if not changes:
             return affected
         order = np.argsort(pairs.iova, kind="stable")
@@ -363,7 +280,7 @@ class TranslationScoreboard(Scoreboard):
 
     def _judge_alike(self, pairs: TranslationPairs, found: list[tuple[FaultKey, ExpectedFault]]) -> None:
         """Judge requests one by one, but equal ones that were answered alike while the same entries could be seen only once."""
-        turns = sorted({*self._history.turns(), *(ending.sequence for ending in self._endings)})
+        turns = sorted({*self._tables.history.turns(), *(ending.sequence for ending in self._endings)})
         for rows in alike(pairs, turns):
             self._judge_one(pairs, rows, found)
 
@@ -372,7 +289,7 @@ class TranslationScoreboard(Scoreboard):
         row, count = rows[0], len(rows)
         asked, answered = int(pairs.requested_at[row]), int(pairs.answered_at[row])
         request = request_of(pairs, row)
-        choices = cache(lambda address: self._history.values(address, asked, answered, self._replica))
+        choices = cache(lambda address: self._tables.history.values(address, asked, answered, self._tables.replica))
         configurations = [self._state.configuration]
         configurations += [ending.configuration for ending in self._endings if asked < ending.sequence < answered]
         answers = [answer for each in configurations for answer in outcomes(request, each, self._memory, choices)]
