@@ -8,7 +8,7 @@ from sluicegate.memory import Memory
 from sluicegate.platform import ADDRESS_MAP
 
 from tb.bridge.event_log import EventFlag
-from tb.scoreboards.replica import Replica
+from tb.scoreboards.replica import MANY, Replica
 from tests.unit.scoreboards.log_builder import LogBuilder, words
 
 LOW, HIGH, IMSIC = ADDRESS_MAP.low_ram.base, ADDRESS_MAP.high_ram.base, ADDRESS_MAP.imsic.base
@@ -25,6 +25,26 @@ def test_writes_land_in_order_in_every_region() -> None:
     assert replica.read(HIGH + 0x1000, 16) == bytes(range(16))
     assert replica.read(IMSIC, 4) == b"\x07\0\0\0"
     assert isinstance(replica, Memory)
+
+
+@pytest.mark.parametrize("room", [40, 1 << 16])
+def test_many_writes_at_once_are_as_one_by_one(room: int) -> None:
+    """In little room they overlap, and only their order says what is left."""
+    random = np.random.default_rng(room)
+    together, singly, log = Replica(), Replica(), LogBuilder()
+    for base in (HIGH, LOW):
+        for _ in range(MANY + 20):
+            size = int(random.choice([1, 4, 8, 64]))
+            log.memory_write(base + int(random.integers(0, room)), random.bytes(size))
+    for _ in range(MANY):
+        log.memory_write(IMSIC, random.bytes(4))
+    batch = log.batch()
+    for start in range(0, batch.records.size, MANY + 20):
+        together.apply(batch, start, start + MANY + 20)
+    for row in range(batch.records.size):
+        singly.apply(batch, row, row + 1)
+    for base, size in ((HIGH, room + 64), (LOW, room + 64), (IMSIC, 4)):
+        assert together.read(base, size) == singly.read(base, size)
 
 
 def test_a_slice_applies_only_its_records_and_failed_writes_change_nothing() -> None:

@@ -8,6 +8,7 @@ import pytest
 from sluicegate.iommu.commands import Fence, InvalidateTranslations
 
 from tb.bridge.event_log import Actor
+from tb.scoreboards import translation
 from tb.scoreboards.scoreboard import ScoreboardError
 from tb.scoreboards.translation import TranslationScoreboard
 from tests.unit.scoreboards.log_builder import LogBuilder, words
@@ -75,6 +76,31 @@ def churn(log: TableLog) -> None:
     log.record(IOVA + 0x3000)
     log.good(3)
     log.good(4)
+
+
+def test_requests_that_are_alike_count_as_many_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crowd(log: TableLog) -> None:
+        """Each request of the churn and several more like it, some with their fault records, amid one unmapping."""
+        for _ in range(60):
+            steady(log)
+        old = log.physical(3)
+        early = [log.ask(IOVA + 0x3000 + 4 * word) for word in range(3)]
+        log.unmap(3)
+        late = [log.ask(IOVA + 0x3000 + 4 * word) for word in range(4)]
+        for word, identifier in enumerate(early):
+            log.answer(identifier, old + 4 * word)
+        for word, identifier in enumerate(late[:2]):
+            log.answer(identifier, old + 4 * word)
+        for identifier in late[2:]:
+            log.answer(identifier, None)
+            log.record(IOVA + 0x3000)
+        log.invalidate(3)
+        log.fault(IOVA + 0x3000)
+
+    together = judged(crowd, race=True)
+    monkeypatch.setattr(translation, "alike", lambda pairs, _: [[row] for row in range(len(pairs))])
+    assert together == judged(crowd, race=True)
+    assert (together["ambiguous"], together["ambiguous_old"], together["ambiguous_new"]) == (7, 5, 2)
 
 
 @pytest.mark.parametrize("stepwise", [False, True])
